@@ -1,0 +1,63 @@
+# Everything works on a fresh machine: each target sets up .venv first, with Python 3.11 or newer and pip.
+# The user's pip settings (index, proxy, cache, find-links) hold. To choose the interpreter: make venv PYTHON=python3.12
+
+# No rules but those below: a built-in one would make tools/no_conda/conda from conda.sh beside it.
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+
+ARGS ?=
+# One test process for each core. For a single test: make test PYTEST_ARGS="tests/test_x.py -k name"
+PYTEST_ARGS ?= -n logical
+
+PYTHON ?=
+export PYTHON
+
+# Importing mlflow and torch takes 12 s without compiled files and 4 s with them; each step of a run does it again.
+unexport PYTHONDONTWRITEBYTECODE
+
+ACTIVATE = . .venv/bin/activate
+
+.PHONY: help
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+.PHONY: venv
+venv: .venv/.installed  ## Set up .venv with the packages pinned in requirements.lock
+
+.PHONY: demo
+demo: .venv/.installed  ## Run the whole chain on small simulations (ARGS="-P seed=2" are handed to mlflow run)
+	$(ACTIVATE) && mlflow run . -e main --env-manager local $(ARGS)
+	@echo
+	@echo "Compare the runs in the MLflow page:  . .venv/bin/activate && mlflow ui"
+
+.PHONY: test
+test: lint  ## Run the linters, then the quick tests
+	$(ACTIVATE) && python -m pytest $(PYTEST_ARGS)
+
+.PHONY: test-slow
+test-slow: .venv/.installed-test  ## Run the tests that take more than ten seconds
+	$(ACTIVATE) && python -m pytest -m slow $(PYTEST_ARGS)
+
+.PHONY: lint
+lint: .venv/.installed-test  ## Check style, formatting, types and spelling
+	$(ACTIVATE) && ruff check && ruff format --check && mypy && codespell && python tools/lock.py --check
+
+.PHONY: lock
+lock: .venv/.installed  ## Choose the newest versions pyproject.toml allows; write both lock files and conda.yaml
+	$(ACTIVATE) && python tools/lock.py
+
+.PHONY: clean-venv
+clean-venv:  ## Remove .venv
+	rm -rf .venv
+
+# A virtual environment holds its own path. When the folder was moved or copied, or the Python below it was
+# removed, the stamp does not count and tools/make_venv.sh starts afresh.
+ifneq ($(shell .venv/bin/python -c "print(open('.venv/.installed').read().strip())" 2>/dev/null),$(CURDIR))
+.PHONY: .venv/.installed
+endif
+
+.venv/.installed: requirements.lock tools/make_venv.sh tools/no_conda/conda $(wildcard tools/no_conda/*.*)
+	@sh tools/make_venv.sh
+
+.venv/.installed-test: requirements-test.lock .venv/.installed
+	@sh tools/make_venv.sh test

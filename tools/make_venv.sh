@@ -1,0 +1,65 @@
+#!/bin/sh
+# Set up .venv, or bring it up to date:  make_venv.sh        what requirements.lock pins, and this project
+#                                        make_venv.sh test   what requirements-test.lock pins, on top
+# Safe to interrupt: a .venv that was left half-made is made anew by the next call.
+set -eu
+CDPATH='' cd "$(dirname "$0")/.."
+
+fail() { echo "$*" >&2; exit 1; }
+
+# Installing into a virtual environment is never a --user installation, whatever pip's settings say.
+export PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1
+# Somebody who watches sees pip's progress; a log gets only its errors.
+if [ -t 1 ]; then quiet=''; else quiet='-qq'; fi
+# pip compiles every module on one core, which more than doubles the time. Python compiles what it imports.
+pip_install() { .venv/bin/python -m pip install $quiet --no-compile "$@"; }
+
+find_python() {
+    for candidate in ${PYTHON:-python3.11 python3.12 python3.13 python3.14 python3 python}; do
+        if "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null; then
+            "$candidate" -c 'import ensurepip, venv' 2>/dev/null ||
+                fail "$candidate lacks its venv module: install it (on Debian and Ubuntu the package $candidate-venv)."
+            echo "$candidate"
+            return
+        fi
+    done
+    fail "No Python from 3.11 to 3.14 was found: install one, or name it with 'make venv PYTHON=/path/to/python3.11'."
+}
+
+if [ "${1:-}" = test ]; then
+    echo "Installing the test tools into .venv"
+    pip_install -r requirements-test.lock -c requirements.lock
+    cp .venv/.installed .venv/.installed-test
+    exit
+fi
+
+if [ -e .venv/.incomplete ] ||
+    ! .venv/bin/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
+    { [ -e .venv/.installed ] && [ "$(cat .venv/.installed)" != "$PWD" ]; }; then
+    python=$(find_python)
+    echo "Making .venv with $("$python" --version)"
+    rm -rf .venv
+    mkdir .venv
+    touch .venv/.incomplete
+    "$python" -m venv .venv
+    # A recent pip installs in half the time; the one that came with Python does as well.
+    pip_install --upgrade pip || echo "pip could not be upgraded; going on with the one that Python brought"
+fi
+touch .venv/.incomplete
+
+echo "Installing what requirements.lock pins into .venv: $(grep -c == requirements.lock) packages, about 2 GB"
+# With dependencies: the lock is complete but for the CUDA libraries, which torch itself pins where it needs them.
+pip_install -r requirements.lock
+# Editable, so that notebooks can import glassliquid. Its needs are there already, the build tool included.
+pip_install --no-deps --no-build-isolation --editable .
+.venv/bin/python tools/no_conda/install.py
+
+# The first import shows that the environment works, and compiles what it imports: two at a time.
+unset PYTHONDONTWRITEBYTECODE
+.venv/bin/python -c 'import torch' &
+.venv/bin/python -c 'import mlflow.cli, mlflow.projects, mlflow.store.tracking.sqlalchemy_store' ||
+    fail "mlflow was installed but cannot be imported; the lines above say why."
+wait $! || fail "torch was installed but cannot be imported; the lines above say why."
+
+rm .venv/.incomplete
+pwd >.venv/.installed
