@@ -1,0 +1,39 @@
+"""Errors that a user can mend."""
+
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """A mistake or a state of the machine that the user can repair.
+
+    The message is one sentence: what was wrong, the value, what is allowed, what to do. Entry points print it without
+    a traceback and exit with a non-zero code.
+    """
+
+
+class Stopped(Exception):
+    """The process was asked to stop (SIGTERM, SIGINT or a time limit) and has put its work in order."""
+
+
+def listed(values: Iterable[object]) -> str:
+    """The values as a comma-separated list, for error messages; `(none)` when there are none."""
+    return ", ".join(str(value) for value in values) or "(none)"
+
+
+def check_choice(what: str, value: str, allowed: Iterable[str]) -> None:
+    """Raise UserError unless `value` is one of `allowed`."""
+    choices = list(allowed)
+    if value not in choices:
+        raise UserError(f"{what} is {value!r}, which is not known: choose one of {listed(choices)}.")
+
+
+def check_positive(what: str, value: float) -> None:
+    """Raise UserError unless `value` is greater than zero and finite."""
+    if not 0 < value < float("inf"):
+        raise UserError(f"{what} is {value}, and it must be greater than zero: pass a positive number.")
+
+
+def check_range(what: str, value: float, low: float, high: float) -> None:
+    """Raise UserError unless low <= value <= high."""
+    if not low <= value <= high:
+        raise UserError(f"{what} is {value}, outside the allowed range {low} to {high}: pass a value within it.")

@@ -1,0 +1,137 @@
+"""Files that appear whole or not at all, names that stay inside their folder, and locks between processes."""
+
+import contextlib
+import errno
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from glassliquid.errors import UserError
+
+PARTIAL_SUFFIX = ".partial"
+"""Ending of everything that is being written; what still carries it after a crash may be deleted."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_STORAGE_FAULTS = {
+    errno.ENOSPC: "the disk is full: free some space",
+    errno.EDQUOT: "the disk quota is used up: free some space",
+    errno.EROFS: "the file system is read-only: choose another data_dir",
+    errno.EACCES: "permission is denied: choose another data_dir or change its permissions",
+    errno.EPERM: "permission is denied: choose another data_dir or change its permissions",
+    errno.ENOTDIR: "a file is in the place of a folder: move it away or choose another data_dir",
+    errno.EEXIST: "a file is in the place of a folder: move it away or choose another data_dir",
+}
+
+
+def check_name(what: str, name: str) -> str:
+    """Return `name` if it is safe as a file name.
+
+    Raises:
+        UserError: the name is empty, too long, starts with a dot or contains anything but letters, digits, `._-`.
+    """
+    if not _NAME.fullmatch(name):
+        raise UserError(
+            f"{what} is {name!r}: use up to 100 letters, digits, dots, dashes and underscores, "
+            "starting with a letter or digit."
+        )
+    return name
+
+
+def storage_fault(error: OSError) -> str | None:
+    """A sentence for an OSError that the user can mend (disk full, read-only, no permission); None for others."""
+    reason = _STORAGE_FAULTS.get(error.errno or 0)
+    if reason is None:
+        return None
+    return f"Cannot write {error.filename or 'a file'}: {reason}, then run the same command again."
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a path to write to, in the same folder; on success move it to `path` in one step, on failure remove it.
+
+    The content is flushed to the disk before the move, so that a crash leaves either the old file or the new one.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PARTIAL_SUFFIX, dir=path.parent)
+    os.close(handle)
+    partial = Path(name)
+    try:
+        # mkstemp makes files that only their owner can read; ordinary files follow the umask.
+        partial.chmod(0o666 & ~_umask())
+        yield partial
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON, indented, whole or not at all."""
+    write_text(path, json.dumps(value, indent=1) + "\n")
+
+
+def read_json(path: Path, what: str) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        UserError: the file is missing, is not JSON or holds something else than an object.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path.parent} has no {path.name}, so it is not {what}: choose another folder.") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is damaged ({error}): it is not {what}; remove its folder and make it anew.") from None
+    if not isinstance(value, dict):
+        raise UserError(f"{path} does not describe {what}: remove its folder and make it anew.")
+    return value
+
+
+def remove_partials(folder: Path) -> None:
+    """Remove what an interrupted process left half-written in `folder` (call it while holding the folder's lock)."""
+    for path in folder.glob(f".*{PARTIAL_SUFFIX}"):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def locked(folder: Path, doing: str) -> Iterator[None]:
+    """Hold the lock of `folder`; while another process holds it, say so once and wait.
+
+    The operating system frees the lock when its holder dies, so a killed command never blocks the next one.
+    """
+    from filelock import FileLock, Timeout
+
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"Another command is {doing} in {folder}; waiting until it has finished.", file=sys.stderr, flush=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _umask() -> int:
+    current = os.umask(0o077)
+    os.umask(current)
+    return current

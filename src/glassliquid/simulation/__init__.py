@@ -1,0 +1,1 @@
+"""The physics: protocol, LAMMPS engine, ensembles of simulations and their trajectory files."""

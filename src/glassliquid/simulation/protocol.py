@@ -1,0 +1,134 @@
+"""How an ensemble is simulated: sizes, temperatures, times, and which snapshots are stored."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from glassliquid.errors import UserError, check_choice, listed
+
+INTERVALS = 200
+"""The cooling time is cut into this many equal parts; snapshot indices run from 0 to this number."""
+
+TEMPERATURE_HOT = 2.0
+"""Temperature at which the liquid is equilibrated [epsilon_AA / k_B]."""
+
+TEMPERATURE_COLD = 0.05
+"""Temperature at the end of the cooling [epsilon_AA / k_B]."""
+
+GLASS_TRANSITION_SNAPSHOT = 183
+"""Snapshot next to the assumed glass transition T_g = 0.21 (T_183 = 0.21575)."""
+
+TIME_STEP = 0.005
+"""Time step of the integrator [tau = sigma_AA (mass / epsilon_AA)^(1/2)]."""
+
+LOG_SNAPSHOTS = (1, 5, 10, 15, 25, 35, 45, 60, 171, 183, 195, 200)
+"""Indices that the research log used: its datasets, both ends, and the transition with twelve steps on each side."""
+
+DEFAULT_SNAPSHOTS = tuple(sorted({*LOG_SNAPSHOTS, *range(0, INTERVALS + 1, 5)}))
+"""Stored by default: the log's indices and every fifth."""
+
+SMALLEST_PARTICLES = 32
+"""Smallest N whose box (side sqrt(N / 1.2)) is at least two cutoffs wide, as the minimum image convention needs."""
+
+
+def temperature(snapshot: int) -> float:
+    """Set temperature of a snapshot, T_k = T_hot - (T_hot - T_cold) k / 200 [epsilon_AA / k_B]."""
+    # Rounded, so that T_200 is 0.05 and not 0.050000000000000044.
+    return round(TEMPERATURE_HOT - (TEMPERATURE_HOT - TEMPERATURE_COLD) * snapshot / INTERVALS, 12)
+
+
+def check_snapshot(what: str, index: int) -> None:
+    """Raise UserError unless `index` is a snapshot index, 0 to 200."""
+    if not 0 <= index <= INTERVALS:
+        raise UserError(
+            f"{what} is {index}, and snapshot indices run from 0 (T = 2.0) to 200 (T = 0.05): pass one of these."
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocol:
+    """Everything but the seed that determines one simulation."""
+
+    particles: int
+    """Number of particles N, species A and B together."""
+    equilibration_steps: int
+    """Time steps at T = 2.0 before the cooling starts."""
+    cooling_steps: int
+    """Time steps of the cooling, a multiple of 200."""
+    snapshots: tuple[int, ...] = DEFAULT_SNAPSHOTS
+    """Indices that are stored, ascending."""
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        if self.particles < SMALLEST_PARTICLES:
+            raise UserError(
+                f"particles is {self.particles}, the smallest system is {SMALLEST_PARTICLES} (a smaller box is less than "
+                f"two cutoffs wide): pass {SMALLEST_PARTICLES} or more."
+            )
+        if self.cooling_steps < INTERVALS or self.cooling_steps % INTERVALS:
+            raise UserError(
+                f"cooling_steps is {self.cooling_steps}, and it must be a positive multiple of {INTERVALS} (one part for "
+                f"each snapshot): pass for example {max(1, round(self.cooling_steps / INTERVALS)) * INTERVALS}."
+            )
+        if self.equilibration_steps < 0:
+            raise UserError(f"equilibration_steps is {self.equilibration_steps}: pass zero or a positive number.")
+        if not self.snapshots:
+            raise UserError("snapshots is empty: name at least one index from 0 to 200, for example 5,200.")
+        for index in self.snapshots:
+            check_snapshot("snapshots", index)
+        if list(self.snapshots) != sorted(set(self.snapshots)):
+            raise UserError(f"snapshots is {listed(self.snapshots)}: give each index once, in ascending order.")
+
+    @property
+    def steps_per_snapshot(self) -> int:
+        """Time steps between neighbouring snapshot indices."""
+        return self.cooling_steps // INTERVALS
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        return {**asdict(self), "snapshots": list(self.snapshots)}
+
+    @classmethod
+    def from_json(cls, value: Any) -> "Protocol":
+        """The inverse of `to_json`.
+
+        Raises:
+            UserError: a field is missing, unknown or of the wrong type.
+        """
+        if not isinstance(value, dict) or set(value) != {field.name for field in fields(cls)}:
+            raise UserError("The ensemble's protocol has missing or unknown fields: make the ensemble anew.")
+        counts = {name: value[name] for name in ("particles", "equilibration_steps", "cooling_steps")}
+        if not all(type(count) is int for count in [*counts.values(), *_as_list(value["snapshots"])]):
+            raise UserError("The ensemble's protocol holds something else than whole numbers: make the ensemble anew.")
+        return cls(**counts, snapshots=tuple(value["snapshots"]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """A named protocol and the number of simulations that goes with it."""
+
+    protocol: Protocol
+    """How each simulation is run."""
+    simulations: int
+    """How many simulations the ensemble has."""
+
+
+PRESETS = {
+    "demo": Preset(protocol=Protocol(particles=256, equilibration_steps=2_000, cooling_steps=10_000), simulations=400),
+    "fast": Preset(
+        protocol=Protocol(particles=1_024, equilibration_steps=20_000, cooling_steps=200_000), simulations=400
+    ),
+    "reference": Preset(
+        protocol=Protocol(particles=1_024, equilibration_steps=100_000, cooling_steps=20_000_000), simulations=10_000
+    ),
+}
+"""Protocols by name: minutes on two cores, hours on two cores, days on a cluster."""
+
+
+def preset_named(name: str) -> Preset:
+    """The preset of that name; UserError lists the known ones."""
+    check_choice("preset", name, PRESETS)
+    return PRESETS[name]
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [None]

@@ -1,0 +1,44 @@
+"""Which simulations are for training, validation and testing."""
+
+from enum import StrEnum
+
+import numpy as np
+
+from glassliquid.errors import UserError
+
+
+class Split(StrEnum):
+    """The three parts of an ensemble. A simulation is in one of them, for ever."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
+
+
+FRACTION_VALIDATION = 0.15
+FRACTION_TEST = 0.15
+SMALLEST_ENSEMBLE = 3
+
+
+def draw_split(simulations: int, generator: np.random.Generator) -> list[Split]:
+    """Assign each simulation to a split at random, 70 : 15 : 15, with at least one in each.
+
+    Args:
+        simulations: how many there are, 3 or more.
+        generator: the source of randomness.
+
+    Returns:
+        The split of each simulation, in order.
+
+    Raises:
+        UserError: there are fewer simulations than splits.
+    """
+    if simulations < SMALLEST_ENSEMBLE:
+        raise UserError(
+            f"simulations is {simulations}, and each of the splits train, validation and test needs one: "
+            f"pass {SMALLEST_ENSEMBLE} or more."
+        )
+    validation = max(1, round(FRACTION_VALIDATION * simulations))
+    test = max(1, round(FRACTION_TEST * simulations))
+    splits = [Split.TRAIN] * (simulations - validation - test) + [Split.VALIDATION] * validation + [Split.TEST] * test
+    return [splits[place] for place in generator.permutation(simulations)]

@@ -1,0 +1,184 @@
+"""Trajectory files: one GSD file a simulation, which OVITO, freud and MDAnalysis open.
+
+Every stored snapshot is a frame; its `configuration.step` is the time step since the cooling started. Logged values:
+
+| name | shape | in frames | meaning |
+|---|---|---|---|
+| snapshot | (1,) int32 | all | snapshot index k |
+| temperature | (1,) float64 | all | kinetic temperature |
+| potential_energy | (1,) float64 | all | potential energy per particle, truncated, not shifted |
+| pressure | (1,) float64 | all | virial pressure |
+| inherent_energy | (1,) float64 | of inherent structures | e_IS, the energy per particle of the local minimum |
+| cooling/temperature, cooling/potential_energy, cooling/pressure | (201,) float64 | the first | the same at all indices |
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassliquid.errors import UserError, listed
+from glassliquid.files import replacing
+from glassliquid.simulation.engine import Cooling
+from glassliquid.simulation.potential import DIAMETERS, SPECIES, box_length, species_counts
+from glassliquid.simulation.protocol import Protocol
+
+LOG_SNAPSHOT = "snapshot"
+LOG_TEMPERATURE = "temperature"
+LOG_POTENTIAL_ENERGY = "potential_energy"
+LOG_PRESSURE = "pressure"
+LOG_INHERENT_ENERGY = "inherent_energy"
+LOG_COOLING = "cooling/"
+"""Prefix of the curves over all 201 indices, in the first frame."""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One snapshot."""
+
+    snapshot: int
+    """Snapshot index k."""
+    positions: NDArray[np.float32]
+    """Coordinates in [-L/2, L/2) [sigma_AA], shape (N, 2)."""
+    types: NDArray[np.uint32]
+    """0 for A, 1 for B, shape (N,)."""
+    length: float
+    """Side of the square periodic box L [sigma_AA]."""
+    log: dict[str, float]
+    """The scalar values of the table above."""
+
+
+@dataclass(frozen=True)
+class CoolingCurve:
+    """Thermodynamics of one simulation at all indices 0..200, each of shape (201,)."""
+
+    temperature: NDArray[np.float64]
+    potential_energy: NDArray[np.float64]
+    pressure: NDArray[np.float64]
+
+
+def particle_types(particles: int) -> NDArray[np.uint32]:
+    """Type ids in the order of particle ids: the A particles first, shape (N,)."""
+    return np.repeat(np.arange(len(SPECIES), dtype=np.uint32), species_counts(particles))
+
+
+def write_cooling(path: Path, protocol: Protocol, cooling: Cooling) -> None:
+    """Write one simulation's file, whole or not at all."""
+    length, types = box_length(protocol.particles), particle_types(protocol.particles)
+    frames: list[Any] = []
+    for positions, snapshot in zip(cooling.positions, protocol.snapshots, strict=True):
+        log: dict[str, Any] = {
+            LOG_SNAPSHOT: np.array([snapshot], dtype=np.int32),
+            LOG_TEMPERATURE: cooling.temperature[[snapshot]],
+            LOG_POTENTIAL_ENERGY: cooling.potential_energy[[snapshot]],
+            LOG_PRESSURE: cooling.pressure[[snapshot]],
+        }
+        if not frames:
+            log |= {
+                LOG_COOLING + LOG_TEMPERATURE: cooling.temperature,
+                LOG_COOLING + LOG_POTENTIAL_ENERGY: cooling.potential_energy,
+                LOG_COOLING + LOG_PRESSURE: cooling.pressure,
+            }
+        frames.append(_frame(positions, types, length, snapshot * protocol.steps_per_snapshot, log))
+    _write(path, frames)
+
+
+def write_inherent(path: Path, protocol: Protocol, structures: list[Configuration]) -> None:
+    """Write the inherent structures of one simulation, ascending by snapshot, whole or not at all."""
+    frames = []
+    for structure in structures:
+        log: dict[str, Any] = {name: np.array([value]) for name, value in structure.log.items()}
+        log[LOG_SNAPSHOT] = np.array([structure.snapshot], dtype=np.int32)
+        step = structure.snapshot * protocol.steps_per_snapshot
+        frames.append(_frame(structure.positions, structure.types, structure.length, step, log))
+    _write(path, frames)
+
+
+def read_configurations(path: Path, snapshots: list[int] | None = None) -> list[Configuration]:
+    """Read stored snapshots, all of them or those named, in the order asked for.
+
+    Raises:
+        UserError: the file is missing or damaged, or does not hold one of the snapshots.
+    """
+    import gsd.hoomd
+
+    try:
+        with gsd.hoomd.open(str(path), "r") as file:
+            frames = {int(_logged(file, index, LOG_SNAPSHOT)): index for index in range(len(file))}
+            wanted = list(frames) if snapshots is None else snapshots
+            missing = [snapshot for snapshot in wanted if snapshot not in frames]
+            if missing:
+                raise UserError(
+                    f"{path} does not hold snapshot {listed(missing)}, it holds {listed(frames)}: choose one of these."
+                )
+            return [_configuration(file[frames[snapshot]], snapshot) for snapshot in wanted]
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, IndexError) as error:
+        raise _damaged(path, error) from error
+
+
+def read_cooling_curve(path: Path) -> CoolingCurve:
+    """Read the thermodynamics at all indices; UserError if the file is missing or damaged."""
+    import gsd.hoomd
+
+    try:
+        with gsd.hoomd.open(str(path), "r") as file:
+            log = file[0].log
+            return CoolingCurve(
+                *(np.asarray(log[LOG_COOLING + n]) for n in (LOG_TEMPERATURE, LOG_POTENTIAL_ENERGY, LOG_PRESSURE))
+            )
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, IndexError) as error:
+        raise _damaged(path, error) from error
+
+
+def _write(path: Path, frames: list[Any]) -> None:
+    import gsd.hoomd
+
+    with replacing(path) as partial, gsd.hoomd.open(str(partial), "w") as file:
+        file.extend(frames)
+
+
+def _frame(
+    positions: NDArray[np.floating], types: NDArray[np.uint32], length: float, step: int, log: dict[str, Any]
+) -> Any:
+    import gsd.hoomd
+
+    frame = gsd.hoomd.Frame()
+    frame.configuration.step = step
+    frame.configuration.dimensions = 2
+    # The third length has no meaning in two dimensions; readers that compute a volume need it not to be zero.
+    frame.configuration.box = [length, length, 1, 0, 0, 0]
+    frame.particles.N = len(positions)
+    frame.particles.types = list(SPECIES)
+    frame.particles.typeid = types
+    frame.particles.diameter = np.array(DIAMETERS, dtype=np.float32)[types]
+    coordinates = np.zeros((len(positions), 3), dtype=np.float32)
+    coordinates[:, :2] = positions
+    # Rounding to single precision can carry a coordinate onto the upper edge, which belongs to the other side.
+    half = np.float32(length / 2)
+    coordinates[:, :2][coordinates[:, :2] >= half] = -half
+    frame.particles.position = coordinates
+    frame.log = log
+    return frame
+
+
+def _logged(file: Any, index: int, name: str) -> Any:
+    return file.file.read_chunk(frame=index, name=f"log/{name}")[0]
+
+
+def _configuration(frame: Any, snapshot: int) -> Configuration:
+    log = {name: float(value[0]) for name, value in frame.log.items() if not name.startswith(LOG_COOLING)}
+    return Configuration(
+        snapshot=snapshot,
+        positions=frame.particles.position[:, :2],
+        types=frame.particles.typeid,
+        length=float(frame.configuration.box[0]),
+        log=log,
+    )
+
+
+def _damaged(path: Path, error: Exception) -> UserError:
+    if isinstance(error, FileNotFoundError):
+        return UserError(f"{path} is missing: run make_data again, which simulates what an ensemble lacks.")
+    return UserError(f"{path} is damaged ({error}): delete it and run make_data again, which simulates it anew.")

@@ -1,0 +1,146 @@
+"""Many independent tasks on many processes, through the concurrent.futures interface."""
+
+import concurrent.futures
+import itertools
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future
+from concurrent.futures.process import BrokenProcessPool
+from typing import Protocol, TypeVar
+
+from glassliquid.errors import UserError, check_positive
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+ATTEMPTS = 3
+"""A task whose worker process died is tried this many times in all."""
+
+
+class WorkerPool(Protocol):
+    """Gives executors, and a new one after the old one broke."""
+
+    @property
+    def size(self) -> int:
+        """How many tasks run side by side."""
+
+    def executor(self) -> Executor:
+        """The executor to submit to."""
+
+    def replace(self) -> None:
+        """Give up the present executor, whose worker died."""
+
+
+class LocalPool:
+    """Worker processes on this machine; a context manager that ends them."""
+
+    def __init__(self, size: int) -> None:
+        """Prepare `size` processes; they start with the first task."""
+        check_positive("workers", size)
+        self._size = size
+        self._executor: Executor | None = None
+
+    @property
+    def size(self) -> int:
+        """How many processes work side by side."""
+        return self._size
+
+    def executor(self) -> Executor:
+        """The executor, started when it is first needed."""
+        if self._executor is None:
+            # Spawned, not forked: a forked copy of a process that has threads (PyTorch, MLflow) can deadlock.
+            self._executor = concurrent.futures.ProcessPoolExecutor(
+                self._size, multiprocessing.get_context("spawn"), _prepare_worker, (os.getpid(),)
+            )
+        return self._executor
+
+    def replace(self) -> None:
+        """End the processes; the next task starts new ones."""
+        if self._executor is not None:
+            processes = list((getattr(self._executor, "_processes", None) or {}).values())
+            self._executor.shutdown(wait=False, cancel_futures=True)
+            # Tasks hold no state but a partial file, so ending them at once loses nothing.
+            for process in processes:
+                process.terminate()
+            for process in processes:
+                process.join()
+            self._executor = None
+
+    def __enter__(self) -> "LocalPool":
+        """Return the pool."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """End the processes."""
+        self.replace()
+
+
+def worker_count(workers: str) -> int:
+    """The number of worker processes: `auto` is the number of cores that this process may use."""
+    if workers == "auto":
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not workers.isdecimal() or int(workers) < 1:
+        raise UserError(f"workers is {workers!r}: pass auto (all cores) or a whole number of 1 or more.")
+    return int(workers)
+
+
+def run_all(
+    pool: WorkerPool, function: Callable[[Task], Result], tasks: Iterable[Task]
+) -> Iterator[tuple[Task, Result]]:
+    """Yield every task with its result, as they finish.
+
+    Only a few tasks are in flight at a time, so memory does not grow with their number. A task whose worker died is
+    run again on a new one; a task that raises ends the whole.
+
+    Raises:
+        UserError: a task's worker died three times.
+    """
+    queue: Iterator[Task] = iter(tasks)
+    failures: Counter[int] = Counter()
+    pending: dict[Future[Result], tuple[int, Task]] = {}
+    numbered = enumerate(queue)
+    while True:
+        for number, task in itertools.islice(numbered, 4 * pool.size - len(pending)):
+            pending[pool.executor().submit(function, task)] = (number, task)
+        if not pending:
+            return
+        done, _ = concurrent.futures.wait(pending, return_when=concurrent.futures.FIRST_COMPLETED)
+        broken = []
+        for future in done:
+            number, task = pending.pop(future)
+            try:
+                result = future.result()
+            except (BrokenProcessPool, concurrent.futures.CancelledError):
+                broken.append((number, task))
+            else:
+                yield task, result
+        if broken:
+            # Which of the tasks in flight killed its worker is unknown: count against all, run all of them again.
+            retry = [*broken, *pending.values()]
+            pending.clear()
+            pool.replace()
+            for number, task in retry:
+                failures[number] += 1
+                if failures[number] >= ATTEMPTS:
+                    raise UserError(
+                        f"A worker process died {ATTEMPTS} times on {task}: the machine may be out of memory; run the same "
+                        "command with fewer workers."
+                    )
+                pending[pool.executor().submit(function, task)] = (number, task)
+
+
+def _prepare_worker(parent: int) -> None:
+    """Leave signals to the parent, and end when it is gone (a killed parent cannot tell its workers)."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
