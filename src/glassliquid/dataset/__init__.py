@@ -1,0 +1,1 @@
+"""Images of configurations: drawing, building datasets from ensembles, loading and augmenting them."""

@@ -1,0 +1,163 @@
+"""Draw the images of an ensemble's snapshots into a dataset folder."""
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from glassliquid.dataset.description import (
+    DESCRIPTION,
+    TABLE,
+    Dataset,
+    Label,
+    Recipe,
+    Record,
+    check_dataset_name,
+    content_digest,
+    description,
+    open_dataset,
+    write_table,
+)
+from glassliquid.dataset.draw import DrawConfig, draw
+from glassliquid.errors import UserError, listed
+from glassliquid.files import PARTIAL_SUFFIX, locked, remove_partials, write_json
+from glassliquid.simulation.ensemble import Ensemble, Simulation, check_stored, make_inherent
+from glassliquid.simulation.protocol import temperature
+from glassliquid.simulation.split import Split
+from glassliquid.simulation.trajectory import read_configurations
+from glassliquid.simulation.workers import WorkerPool, run_all
+
+SIMULATIONS_PER_TASK = 10
+
+Report = Callable[[int, int], None]
+"""Told how many tasks are done, and of how many."""
+
+
+@dataclass(frozen=True)
+class DrawTask:
+    """Some simulations of an ensemble, to be drawn into a folder."""
+
+    ensemble: Ensemble
+    simulations: tuple[Simulation, ...]
+    recipe: Recipe
+    folder: Path
+
+
+def check_recipe(ensemble: Ensemble, liquid: int, glass: int) -> None:
+    """Raise UserError unless both snapshots are stored and differ."""
+    for what, snapshot in (("liquid", liquid), ("glass", glass)):
+        check_stored(ensemble, what, snapshot)
+    if liquid == glass:
+        raise UserError(f"liquid and glass are both {liquid}: choose two different snapshot indices.")
+
+
+def check_same_recipe(present: Dataset, wanted: Recipe) -> None:
+    """Raise UserError, naming what differs, unless the dataset was made with this recipe."""
+    here, asked = asdict(present.recipe), asdict(wanted)
+    differences = [f"{name} is {here[name]} there and {asked[name]} here" for name in here if here[name] != asked[name]]
+    if differences:
+        raise UserError(
+            f"The dataset {present.name!r} was made differently ({'; '.join(differences)}): choose another name with "
+            f"-P name=NAME, or remove {present.folder} first."
+        )
+
+
+def make_dataset(folder: Path, ensemble: Ensemble, recipe: Recipe, pool: WorkerPool, report: Report) -> Dataset:
+    """Draw the dataset, or find that it is there already.
+
+    The folder appears whole, in one step, when the last image is drawn; an interrupted build leaves nothing that the
+    next command would not remove.
+
+    Args:
+        folder: where the dataset is or will be; its name is the dataset's.
+        ensemble: complete ensemble to draw.
+        recipe: what is drawn, and how.
+        pool: where the drawing runs.
+        report: told of the progress.
+
+    Raises:
+        UserError: a dataset of this name was made differently, or the folder holds something else.
+    """
+    check_dataset_name(folder.name)
+    with locked(folder.parent, "making a dataset"):
+        remove_partials(folder.parent)
+        if folder.exists():
+            return _present(folder, recipe)
+        if recipe.inherent:
+            make_inherent(ensemble, [recipe.liquid, recipe.glass], pool, report)
+        partial = folder.with_name(f".{folder.name}{PARTIAL_SUFFIX}")
+        try:
+            _draw_all(partial, ensemble, recipe, pool, report)
+            partial.rename(folder)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+    return open_dataset(folder)
+
+
+def draw_simulations(task: DrawTask) -> list[tuple[Record, str]]:
+    """Draw both snapshots of each simulation as PNG files; return their records and the SHA-256 of their pixels."""
+    from PIL import Image
+
+    recipe = task.recipe
+    config = DrawConfig(image_size=recipe.image_size, window=recipe.window)
+    drawn = []
+    for simulation in task.simulations:
+        path = task.ensemble.inherent_path(simulation) if recipe.inherent else task.ensemble.path(simulation)
+        found = read_configurations(path, [recipe.glass, recipe.liquid])
+        for label, configuration in zip((Label.GLASS, Label.LIQUID), found, strict=True):
+            pixels = draw(configuration.positions, configuration.types, configuration.length, config)
+            file_name = f"{simulation.split}/{label}/{simulation.stem}.png"
+            # Level 1 is three times as fast as the default and makes these images only a little larger.
+            Image.fromarray(pixels).save(task.folder / file_name, compress_level=1)
+            record = Record(
+                file_name,
+                label,
+                simulation.number,
+                configuration.snapshot,
+                temperature(configuration.snapshot),
+                simulation.split,
+            )
+            drawn.append((record, pixel_digest(pixels)))
+    return drawn
+
+
+def pixel_digest(pixels: np.ndarray) -> str:
+    """SHA-256 of an image's pixels."""
+    return hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest()
+
+
+def _draw_all(partial: Path, ensemble: Ensemble, recipe: Recipe, pool: WorkerPool, report: Report) -> None:
+    for split in Split:
+        for label in Label:
+            (partial / split / label).mkdir(parents=True)
+    members = ensemble.simulations
+    tasks = [
+        DrawTask(ensemble, members[start : start + SIMULATIONS_PER_TASK], recipe, partial)
+        for start in range(0, len(members), SIMULATIONS_PER_TASK)
+    ]
+    drawn: list[tuple[Record, str]] = []
+    for done, (_, rows) in enumerate(run_all(pool, draw_simulations, tasks), start=1):
+        drawn += rows
+        report(done, len(tasks))
+    # Tasks finish in any order; the table and the digest have one order.
+    drawn.sort(key=lambda row: (list(Split).index(row[0].split), row[0].label, row[0].simulation))
+    records = [record for record, _ in drawn]
+    digest = content_digest((record.file_name, pixels) for record, pixels in drawn)
+    write_table(partial / TABLE, records)
+    write_json(partial / DESCRIPTION, description(recipe, records, digest))
+
+
+def _present(folder: Path, recipe: Recipe) -> Dataset:
+    if not (folder / DESCRIPTION).exists():
+        held = sorted(path.name for path in folder.iterdir())[:3] if folder.is_dir() else ["a file"]
+        raise UserError(
+            f"{folder} is not a dataset (found {listed(held)}, no {DESCRIPTION}): move it away or choose another name with "
+            "-P name=NAME."
+        )
+    dataset = open_dataset(folder)
+    check_same_recipe(dataset, recipe)
+    return dataset

@@ -1,0 +1,209 @@
+"""What a dataset is on disk: its labels, its recipe, and the table of its images.
+
+`dataset.json` says how the dataset was made and carries its digest; `metadata.csv` has a row an image, ordered by split;
+the images lie in `{train,validation,test}/{glass,liquid}/`, the layout that torchvision's ImageFolder and Hugging
+Face's imagefolder read.
+"""
+
+import csv
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from glassliquid.errors import UserError, listed
+from glassliquid.files import check_name, read_json
+from glassliquid.simulation.split import Split
+
+FOLDER = "datasets"
+DESCRIPTION = "dataset.json"
+TABLE = "metadata.csv"
+FORMAT = 1
+
+
+class Label(StrEnum):
+    """The two classes, in the order of their class indices (alphabetical, as ImageFolder counts)."""
+
+    GLASS = "glass"
+    LIQUID = "liquid"
+
+
+CLASSES = tuple(Label)
+"""Class index to label: 0 is glass, 1 is liquid."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a dataset was made; two datasets of one recipe have the same images."""
+
+    source: str
+    """`simulate`."""
+    ensemble: str
+    """Name of the ensemble that was drawn."""
+    ensemble_digest: str
+    """Fingerprint of its protocol, seed and size."""
+    liquid: int
+    """Snapshot index drawn as liquid."""
+    glass: int
+    """Snapshot index drawn as glass."""
+    image_size: int
+    """Side of the images [pixels]."""
+    window: float
+    """Side of what is drawn, as a fraction of the box's."""
+    inherent: bool
+    """Whether the inherent structures were drawn instead of the snapshots themselves."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One row of `metadata.csv`."""
+
+    file_name: str
+    label: Label
+    simulation: int
+    snapshot: int
+    temperature: float
+    split: Split
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset as its files describe it; the pixels are read by `load`."""
+
+    folder: Path
+    recipe: Recipe
+    digest: str
+    records: tuple[Record, ...]
+
+    @property
+    def name(self) -> str:
+        """The name of its folder."""
+        return self.folder.name
+
+    @property
+    def description_path(self) -> Path:
+        """Its `dataset.json`."""
+        return self.folder / DESCRIPTION
+
+    def split_range(self, split: Split) -> range:
+        """Places of a split's images in the order of the records."""
+        places = [place for place, record in enumerate(self.records) if record.split is split]
+        return range(places[0], places[-1] + 1) if places else range(0)
+
+
+def check_dataset_name(name: str) -> str:
+    """Return `name` if a dataset may have it: it is also the alias of the best model trained on the dataset.
+
+    Raises:
+        UserError: it is not a plain name, or MLflow reserves it.
+    """
+    check_name("dataset", name)
+    if "." in name or name == "latest" or re.fullmatch(r"[vV]\d+", name):
+        raise UserError(
+            f"dataset is {name!r}, which cannot name the alias of a registered model: use letters, digits, dashes and "
+            "underscores, and neither latest nor a version such as v1."
+        )
+    return name
+
+
+def content_digest(pixel_digests: Iterable[tuple[str, str]]) -> str:
+    """Fingerprint of a dataset's content, from pairs of file name and SHA-256 of the decoded pixels, in order."""
+    digest = hashlib.sha256()
+    for file_name, pixels in pixel_digests:
+        digest.update(f"{file_name} {pixels}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def open_dataset(folder: Path) -> Dataset:
+    """Read a dataset's description and table.
+
+    Raises:
+        UserError: the folder is missing or is no dataset, or a file in it is damaged or unsafe.
+    """
+    if not folder.is_dir():
+        known = sorted(path.parent.name for path in folder.parent.glob(f"*/{DESCRIPTION}"))
+        raise UserError(
+            f"There is no dataset {folder.name!r} in {folder.parent} (there: {listed(known)}): make it with "
+            f"mlflow run . -e make_data -P name={folder.name} and the snapshot indices that you want."
+        )
+    value = read_json(folder / DESCRIPTION, "a dataset")
+    recipe = _recipe(folder, value)
+    records = tuple(_read_table(folder))
+    if [record.split for record in records] != sorted((r.split for r in records), key=list(Split).index) or not records:
+        raise UserError(
+            f"{folder / TABLE} is empty or not ordered by split: remove the folder and make the dataset anew."
+        )
+    return Dataset(folder, recipe, str(value["digest"]), records)
+
+
+def description(recipe: Recipe, records: list[Record], digest: str) -> dict[str, Any]:
+    """The content of `dataset.json`."""
+    counts = {split.value: sum(record.split is split for record in records) for split in Split}
+    temperatures = {record.label.value: record.temperature for record in records}
+    return {
+        "format": FORMAT,
+        "digest": digest,
+        "recipe": asdict(recipe),
+        "classes": [label.value for label in CLASSES],
+        "temperatures": {label.value: temperatures[label.value] for label in CLASSES},
+        "images": counts,
+    }
+
+
+def write_table(path: Path, records: Iterable[Record]) -> None:
+    """Write `metadata.csv`."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(Record)])
+        writer.writeheader()
+        writer.writerows({key: str(value) for key, value in asdict(record).items()} for record in records)
+
+
+def _recipe(folder: Path, value: dict[str, Any]) -> Recipe:
+    names = {field.name: field.type for field in fields(Recipe)}
+    recipe = value.get("recipe")
+    if value.get("format") != FORMAT or not isinstance(value.get("digest"), str) or not isinstance(recipe, dict):
+        raise _damaged(folder / DESCRIPTION, "format, digest or recipe is missing or unknown")
+    if set(recipe) != set(names):
+        raise _damaged(folder / DESCRIPTION, "the recipe has missing or unknown fields")
+    for name, kind in names.items():
+        allowed: tuple[type, ...] = (float, int) if kind is float else (kind,)  # type: ignore[assignment]
+        if type(recipe[name]) not in allowed:
+            raise _damaged(folder / DESCRIPTION, f"{name} in the recipe is {recipe[name]!r}")
+    return Recipe(**recipe)
+
+
+def _read_table(folder: Path) -> Iterable[Record]:
+    path = folder / TABLE
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            for line, row in enumerate(csv.DictReader(file), start=2):
+                try:
+                    record = Record(
+                        file_name=row["file_name"],
+                        label=Label(row["label"]),
+                        simulation=int(row["simulation"]),
+                        snapshot=int(row["snapshot"]),
+                        temperature=float(row["temperature"]),
+                        split=Split(row["split"]),
+                    )
+                except (KeyError, TypeError, ValueError) as error:
+                    raise _damaged(path, f"line {line}: {error}") from error
+                _check_inside(folder, record.file_name, line)
+                yield record
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: remove the folder and make the dataset anew.") from None
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise _damaged(path, str(error)) from error
+
+
+def _check_inside(folder: Path, file_name: str, line: int) -> None:
+    name = PurePosixPath(file_name)
+    if not file_name or name.is_absolute() or ".." in name.parts or "\0" in file_name:
+        raise _damaged(folder / TABLE, f"line {line}: {file_name!r} is not a path inside the dataset")
+
+
+def _damaged(path: Path, reason: str) -> UserError:
+    return UserError(f"{path} is damaged ({reason}): remove the dataset's folder and make it anew.")
