@@ -1,0 +1,1 @@
+"""Scores of a model, with their uncertainty."""

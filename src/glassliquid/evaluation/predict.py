@@ -1,0 +1,28 @@
+"""Run a network over images, a batch at a time."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+BATCH = 128
+"""Images in a batch: on two cores 64 to 256 are equally fast, and memory stays small."""
+
+
+@torch.inference_mode()
+def predict_logits(model: Any, images: Tensor | NDArray[np.uint8], device: torch.device) -> NDArray[np.float32]:
+    """Logits of uint8 images, shape (n, 2); memory is bounded by the batch.
+
+    Args:
+        model: maps uint8 images (n, size, size, 3) to logits, and is in evaluation mode.
+        images: shape (n, size, size, 3); an array may be a memory map.
+        device: where the model is.
+    """
+    logits = np.empty((len(images), 2), dtype=np.float32)
+    for start in range(0, len(images), BATCH):
+        part = images[start : start + BATCH]
+        batch = part if isinstance(part, Tensor) else torch.from_numpy(np.ascontiguousarray(part))
+        logits[start : start + BATCH] = model(batch.to(device)).float().cpu().numpy()
+    return logits

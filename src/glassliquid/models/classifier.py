@@ -1,0 +1,69 @@
+"""What every network of this project has in common: uint8 images in, two logits out."""
+
+import torch
+from torch import Tensor, nn
+
+CLASSES = 2
+CHANNELS = 3
+
+
+class ImageClassifier(nn.Module):
+    """A network that takes RGB images as they are stored and scales them itself.
+
+    So whoever loads a registered model passes plain images, and no scaling can be forgotten or done twice.
+    Subclasses implement `logits` on scaled images.
+    """
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits of the classes (0 glass, 1 liquid).
+
+        Args:
+            images: uint8 RGB images, shape (n, size, size, 3).
+
+        Returns:
+            float32, shape (n, 2).
+        """
+        # The strides stay those of the images, which is PyTorch's channels-last layout: no copy is made.
+        scaled = images.permute(0, 3, 1, 2).to(self.dtype) / 255
+        return self.logits(scaled)
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Logits of images scaled to 0..1, shape (n, 3, size, size)."""
+        raise NotImplementedError
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The number format of the weights."""
+        return next(self.parameters()).dtype
+
+    def weight_tensors(self) -> list[Tensor]:
+        """The weight tensors of convolutions and dense layers, which the L2 penalty acts on; not biases or scales."""
+        layers = (layer for layer in self.modules() if isinstance(layer, nn.Conv2d | nn.Linear))
+        return [layer.weight for layer in layers]
+
+
+class SeededDropout(nn.Module):
+    """Dropout that draws from a generator of its own, so that a run is repeated and resumed bit for bit.
+
+    In evaluation it is the identity; in training, elements are zeroed with probability p and the others scaled by
+    1/(1 - p), as in torch.nn.Dropout.
+    """
+
+    def __init__(self, probability: float) -> None:
+        """Drop each element with this probability."""
+        super().__init__()
+        self.probability = probability
+        self._generator: torch.Generator | None = None
+
+    def draw_from(self, generator: torch.Generator) -> None:
+        """Use this generator, which lives on the device of the activations."""
+        self._generator = generator
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply dropout; same shape out as in."""
+        if not self.training or self.probability == 0:
+            return x
+        if self._generator is None:
+            raise RuntimeError("SeededDropout needs draw_from(generator) before training")
+        keep = torch.rand(x.shape, generator=self._generator, device=x.device) >= self.probability
+        return x * keep / (1 - self.probability)

@@ -1,0 +1,54 @@
+"""The network of the research log of 2017-18."""
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from glassliquid.errors import UserError
+from glassliquid.models.classifier import CHANNELS, CLASSES, ImageClassifier, SeededDropout
+
+FIRST_KERNEL, FIRST_CHANNELS = 10, 6
+SECOND_KERNEL, SECOND_CHANNELS = 5, 16
+HIDDEN = 80
+DEVIATION = 0.1
+"""Standard deviation of the normal distribution, truncated at two of them, that weights start from."""
+BIAS = 0.1
+"""Start value of every bias."""
+
+
+class Cnn2018(ImageClassifier):
+    """Convolution 10x10 to 6 channels, ReLU, convolution 5x5 to 16, ReLU, dense 80, ReLU, dropout, dense 2.
+
+    No padding, stride 1, no pooling: 71.9 million weights at 250 pixels, nearly all in the first dense layer.
+    """
+
+    def __init__(self, image_size: int, dropout: float, generator: torch.Generator) -> None:
+        """Build the network for one image size.
+
+        Raises:
+            UserError: the image is smaller than the two kernels.
+        """
+        super().__init__()
+        side = image_size - FIRST_KERNEL - SECOND_KERNEL + 2
+        if side < 1:
+            raise UserError(
+                f"image_size is {image_size}, and cnn2018 needs {FIRST_KERNEL + SECOND_KERNEL - 1} pixels or more: draw "
+                "larger images or choose the model compact."
+            )
+        self.first = nn.Conv2d(CHANNELS, FIRST_CHANNELS, FIRST_KERNEL)
+        self.second = nn.Conv2d(FIRST_CHANNELS, SECOND_CHANNELS, SECOND_KERNEL)
+        self.hidden = nn.Linear(SECOND_CHANNELS * side * side, HIDDEN)
+        self.dropout = SeededDropout(dropout)
+        self.output = nn.Linear(HIDDEN, CLASSES)
+        for layer in (self.first, self.second, self.hidden, self.output):
+            nn.init.trunc_normal_(layer.weight, std=DEVIATION, a=-2 * DEVIATION, b=2 * DEVIATION, generator=generator)
+            nn.init.constant_(cast(Tensor, layer.bias), BIAS)
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Logits of scaled images, shape (n, 2)."""
+        x = functional.relu(self.first(images))
+        x = functional.relu(self.second(x))
+        x = functional.relu(self.hidden(x.flatten(start_dim=1)))
+        return cast(Tensor, self.output(self.dropout(x)))

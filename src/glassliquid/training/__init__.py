@@ -1,0 +1,1 @@
+"""Training: settings, learning-rate schedules, the trainer and its checkpoints."""

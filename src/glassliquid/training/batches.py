@@ -1,0 +1,40 @@
+"""The order in which training images are used."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class ShuffledBatches:
+    """An endless stream of batches of image indices, from a fresh shuffle each epoch.
+
+    Every batch is full: what is left of an epoch begins the batch that the next shuffle completes, so each image is used
+    exactly once an epoch.
+    """
+
+    def __init__(self, images: int, batch_size: int, generator: torch.Generator) -> None:
+        """Draw batches of `batch_size` out of `images` indices, shuffled by `generator` (on the CPU)."""
+        self._images = images
+        self._batch_size = batch_size
+        self._generator = generator
+        self._order = torch.empty(0, dtype=torch.int64)
+        self._epoch = 0
+
+    def next(self) -> Tensor:
+        """The indices of the next batch, shape (batch_size,)."""
+        while len(self._order) < self._batch_size:
+            shuffled = torch.randperm(self._images, generator=self._generator)
+            self._order = torch.cat([self._order, shuffled])
+            self._epoch += 1
+        batch, self._order = self._order[: self._batch_size], self._order[self._batch_size :]
+        return batch
+
+    def state(self) -> dict[str, Any]:
+        """The place in the stream."""
+        return {"order": self._order.clone(), "epoch": self._epoch, "generator": self._generator.get_state()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a place that `state` gave."""
+        self._order, self._epoch = state["order"].clone(), int(state["epoch"])
+        self._generator.set_state(state["generator"])

@@ -1,0 +1,208 @@
+"""Checkpoints: the whole state of a training run in one file that loads without executing anything.
+
+A file holds tensors, numbers and text only:
+
+| key | meaning |
+|---|---|
+| format | version of this table |
+| config | the settings (`TrainConfig.to_json`) |
+| data | name, digest and image size of the dataset, and `classes` |
+| run_id | the tracked run that the checkpoint belongs to |
+| iteration | iterations finished |
+| progress | best, last and largest drop (`Progress`) |
+| model | the network's state_dict |
+| optimizer, batches, generators | everything that the next iteration depends on; absent in `weights-only` files |
+"""
+
+import os
+import pickle
+import threading
+import time
+import zipfile
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from glassliquid.errors import UserError
+from glassliquid.files import replacing
+from glassliquid.models.classifier import ImageClassifier
+from glassliquid.models.table import build_model
+from glassliquid.training.config import TrainConfig
+from glassliquid.training.progress import Progress
+
+FORMAT = 1
+CURRENT = "current.pt"
+"""File name of the state after the last finished iteration (or a recent one, while a large state is being written)."""
+BEST = "best.pt"
+"""File name of the state with the best validation accuracy."""
+
+State = dict[str, Any]
+_REQUIRED = ("format", "config", "data", "run_id", "iteration", "progress", "model")
+
+OVERHEAD = 30
+"""The current state is saved at most once in this many times what a save costs the training."""
+LONGEST_WAIT_S = 30.0
+"""... and at least this often [s], or every iteration if that is longer."""
+
+
+def load_checkpoint(path: Path, device: str = "cpu") -> State:
+    """Read a checkpoint; nothing in it is executed.
+
+    Raises:
+        UserError: the file is missing, cut off, of another format, or holds anything but tensors and plain values.
+    """
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+    except FileNotFoundError:
+        raise UserError(
+            f"There is no checkpoint {path}: name a run, a registered model or a file that exists."
+        ) from None
+    except pickle.UnpicklingError as error:
+        raise UserError(
+            f"The checkpoint {path} is not one of this project's (it holds more than tensors and plain values, or is cut "
+            "off), and it was not executed: choose another."
+        ) from error
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise UserError(f"The checkpoint {path} cannot be read ({_first_line(error)}): choose another.") from error
+    if not isinstance(state, dict) or any(key not in state for key in _REQUIRED) or state["format"] != FORMAT:
+        raise UserError(f"{path} is not a checkpoint of this project's format {FORMAT}: choose another.")
+    return state
+
+
+def restore_progress(state: State) -> Progress:
+    """The progress that a checkpoint records; UserError if it is damaged."""
+    try:
+        return Progress(**state["progress"])
+    except TypeError as error:
+        raise UserError(f"The checkpoint's progress is damaged ({error}): choose another checkpoint.") from error
+
+
+def restore_model(state: State) -> ImageClassifier:
+    """The network of a checkpoint, with its weights, in evaluation mode.
+
+    Raises:
+        UserError: the weights do not fit the network that the settings name.
+    """
+    config = TrainConfig.from_json(state["config"])
+    try:
+        image_size = int(state["data"]["image_size"])
+        model = build_model(config.model, image_size, config.dropout, torch.Generator())
+        model.load_state_dict(state["model"])
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise UserError(
+            f"The checkpoint's weights do not fit the network {config.model!r} ({_first_line(error)}): choose another."
+        ) from error
+    return model.eval()
+
+
+def describe_state(config: TrainConfig, data: dict[str, Any], run_id: str, iteration: int, progress: Progress) -> State:
+    """The part of a state that says what it is."""
+    return {
+        "format": FORMAT,
+        "config": config.to_json(),
+        "data": data,
+        "run_id": run_id,
+        "iteration": iteration,
+        "progress": asdict(progress),
+    }
+
+
+def copy_to_cpu(value: Any) -> Any:
+    """A copy of nested tensors in main memory, which the training can no longer change."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, dict):
+        return {key: copy_to_cpu(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(copy_to_cpu(item) for item in value)
+    return value
+
+
+class CheckpointWriter:
+    """Writes checkpoints in the background, so that a large state does not stop the training.
+
+    The state is copied, and a thread writes the copy aside and moves it into place. `best` states are always written;
+    a `current` state is passed over while the last one is being written or was saved a moment ago, so that saving costs
+    the training a few per cent at most. `finish` writes what is left. An error of the thread is raised by the next call.
+    """
+
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        """Write into `folder`."""
+        self._folder = folder
+        self._clock = clock
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+        self._waiting: dict[str, State] = {}
+        self._lock = threading.Lock()
+        self._saved_at = float("-inf")
+        self._cost = 0.0
+
+    def save(self, make_state: Callable[[], State], is_best: bool, is_last: bool = False) -> None:
+        """Save the state as `current`, and as `best` if it is; `make_state` is called only if a copy is needed."""
+        self._raise_error()
+        started = self._clock()
+        busy = self._thread is not None and self._thread.is_alive()
+        due = started - self._saved_at >= min(OVERHEAD * self._cost, LONGEST_WAIT_S)
+        if not (is_best or is_last or (due and not busy)):
+            return
+        state = copy_to_cpu(make_state())
+        names = [BEST, CURRENT] if is_best else [CURRENT]
+        with self._lock:
+            self._waiting.update(dict.fromkeys(names, state))
+        self._saved_at = started
+        self._start()
+        self._cost = self._clock() - started
+
+    def finish(self) -> None:
+        """Wait until everything is written."""
+        while self._thread is not None:
+            self._thread.join()
+            self._raise_error()
+            # A state handed over while the thread was ending has not been seen by it.
+            self._thread = None
+            if self._waiting:
+                self._start()
+
+    def _start(self) -> None:
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._write_waiting, name="checkpoints")
+            self._thread.start()
+
+    def _write_waiting(self) -> None:
+        try:
+            while True:
+                with self._lock:
+                    waiting, self._waiting = self._waiting, {}
+                if not waiting:
+                    return
+                _write(self._folder, waiting)
+        except BaseException as error:  # handed to the training's thread, which raises it
+            self._error = error
+
+    def _raise_error(self) -> None:
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+
+
+def _write(folder: Path, states: dict[str, State]) -> None:
+    """Write states under their names; one that has two names is written once and linked."""
+    written: dict[int, Path] = {}
+    for name, state in states.items():
+        path = folder / name
+        source = written.get(id(state))
+        if source is None:
+            with replacing(path) as partial:
+                torch.save(state, partial)
+            written[id(state)] = path
+        else:
+            with replacing(path) as partial:
+                partial.unlink()
+                os.link(source, partial)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

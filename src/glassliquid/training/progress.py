@@ -1,0 +1,49 @@
+"""How a run has gone so far: best, last, and the largest fall of the validation accuracy."""
+
+from dataclasses import dataclass, replace
+
+LEARNED = 0.90
+"""A run has learned once its validation accuracy passes this."""
+
+COLLAPSE = 0.25
+"""A run has collapsed when, after learning, its accuracy falls by more than this: halfway from right to chance."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Updated after every validation."""
+
+    last_accuracy: float | None = None
+    """The newest validation accuracy."""
+    best_accuracy: float = -1.0
+    """The highest validation accuracy."""
+    best_loss: float = float("inf")
+    """The validation loss at the best checkpoint; it decides between equal accuracies."""
+    best_iteration: int = 0
+    """The iteration of the best checkpoint."""
+    peak: float = 0.0
+    """The highest accuracy since it first passed 90 %, or 0 before that."""
+    largest_drop: float = 0.0
+    """The largest fall from an earlier peak after the accuracy first passed 90 %."""
+
+    @property
+    def collapsed(self) -> bool:
+        """Whether the run lost what it had learned at some time."""
+        return self.largest_drop > COLLAPSE
+
+    def is_better(self, accuracy: float, loss: float) -> bool:
+        """Whether a validation result beats the best one: higher accuracy, or the same with a lower loss."""
+        return (accuracy, -loss) > (self.best_accuracy, -self.best_loss)
+
+    def after(self, iteration: int, accuracy: float, loss: float) -> "Progress":
+        """The progress including this validation."""
+        peak = max(self.peak, accuracy) if self.peak or accuracy > LEARNED else 0.0
+        updated = replace(
+            self,
+            last_accuracy=accuracy,
+            peak=peak,
+            largest_drop=max(self.largest_drop, peak - accuracy if peak else 0.0),
+        )
+        if self.is_better(accuracy, loss):
+            updated = replace(updated, best_accuracy=accuracy, best_loss=loss, best_iteration=iteration)
+        return updated

@@ -1,0 +1,228 @@
+"""The training loop: train, validate, save, record, stop."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from glassliquid.dataset.augment import augment
+from glassliquid.errors import UserError
+from glassliquid.models.classifier import ImageClassifier
+from glassliquid.models.table import build_model, seed_dropout
+from glassliquid.training.batches import ShuffledBatches
+from glassliquid.training.checkpoint import CheckpointWriter, State, describe_state, restore_progress
+from glassliquid.training.config import TrainConfig
+from glassliquid.training.device import autocast_type
+from glassliquid.training.progress import Progress
+from glassliquid.training.schedule import make_schedule
+
+WEIGHTS_STREAM, BATCHES_STREAM, DROPOUT_STREAM, AUGMENT_STREAM = range(4)
+"""Branches of the run's seed."""
+
+Validate = Callable[[ImageClassifier], Mapping[str, float]]
+"""Scores a network (in evaluation mode) on the validation split: val_accuracy, val_loss and what else is recorded."""
+
+
+class Recorder(Protocol):
+    """Where the numbers of a run go."""
+
+    def record(self, iteration: int, metrics: Mapping[str, float]) -> None:
+        """Keep the metrics of one iteration."""
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The training split, on the device or memory-mapped, and what identifies the dataset."""
+
+    images: Tensor
+    """uint8, shape (n, size, size, 3)."""
+    labels: Tensor
+    """int64, shape (n,), on the training device."""
+    periodic: bool
+    """Whether images may be shifted round their edges."""
+    identity: dict[str, Any]
+    """name, digest and image_size, kept in checkpoints."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended."""
+
+    iteration: int
+    """Iterations finished."""
+    progress: Progress
+    """Best and last validation, largest drop."""
+    finished: bool
+    """False if it was asked to stop before its last iteration."""
+
+
+class Trainer:
+    """One run, from its first iteration or from a checkpoint to its end."""
+
+    def __init__(
+        self, config: TrainConfig, data: TrainingData, validate: Validate, recorder: Recorder, folder: Path, run_id: str
+    ) -> None:
+        """Set up network, optimizer and generators from the settings' seed.
+
+        Args:
+            config: the settings.
+            data: the training split; its labels are on the device that is trained on.
+            validate: scores the network on the validation split.
+            recorder: gets the metrics of every iteration.
+            folder: checkpoints are written here.
+            run_id: kept in checkpoints.
+
+        Raises:
+            UserError: the batch is larger than the training split, or the network does not suit the images.
+        """
+        if config.batch_size > len(data.labels):
+            raise UserError(
+                f"batch_size is {config.batch_size}, and the training split has {len(data.labels)} images: pass a batch size "
+                f"of {len(data.labels)} or less."
+            )
+        self.config, self.data = config, data
+        self._validate, self._recorder = validate, recorder
+        self._device = data.labels.device
+        self._run_id = run_id
+        self._autocast = autocast_type(config.precision, self._device)
+        weights = _generator(config.seed, WEIGHTS_STREAM, torch.device("cpu"))
+        self.model = build_model(config.model, data.identity["image_size"], config.dropout, weights)
+        self.model.to(self._device)
+        # The fused kernels update all weights in one pass; they are the fastest on every device that has them.
+        self._optimizer = torch.optim.Adam(self.model.parameters(), lr=config.learning_rate, fused=True)
+        shuffles = _generator(config.seed, BATCHES_STREAM, torch.device("cpu"))
+        self._batches = ShuffledBatches(len(data.labels), config.batch_size, shuffles)
+        self._dropout = _generator(config.seed, DROPOUT_STREAM, self._device)
+        self._augment = _generator(config.seed, AUGMENT_STREAM, self._device)
+        seed_dropout(self.model, self._dropout)
+        self._schedule = make_schedule(config, len(data.labels))
+        self._writer = CheckpointWriter(folder)
+        self._iteration = 0
+        self._progress = Progress()
+
+    def train(self, should_stop: Callable[[], bool]) -> Outcome:
+        """Train until the last iteration, or until `should_stop` answers True after an iteration.
+
+        Raises:
+            UserError: the loss is not finite; the last good checkpoint is kept.
+        """
+        try:
+            while self._iteration < self.config.iterations:
+                metrics = self._train_iteration()
+                is_best = False
+                if self._iteration % self.config.eval_every == 0 or self._iteration == self.config.iterations:
+                    scores, is_best = self._validated()
+                    metrics |= scores
+                self._recorder.record(self._iteration, metrics)
+                stop = should_stop()
+                is_last = stop or self._iteration == self.config.iterations
+                self._writer.save(self._state, is_best=is_best, is_last=is_last)
+                if stop:
+                    break
+        finally:
+            self._writer.finish()
+        return Outcome(self._iteration, self._progress, self._iteration >= self.config.iterations)
+
+    def restore(self, state: State) -> None:
+        """Go on from a checkpoint of these settings and this data.
+
+        Raises:
+            UserError: the checkpoint is of other data, does not fit the network, or lacks what training needs.
+        """
+        for key in ("digest", "image_size"):
+            if state["data"].get(key) != self.data.identity[key]:
+                raise UserError(
+                    f"The checkpoint was trained on the dataset {state['data'].get('name')!r} ({key} "
+                    f"{state['data'].get(key)}), not on {self.data.identity['name']!r} ({self.data.identity[key]}): pass "
+                    "its dataset."
+                )
+        try:
+            self.model.load_state_dict(state["model"])
+            self._optimizer.load_state_dict(state["optimizer"])
+            self._batches.restore(state["batches"])
+            self._dropout.set_state(state["generators"]["dropout"].cpu())
+            self._augment.set_state(state["generators"]["augment"].cpu())
+            self._iteration, self._progress = int(state["iteration"]), restore_progress(state)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            reason = (str(error).splitlines() or [repr(error)])[0]
+            raise UserError(f"Training cannot go on from this checkpoint ({reason}): choose another.") from error
+
+    def _train_iteration(self) -> dict[str, float]:
+        rate = self._schedule(self._iteration + 1, self._progress.last_accuracy)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        self._iteration += 1
+        self.model.train()
+        started = time.perf_counter()
+        total = torch.zeros((), device=self._device)
+        for batch in range(1, self.config.batches_per_iteration + 1):
+            total += self._train_batch(batch)
+        loss = float(total) / self.config.batches_per_iteration  # waits for the device
+        seconds = time.perf_counter() - started
+        images = self.config.batches_per_iteration * self.config.batch_size
+        return {
+            "loss": loss,
+            "learning_rate": rate,
+            "images_per_second": images / seconds,
+            "gradient_norm": _norm(p.grad for p in self.model.parameters()),
+            "weight_norm": _norm(self.model.parameters()),
+        }
+
+    def _train_batch(self, batch: int) -> Tensor:
+        chosen = self._batches.next()
+        labels = self.data.labels[chosen.to(self._device)]
+        images = self._images(chosen)
+        with torch.autocast(self._device.type, dtype=self._autocast, enabled=self._autocast is not None):
+            logits = self.model(images)
+        loss = functional.cross_entropy(logits.float(), labels)
+        if self.config.l2:
+            loss = loss + self.config.l2 * sum(w.square().sum() for w in self.model.weight_tensors()) / 2
+        if not torch.isfinite(loss):
+            raise UserError(
+                f"The loss is {float(loss.detach())} in iteration {self._iteration}, batch {batch}: the step was not taken and the last "
+                "good checkpoint is kept; lower the learning rate and resume from it."
+            )
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self._optimizer.step()
+        return loss.detach()
+
+    def _images(self, chosen: Tensor) -> Tensor:
+        images = self.data.images[chosen.to(self.data.images.device)].to(self._device)
+        return augment(images, self._augment, shifts=self.data.periodic) if self.config.augment else images
+
+    def _validated(self) -> tuple[dict[str, float], bool]:
+        self.model.eval()
+        scores = dict(self._validate(self.model))
+        accuracy, loss = scores["val_accuracy"], scores["val_loss"]
+        is_best = self._progress.is_better(accuracy, loss)
+        self._progress = self._progress.after(self._iteration, accuracy, loss)
+        return scores, is_best
+
+    def _state(self) -> State:
+        return {
+            **describe_state(self.config, self.data.identity, self._run_id, self._iteration, self._progress),
+            "model": self.model.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "batches": self._batches.state(),
+            "generators": {"dropout": self._dropout.get_state(), "augment": self._augment.get_state()},
+        }
+
+
+def _generator(seed: int, stream: int, device: torch.device) -> torch.Generator:
+    """An independent generator for one use of the run's seed."""
+    import numpy as np
+
+    word = int(np.random.SeedSequence([seed, stream]).generate_state(1, np.uint64)[0])
+    # Generators take 64-bit seeds; the top bit is the sign.
+    return torch.Generator(device=device).manual_seed(word >> 1)
+
+
+def _norm(tensors: Any) -> float:
+    present = [tensor.detach() for tensor in tensors if tensor is not None]
+    return float(torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(tensor) for tensor in present])))
