@@ -1,0 +1,136 @@
+"""What the command lines share: options under both spellings, values in words, errors in one sentence."""
+
+import math
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from glassliquid.errors import Stopped, UserError
+from glassliquid.files import storage_fault
+
+STOPPED_EXIT_CODE = 143
+USER_ERROR_EXIT_CODE = 2
+
+
+class _Value(click.ParamType):
+    """A value read by `read`, which raises ValueError for what is not one; some words stand for None."""
+
+    name = "value"
+
+    def __init__(self, read: Callable[[str], Any], allowed: str, words: tuple[str, ...] = ()) -> None:
+        self._read, self._allowed, self._words = read, allowed, words
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ARG002 - click's signature
+        if not isinstance(value, str):
+            return value
+        if value in self._words:
+            return None
+        try:
+            return self._read(value)
+        except ValueError:
+            name = param.name if param is not None else "a value"
+            words = "".join(f" or {word}" for word in self._words)
+            raise UserError(f"{name} is {value!r}: pass {self._allowed}{words}.") from None
+
+
+def _boolean(text: str) -> bool:
+    return {"true": True, "false": False}[text.lower()] if text.lower() in ("true", "false") else _refuse()
+
+
+def _refuse() -> bool:
+    raise ValueError
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if math.isnan(number):
+        raise ValueError
+    return number
+
+
+def _text(text: str) -> str:
+    if not text.strip():
+        raise ValueError
+    return text
+
+
+INTEGER = _Value(int, "a whole number")
+NUMBER = _Value(_number, "a number such as 0.001")
+BOOLEAN = _Value(_boolean, "true or false")
+TEXT = _Value(_text, "a name")
+AUTO_INTEGER = _Value(int, "a whole number", ("auto",))
+AUTO_TEXT = _Value(_text, "a name", ("auto",))
+OPTIONAL_NUMBER = _Value(_number, "a number such as 1.5", ("none",))
+OPTIONAL_TEXT = _Value(_text, "a name", ("none",))
+
+
+def option(name: str, kind: click.ParamType, default: str, text: str) -> Callable[[Any], Any]:
+    """An option that MLproject declares under `name`; --batch-size and --batch_size are the same."""
+    spellings = dict.fromkeys((f"--{name.replace('_', '-')}", f"--{name}"))
+    return click.option(*spellings, name, type=kind, default=default, show_default=True, help=text)
+
+
+def run(command: click.Command) -> None:
+    """Run a command and end the process: 0 when it succeeded, one sentence and another code when not.
+
+    Mistakes of the user, storage that is full or read-only, and requests to stop end in a sentence; anything else is a
+    defect of the program and keeps its traceback.
+    """
+    try:
+        command.main(standalone_mode=False)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.UsageError as error:
+        _end(f"{error.format_message()} See --help for what is allowed.", USER_ERROR_EXIT_CODE)
+    except UserError as error:
+        _end(str(error), USER_ERROR_EXIT_CODE)
+    except Stopped as stopped:
+        _end(str(stopped), STOPPED_EXIT_CODE)
+    except (KeyboardInterrupt, click.Abort):
+        _end("Stopped; run the same command again to go on with what is missing.", STOPPED_EXIT_CODE)
+    except OSError as error:
+        sentence = storage_fault(error)
+        if sentence is None:
+            raise
+        _end(sentence, USER_ERROR_EXIT_CODE)
+
+
+def interrupt_on_terminate() -> None:
+    """Let SIGTERM (from a cluster, or from `mlflow run` when it is interrupted) end the command as Ctrl-C does."""
+
+    def interrupt(_signal: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+
+
+def stop_flag() -> Callable[[], bool]:
+    """From now on SIGTERM and SIGINT only raise a flag; the function returned tells whether it is up."""
+    raised: list[int] = []
+
+    def raise_flag(number: int, _frame: object) -> None:
+        if not raised:
+            print("Stopping after this iteration ...", file=sys.stderr, flush=True)
+        raised.append(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, raise_flag)
+    return lambda: bool(raised)
+
+
+def _end(sentence: str, code: int) -> None:
+    print(f"Error: {sentence}" if code == USER_ERROR_EXIT_CODE else sentence, file=sys.stderr, flush=True)
+    _note_on_run(sentence)
+    sys.exit(code)
+
+
+def _note_on_run(sentence: str) -> None:
+    """If the run of `mlflow run` was not opened yet, its page would not say why it failed."""
+    if run_id := os.environ.get("MLFLOW_RUN_ID"):
+        from glassliquid.tracking.run import note_error
+
+        note_error(run_id, sentence)

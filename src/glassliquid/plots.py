@@ -1,0 +1,73 @@
+"""Figures, as matplotlib objects; pyplot and its global state are not used."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from glassliquid.simulation.protocol import GLASS_TRANSITION_SNAPSHOT, INTERVALS, temperature
+from glassliquid.simulation.trajectory import CoolingCurve
+
+History = Mapping[str, Sequence[tuple[int, float]]]
+"""Metric name to pairs of iteration and value."""
+
+
+def training_figure(history: History, caption: str) -> Figure:
+    """Loss, accuracy and learning rate over the iterations, one above the other."""
+    figure = Figure(figsize=(8, 8), layout="constrained")
+    loss, accuracy, rate = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 2))
+    for axes, curves in (
+        (loss, (("loss", "training, with the L2 penalty"), ("val_loss", "validation"))),
+        (accuracy, (("val_accuracy", "validation"), ("val_auc", "validation, area under the ROC curve"))),
+        (rate, (("learning_rate", "learning rate"),)),
+    ):
+        for key, label in curves:
+            points = np.array(history.get(key, [])).reshape(-1, 2)
+            axes.plot(points[:, 0], points[:, 1], label=label, linewidth=1.4, marker="." if len(points) < 80 else "")
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=9)
+    loss.set_ylabel("loss [nats]")
+    loss.set_yscale("log")
+    accuracy.set_ylabel("accuracy")
+    accuracy.set_ylim(0.4, 1.02)
+    accuracy.axhline(0.5, color="0.6", linewidth=0.8, linestyle="--")
+    rate.set_ylabel("learning rate")
+    rate.set_yscale("log")
+    rate.set_xlabel("iteration")
+    figure.suptitle(caption, fontsize=10)
+    return figure
+
+
+def examples_figure(liquid: NDArray[np.uint8], glass: NDArray[np.uint8], liquid_title: str, glass_title: str) -> Figure:
+    """One liquid and one glass image side by side."""
+    figure = Figure(figsize=(8, 4.3), layout="constrained")
+    for axes, image, title in zip(figure.subplots(1, 2), (liquid, glass), (liquid_title, glass_title), strict=True):
+        axes.imshow(image, interpolation="nearest")
+        axes.set_title(title, fontsize=11)
+        axes.set_xticks([])
+        axes.set_yticks([])
+    return figure
+
+
+def cooling_figure(curves: Sequence[CoolingCurve], caption: str) -> Figure:
+    """Potential energy and pressure against the set temperature: the mean over simulations and their spread."""
+    figure = Figure(figsize=(8, 6), layout="constrained")
+    set_temperature = [temperature(index) for index in range(INTERVALS + 1)]
+    transition = temperature(GLASS_TRANSITION_SNAPSHOT)
+    rows: list[Any] = list(figure.subplots(2, 1, sharex=True))
+    for axes, name, label in zip(
+        rows, ("potential_energy", "pressure"), ("potential energy per particle", "pressure"), strict=True
+    ):
+        values = np.array([getattr(curve, name) for curve in curves])
+        mean, spread = values.mean(axis=0), values.std(axis=0)
+        axes.plot(set_temperature, mean, label=f"mean of {len(curves)} simulations", color="#1f63be")
+        axes.fill_between(set_temperature, mean - spread, mean + spread, alpha=0.25, label="standard deviation")
+        axes.axvline(transition, color="0.4", linestyle="--", linewidth=1, label="next to the assumed T_g = 0.21")
+        axes.set_ylabel(label)
+        axes.grid(alpha=0.3)
+    rows[0].legend(fontsize=9)
+    rows[1].set_xlabel("set temperature")
+    figure.suptitle(caption, fontsize=10)
+    return figure

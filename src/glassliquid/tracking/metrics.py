@@ -1,0 +1,150 @@
+"""Metrics of a run: kept in a local file first, sent to MLflow in batches by a thread.
+
+A tracking server that is slow or gone neither stops nor slows the training, and loses no point: what could not be sent
+waits in the file, and `send_pending` sends it later.
+"""
+
+import json
+import math
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+JOURNAL = "metrics.jsonl"
+"""A line a point: key, value, step, timestamp [ms]."""
+SENT = "metrics.sent"
+"""How many lines of the journal the server has."""
+
+SEND_EVERY_S = 3.0
+LARGEST_BATCH = 1000
+RETRY_AFTER_S = 10.0
+GIVE_UP_AFTER_S = 20.0
+"""How long the end of a run waits for a server that does not answer."""
+
+
+class MetricJournal:
+    """The metrics of one run; `record` returns at once."""
+
+    def __init__(self, run_id: str, folder: Path) -> None:
+        """Open the journal in `folder`, which belongs to this run, and start sending."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._run_id = run_id
+        self._journal, self._sent_path = folder / JOURNAL, folder / SENT
+        self._known = _steps_on_server(run_id)
+        self._lines = self._journal.read_text(encoding="utf-8").splitlines() if self._journal.exists() else []
+        self._sent = min(_read_count(self._sent_path), len(self._lines))
+        self._last_step = max((json.loads(line)["step"] for line in self._lines), default=-1)
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._send_regularly, name="metrics", daemon=True)
+        self._thread.start()
+
+    def record(self, iteration: int, metrics: Mapping[str, float]) -> None:
+        """Keep the metrics of one iteration; an iteration that is there already (a resumed run's) is passed over."""
+        if iteration <= self._last_step:
+            return
+        now = round(time.time() * 1000)
+        points = [
+            {"key": key, "value": value, "step": iteration, "timestamp": now}
+            for key, value in metrics.items()
+            if math.isfinite(value)
+        ]
+        lines = [json.dumps(point) for point in points]
+        with self._journal.open("a", encoding="utf-8") as file:
+            file.write("".join(line + "\n" for line in lines))
+        with self._lock:
+            self._lines += lines
+            self._last_step = iteration
+
+    def history(self) -> dict[str, list[tuple[int, float]]]:
+        """All points so far: metric name to pairs of iteration and value."""
+        history: dict[str, list[tuple[int, float]]] = {}
+        for line in self._lines:
+            point = json.loads(line)
+            history.setdefault(point["key"], []).append((point["step"], point["value"]))
+        return history
+
+    def close(self) -> bool:
+        """Send what is left; True if everything reached the server."""
+        self._closing.set()
+        self._thread.join()
+        deadline = time.monotonic() + GIVE_UP_AFTER_S
+        while self._sent < len(self._lines):
+            if not self._send() and time.monotonic() > deadline:
+                return False
+        return True
+
+    def _send_regularly(self) -> None:
+        wait = SEND_EVERY_S
+        while not self._closing.wait(wait):
+            wait = SEND_EVERY_S if self._send() else RETRY_AFTER_S
+
+    def _send(self) -> bool:
+        """Send one batch; False if the server did not take it."""
+        from mlflow import MlflowClient
+        from mlflow.entities import Metric
+
+        with self._lock:
+            batch = self._lines[self._sent : self._sent + LARGEST_BATCH]
+        points = [json.loads(line) for line in batch]
+        # After a crash between sending and noting it, the server has points that the note does not count.
+        fresh = [point for point in points if point["step"] > self._known.get(point["key"], -1)]
+        try:
+            if fresh:
+                metrics = [Metric(p["key"], p["value"], p["timestamp"], p["step"]) for p in fresh]
+                MlflowClient().log_batch(self._run_id, metrics=metrics)
+        except Exception:  # whatever the server's trouble is, the training goes on and the points wait
+            return False
+        self._sent += len(batch)
+        if batch:
+            self._sent_path.write_text(str(self._sent), encoding="utf-8")
+        return True
+
+
+def send_pending(runs_folder: Path) -> int:
+    """Send the points that earlier runs on this machine could not send; return how many runs still wait.
+
+    Journals of runs that are being written by a living process are its own business: the points would be sent twice.
+    """
+    waiting = 0
+    for journal in runs_folder.glob(f"*/{JOURNAL}"):
+        with journal.open("rb") as file:
+            lines = sum(1 for _ in file)
+        if _read_count(journal.with_name(SENT)) < lines and not _is_locked(journal.parent):
+            waiting += not MetricJournal(journal.parent.name, journal.parent).close()
+    return waiting
+
+
+def _is_locked(folder: Path) -> bool:
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+def _steps_on_server(run_id: str) -> dict[str, int]:
+    """The last step of each metric that the server has; empty if it cannot be asked (then nothing was sent now)."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient()
+    try:
+        keys: list[str] = list(client.get_run(run_id).data.metrics)
+        return {key: max(_steps(client.get_metric_history(run_id, key))) for key in keys}
+    except Exception:  # an unreachable server is no reason not to train
+        return {}
+
+
+def _steps(history: Any) -> list[int]:
+    return [metric.step for metric in history] or [-1]
+
+
+def _read_count(path: Path) -> int:
+    try:
+        return int(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return 0

@@ -1,0 +1,239 @@
+"""Models in MLflow: logging and registering the best one, its aliases, and finding a model by whatever names it."""
+
+import contextlib
+import io
+import logging
+import re
+import tempfile
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from glassliquid.dataset.description import CLASSES, Dataset
+from glassliquid.errors import UserError, listed
+from glassliquid.files import check_name
+from glassliquid.models.classifier import CHANNELS, ImageClassifier
+from glassliquid.tracking.run import TAG_DATASET, TAG_DATASET_DIGEST
+from glassliquid.training.checkpoint import BEST, State, load_checkpoint, restore_model
+
+CHECKPOINT_FOLDER = "checkpoints"
+"""Artifact folder of a training run's checkpoints."""
+MODEL_NAME = "model"
+TAG_VALIDATION = "best_val_accuracy"
+_RUN_ID = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True)
+class FoundModel:
+    """A trained network and where it came from."""
+
+    model: ImageClassifier
+    """In evaluation mode, on the CPU."""
+    state: State
+    """Its checkpoint: settings, dataset, run."""
+    label: str
+    """What to call it, such as `glass-liquid v3`."""
+    model_id: str | None
+    """MLflow's id of the logged model, to link metrics to; None for a file or an unregistered checkpoint."""
+
+
+def log_model(model: ImageClassifier, image_size: int, state: State) -> Any:
+    """Log the network in PyTorch's exported format, which loads without unpickling anything, to the active run.
+
+    Its input is uint8 images, shape (n, image_size, image_size, 3); its output the logits, shape (n, 2).
+    """
+    import mlflow
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    # Two images: with one, the exported program would be fixed to batches of one.
+    example = np.zeros((2, image_size, image_size, CHANNELS), dtype=np.uint8)
+    signature = ModelSignature(
+        Schema([TensorSpec(np.dtype(np.uint8), (-1, *example.shape[1:]), "images")]),
+        Schema([TensorSpec(np.dtype(np.float32), (-1, len(CLASSES)), "logits")]),
+    )
+    with _quiet():
+        return mlflow.pytorch.log_model(
+            model.cpu().eval(),
+            name=MODEL_NAME,
+            signature=signature,
+            input_example=example,
+            pip_requirements=[f"torch=={torch.__version__.split('+')[0]}", f"numpy=={np.__version__}"],
+            serialization_format="pt2",
+            metadata={"classes": [label.value for label in CLASSES], **state["data"], "settings": state["config"]},
+        )
+
+
+def register(logged: Any, name: str, run_id: str, dataset: Dataset, accuracy: float) -> tuple[str, bool]:
+    """Register a logged model and move the dataset's alias to it if it is the best on that data.
+
+    Args:
+        logged: what `log_model` returned.
+        name: the registered model's name.
+        run_id: the training run.
+        dataset: what it was trained on; the alias is its name.
+        accuracy: its best validation accuracy.
+
+    Returns:
+        The version, and whether the alias moved: it does when nobody holds it, when its holder was trained on other data
+        of that name (another digest), or when the holder's validation accuracy is beaten.
+    """
+    import mlflow
+    from mlflow import MlflowClient
+
+    client = MlflowClient()
+    with _quiet():
+        version = mlflow.register_model(logged.model_uri, name).version
+    tags = {
+        TAG_DATASET: dataset.name,
+        TAG_DATASET_DIGEST: dataset.digest,
+        TAG_VALIDATION: repr(accuracy),
+        "run_id": run_id,
+    }
+    for key, value in tags.items():
+        client.set_model_version_tag(name, version, key, value)
+    alias = check_name("dataset", dataset.name)
+    holder = _version_at(name, alias)
+    same_data = holder is not None and holder.tags.get(TAG_DATASET_DIGEST) == dataset.digest
+    if same_data and float(holder.tags.get(TAG_VALIDATION, "-1")) >= accuracy:
+        return str(version), False
+    client.set_registered_model_alias(name, alias, version)
+    return str(version), True
+
+
+def find_checkpoint(name: str, kind: str, runs_folder: Path) -> tuple[State, str, str | None]:
+    """Find and load a checkpoint by a run id, `runs:/...`, `models:/...` or a file.
+
+    Args:
+        name: what the user typed.
+        kind: `best.pt` or `current.pt`.
+        runs_folder: where the checkpoints of runs on this machine lie.
+
+    Returns:
+        The state, a label, and the id of the logged model, if any.
+
+    Raises:
+        UserError: nothing is there by that name, or it is not a checkpoint of this project.
+    """
+    if name.startswith("models:/"):
+        run_id, label, model_id = _registered(name)
+        return _run_checkpoint(run_id, kind, runs_folder), label, model_id
+    run_id = name.removeprefix("runs:/").split("/")[0]
+    if name.startswith("runs:/") or _RUN_ID.fullmatch(name):
+        return _run_checkpoint(run_id, kind, runs_folder), f"run {run_id[:8]}", _logged_model_id(run_id)
+    path = Path(name)
+    if not path.is_file():
+        raise UserError(
+            f"There is no model {name!r}: pass a run id, runs:/RUN_ID, models:/NAME@ALIAS, models:/NAME/VERSION or the path of "
+            "a checkpoint file."
+        )
+    return load_checkpoint(path), path.name, None
+
+
+def find_model(name: str, runs_folder: Path) -> FoundModel:
+    """Find a trained network by whatever names it; arguments and errors are those of `find_checkpoint`."""
+    state, label, model_id = find_checkpoint(name, BEST, runs_folder)
+    return FoundModel(restore_model(state), state, label, model_id)
+
+
+def _run_checkpoint(run_id: str, kind: str, runs_folder: Path) -> State:
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    local = runs_folder / run_id / kind
+    if local.exists():
+        return load_checkpoint(local)
+    try:
+        mlflow.MlflowClient().get_run(run_id)
+    except MlflowException:
+        raise UserError(f"There is no run {run_id!r} in the tracking store: check the id on the MLflow page.") from None
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            path = mlflow.artifacts.download_artifacts(
+                run_id=run_id, artifact_path=f"{CHECKPOINT_FOLDER}/{kind}", dst_path=folder
+            )
+        except (MlflowException, OSError):
+            raise UserError(
+                f"The run {run_id} has no checkpoint {kind}: choose a training run that has finished or was stopped."
+            ) from None
+        return load_checkpoint(Path(path))
+
+
+def _registered(name: str) -> tuple[str, str, str | None]:
+    """Run id, label and logged-model id of `models:/NAME@ALIAS`, `models:/NAME/VERSION` or `models:/MODEL_ID`."""
+    from mlflow.exceptions import MlflowException
+    from mlflow.models import get_model_info
+
+    try:
+        info = get_model_info(name)
+    except (MlflowException, OSError) as error:
+        raise UserError(f"There is no model {name!r} ({_known(name)}): choose one of these, or train one.") from error
+    registered = re.match(r"models:/([^/@]+)[/@]", name)
+    label = registered.group(1) if registered else name.removeprefix("models:/")
+    version = getattr(info, "registered_model_version", None)
+    if registered and version is None:
+        version = _version_number(name)
+    return str(info.run_id), f"{label} v{version}" if version else label, info.model_id
+
+
+def _version_number(name: str) -> str | None:
+    registered, _, alias = name.removeprefix("models:/").partition("@")
+    if alias:
+        found = _version_at(registered, alias)
+        return None if found is None else str(found.version)
+    return name.rpartition("/")[2]
+
+
+def _known(name: str) -> str:
+    """What the registry has, for an error message."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient()
+    registered = re.split(r"[/@]", name.removeprefix("models:/"))[0]
+    models = {model.name: model for model in client.search_registered_models()}
+    if registered not in models:
+        return f"registered models: {listed(sorted(models))}"
+    versions = sorted((v.version for v in client.search_model_versions(f"name='{registered}'")), key=int)
+    aliases = sorted(client.get_registered_model(registered).aliases)
+    return f"{registered} has the versions {listed(versions)} and the aliases {listed(aliases)}"
+
+
+def _version_at(name: str, alias: str) -> Any:
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return MlflowClient().get_model_version_by_alias(name, alias)
+    except MlflowException:
+        return None
+
+
+def _logged_model_id(run_id: str) -> str | None:
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    try:
+        outputs = MlflowClient().get_run(run_id).outputs
+    except MlflowException:
+        return None
+    models = outputs.model_outputs if outputs is not None else []
+    return models[-1].model_id if models else None
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep MLflow's and the exporter's notes, which say nothing that a user could act on, off the screen."""
+    logger = logging.getLogger("mlflow")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,184 @@
+"""One tracked run: attach to the one that `mlflow run` made or start one, keep its story, end it truthfully."""
+
+import contextlib
+import os
+import subprocess
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from glassliquid.dataset.description import Dataset
+from glassliquid.errors import Stopped, UserError
+from glassliquid.tracking.store import connect
+
+RUN_ID_VARIABLE = "MLFLOW_RUN_ID"
+TAG_STAGE = "stage"
+TAG_DATASET = "dataset"
+TAG_DATASET_DIGEST = "dataset_digest"
+TAG_COMMIT = "git_commit"
+TAG_DIRTY = "git_dirty"
+TAG_ERROR = "error"
+MOST_TAG_CHARACTERS = 5000
+
+
+class TrackedRun:
+    """What a step keeps in MLflow."""
+
+    def __init__(self, run_id: str) -> None:
+        """Write to the run of this id."""
+        from mlflow import MlflowClient
+
+        self.run_id = run_id
+        self._client = MlflowClient()
+
+    def name(self, name: str) -> None:
+        """Give the run a name that a person can read."""
+        self._client.set_tag(self.run_id, "mlflow.runName", name)
+
+    def describe(self, markdown: str) -> None:
+        """Set the description that the run's page shows first."""
+        self._client.set_tag(self.run_id, "mlflow.note.content", markdown)
+
+    def tags(self, tags: Mapping[str, object]) -> None:
+        """Set tags; values are kept as text."""
+        for key, value in tags.items():
+            self._client.set_tag(self.run_id, key, str(value))
+
+    def params(self, params: Mapping[str, object]) -> None:
+        """Log parameters that the run does not have yet.
+
+        `mlflow run` has logged its own as they were typed; MLflow refuses a second value for one, even 1e-3 for 0.001.
+        """
+        present = self._client.get_run(self.run_id).data.params
+        for key, value in params.items():
+            if key not in present:
+                self._client.log_param(self.run_id, key, value)
+
+    def metrics(self, metrics: Mapping[str, float]) -> None:
+        """Log final figures, those of the run as a whole."""
+        for key, value in metrics.items():
+            self._client.log_metric(self.run_id, key, value)
+
+    def model_metrics(self, metrics: Mapping[str, float], model_id: str | None, dataset: Dataset) -> None:
+        """Log figures of a model on a dataset, so that the model's own page lists them too."""
+        import mlflow
+
+        mlflow.log_metrics(dict(metrics), model_id=model_id, dataset=mlflow_dataset(dataset) if model_id else None)
+
+    def file(self, path: Path, folder: str | None = None) -> None:
+        """Keep a file as an artifact, replacing one of the same name."""
+        self._client.log_artifact(self.run_id, str(path), folder)
+
+    def json(self, value: Mapping[str, Any], name: str) -> None:
+        """Keep a JSON artifact."""
+        self._client.log_dict(self.run_id, dict(value), name)
+
+    def figure(self, figure: Any, name: str) -> None:
+        """Keep a matplotlib figure as a PNG artifact."""
+        self._client.log_figure(self.run_id, figure, name, save_kwargs={"dpi": 110})
+
+    def image(self, pixels: Any, name: str) -> None:
+        """Keep an RGB array as a PNG artifact."""
+        self._client.log_image(self.run_id, pixels, name)
+
+    def dataset(self, dataset: Dataset, context: str) -> None:
+        """Link the run to a dataset by its name and digest."""
+        import mlflow
+
+        self.tags({TAG_DATASET: dataset.name, TAG_DATASET_DIGEST: dataset.digest})
+        mlflow.log_input(mlflow_dataset(dataset), context=context)
+
+    def note_error(self, sentence: str) -> None:
+        """Say on the run's page why it failed."""
+        self.tags({TAG_ERROR: sentence[:MOST_TAG_CHARACTERS]})
+
+    def is_finished(self) -> bool:
+        """Whether the run has ended successfully."""
+        return str(self._client.get_run(self.run_id).info.status) == "FINISHED"
+
+
+@contextlib.contextmanager
+def tracked_run(stage: str, name: str, folder: Path | None = None, run_id: str | None = None) -> Iterator[TrackedRun]:
+    """Open a run for one step and end it with its true status: FINISHED, FAILED, or KILLED when it was stopped.
+
+    Args:
+        stage: the entry point, kept as a tag.
+        name: the run's name.
+        folder: where a default database goes; None is the present folder.
+        run_id: an earlier run to continue; None attaches to the one that `mlflow run` made, or starts a new one.
+    """
+    import mlflow
+
+    connect(folder)
+    given = os.environ.pop(RUN_ID_VARIABLE, None)
+    active = mlflow.start_run(run_id=run_id or given)
+    run = TrackedRun(active.info.run_id)
+    status = "FAILED"
+    try:
+        run.tags({TAG_STAGE: stage, **_code_version()})
+        run.name(name)
+        if given and run_id and given != run_id:
+            _point_to(given, run_id)
+        yield run
+        status = "FINISHED"
+    except (Stopped, KeyboardInterrupt):
+        status = "KILLED"
+        raise
+    except UserError as error:
+        run.note_error(str(error))
+        raise
+    finally:
+        mlflow.end_run(status)
+
+
+def note_error(run_id: str, sentence: str) -> None:
+    """Say on a run that was not opened why it failed; a store that cannot be reached is not another error."""
+    from mlflow.exceptions import MlflowException
+
+    with contextlib.suppress(MlflowException, UserError):
+        connect()
+        TrackedRun(run_id).note_error(sentence)
+
+
+def mlflow_dataset(dataset: Dataset) -> Any:
+    """The dataset as MLflow describes one: name, digest of the pixels, folder."""
+    from mlflow.data.dataset_source_registry import resolve_dataset_source
+    from mlflow.data.meta_dataset import MetaDataset
+
+    with warnings.catch_warnings():
+        # MLflow knows two equal readers for a local folder, and says so each time.
+        warnings.simplefilter("ignore")
+        source = resolve_dataset_source(str(dataset.folder))
+    # MLflow's class leaves a property abstract without saying so to Python.
+    return MetaDataset(source, name=dataset.name, digest=dataset.digest)  # type: ignore[abstract]
+
+
+def _point_to(new: str, continued: str) -> None:
+    """Say on the run that `mlflow run` made for a resumed training where its numbers are."""
+    pointer = TrackedRun(new)
+    pointer.name("(continues an earlier run)")
+    pointer.tags({TAG_STAGE: "continuation", "continues": continued})
+    pointer.describe(f"This command continued run `{continued}`, which holds its curves, checkpoints and model.")
+
+
+def _code_version() -> dict[str, str]:
+    """The commit of the code that runs, and whether it was changed since."""
+
+    def git(*arguments: str) -> str | None:
+        try:
+            done = subprocess.run(
+                ["git", "-C", str(Path(__file__).parent), *arguments],
+                capture_output=True,
+                text=True,
+                timeout=10,
+                check=True,
+            )
+        except (OSError, subprocess.SubprocessError):
+            return None
+        return done.stdout.strip()
+
+    commit = git("rev-parse", "HEAD")
+    if commit is None:
+        return {TAG_COMMIT: "unknown", TAG_DIRTY: "unknown"}
+    return {TAG_COMMIT: commit, TAG_DIRTY: str(bool(git("status", "--porcelain", "--untracked-files=no"))).lower()}

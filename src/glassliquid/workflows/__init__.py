@@ -1,0 +1,1 @@
+"""One module an entry point: what it does from its settings to its tracked result."""

@@ -1,0 +1,28 @@
+"""Where things lie under data_dir."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from glassliquid.dataset import description
+from glassliquid.files import check_name
+from glassliquid.simulation import ensemble
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The folders of one data_dir."""
+
+    data_dir: Path
+
+    def ensemble(self, name: str) -> Path:
+        """Folder of an ensemble."""
+        return self.data_dir / ensemble.FOLDER / check_name("ensemble", name)
+
+    def dataset(self, name: str) -> Path:
+        """Folder of a dataset."""
+        return self.data_dir / description.FOLDER / description.check_dataset_name(name)
+
+    @property
+    def runs(self) -> Path:
+        """Folder of the checkpoints and journals of training runs, one folder a run id."""
+        return self.data_dir / "runs"

@@ -1,0 +1,198 @@
+"""make_data: simulate an ensemble (or continue one) and draw a dataset from it."""
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from glassliquid.dataset.build import check_recipe, make_dataset
+from glassliquid.dataset.description import Dataset, Label, Recipe
+from glassliquid.dataset.draw import DrawConfig
+from glassliquid.dataset.load import load_split
+from glassliquid.errors import UserError, check_choice
+from glassliquid.simulation.ensemble import Ensemble, cooling_curves, make_ensemble, plan_ensemble
+from glassliquid.simulation.protocol import Protocol, preset_named, temperature
+from glassliquid.simulation.split import Split
+from glassliquid.simulation.workers import LocalPool, worker_count
+from glassliquid.workflows.layout import Layout
+from glassliquid.workflows.progress_bar import progress_bar
+
+SOURCES = ("simulate",)
+CURVES_IN_FIGURE = 100
+"""The cooling curve is the mean over at most this many simulations."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MakeDataConfig:
+    """What make_data is asked for; None stands for the preset's value."""
+
+    name: str = "data_liquid5"
+    """Name of the dataset."""
+    source: str = "simulate"
+    """Where the configurations come from."""
+    preset: str = "demo"
+    """Name of the protocol that the following fields override."""
+    ensemble: str | None = None
+    """Name of the ensemble; None is the preset's name."""
+    liquid: int = 5
+    """Snapshot index drawn as liquid."""
+    glass: int = 200
+    """Snapshot index drawn as glass."""
+    particles: int | None = None
+    """Number of particles."""
+    cooling_steps: int | None = None
+    """Time steps of the cooling."""
+    simulations: int | None = None
+    """Number of simulations."""
+    snapshots: tuple[int, ...] | None = None
+    """Stored snapshot indices."""
+    image_size: int = 128
+    """Side of the images [pixels]."""
+    window: float = 1.0
+    """Side of the square that is drawn, as a fraction of the box's."""
+    inherent: bool = False
+    """Draw inherent structures, and record their energies."""
+    seed: int = 1
+    """Seed of the ensemble."""
+    workers: str = "auto"
+    """Number of worker processes."""
+    data_dir: Path = Path("data")
+    """Where everything lies."""
+
+    def __post_init__(self) -> None:
+        """Check every field, before anything is simulated."""
+        check_choice("source", self.source, SOURCES)
+        DrawConfig(image_size=self.image_size, window=self.window)
+        worker_count(self.workers)
+        layout = Layout(self.data_dir)
+        layout.dataset(self.name)
+        check_recipe(self.planned_ensemble(), self.liquid, self.glass)
+
+    @property
+    def protocol(self) -> Protocol:
+        """The preset's protocol with what was given instead."""
+        given = {"particles": self.particles, "cooling_steps": self.cooling_steps, "snapshots": self.snapshots}
+        return replace(preset_named(self.preset).protocol, **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
+
+    def planned_ensemble(self) -> Ensemble:
+        """The ensemble that is asked for; nothing is written."""
+        preset = preset_named(self.preset)
+        count = preset.simulations if self.simulations is None else self.simulations
+        folder = Layout(self.data_dir).ensemble(self.ensemble or self.preset)
+        return plan_ensemble(folder, self.preset, self.protocol, count, self.seed)
+
+    def recipe(self) -> Recipe:
+        """What the dataset's images show."""
+        ensemble = self.planned_ensemble()
+        return Recipe(
+            source=self.source,
+            ensemble=ensemble.name,
+            ensemble_digest=ensemble.digest,
+            liquid=self.liquid,
+            glass=self.glass,
+            image_size=self.image_size,
+            window=self.window,
+            inherent=self.inherent,
+        )
+
+
+@dataclass(frozen=True)
+class MadeData:
+    """What make_data leaves behind."""
+
+    dataset: Dataset
+    ensemble: Ensemble
+    seconds: float
+
+
+def make_data(config: MakeDataConfig) -> MadeData:
+    """Make the ensemble and the dataset, or find them there; nothing is tracked.
+
+    Raises:
+        UserError: an ensemble or dataset of that name was made differently, or LAMMPS is missing.
+    """
+    started = time.monotonic()
+    planned, recipe = config.planned_ensemble(), config.recipe()
+    with LocalPool(worker_count(config.workers)) as pool:
+        with progress_bar(f"simulating {planned.name}", "simulations") as report:
+            ensemble = make_ensemble(
+                planned.folder,
+                config.preset,
+                planned.protocol,
+                len(planned.simulations),
+                config.seed,
+                pool,
+                report,
+            )
+        with progress_bar(f"drawing {config.name}", "batches of images") as report:
+            dataset = make_dataset(Layout(config.data_dir).dataset(config.name), ensemble, recipe, pool, report)
+    return MadeData(dataset, ensemble, time.monotonic() - started)
+
+
+def run(config: MakeDataConfig) -> None:
+    """Make the data, and keep in MLflow what they are, how they look and what the cooling did."""
+    from glassliquid import plots
+    from glassliquid.tracking.run import tracked_run
+
+    with tracked_run("make_data", f"make_data {config.name}") as tracked:
+        made = make_data(config)
+        dataset, ensemble = made.dataset, made.ensemble
+        tracked.dataset(dataset, context="made")
+        tracked.tags({"ensemble": ensemble.name, "ensemble_digest": ensemble.digest})
+        tracked.file(dataset.description_path)
+        tracked.metrics(
+            {"simulations": len(ensemble.simulations), "images": len(dataset.records), "seconds": made.seconds}
+        )
+        train = load_split(dataset, Split.TRAIN)
+        first = {label: train.images[list(train.labels).index(place)] for place, label in enumerate(Label)}
+        titles = {
+            label: f"{label}: snapshot {index}, T = {temperature(index):.3g}"
+            for label, index in ((Label.LIQUID, config.liquid), (Label.GLASS, config.glass))
+        }
+        figure = plots.examples_figure(
+            first[Label.LIQUID], first[Label.GLASS], titles[Label.LIQUID], titles[Label.GLASS]
+        )
+        tracked.figure(figure, "examples.png")
+        curves = list(cooling_curves(ensemble, CURVES_IN_FIGURE))
+        caption = (
+            f"{ensemble.name}: N = {ensemble.protocol.particles}, {ensemble.protocol.cooling_steps:,} cooling steps"
+        )
+        tracked.figure(plots.cooling_figure(curves, caption), "cooling.png")
+        headline = _headline(made)
+        tracked.describe(headline)
+        print(headline)
+
+
+def _headline(made: MadeData) -> str:
+    recipe, counts = made.dataset.recipe, {split.value: len(made.dataset.split_range(split)) for split in Split}
+    return (
+        f"Dataset {made.dataset.name} ({made.dataset.digest}): liquid {recipe.liquid} (T = {temperature(recipe.liquid):.3g}) "
+        f"against glass {recipe.glass} (T = {temperature(recipe.glass):.3g}) of {len(made.ensemble.simulations)} simulations, "
+        f"{counts['train']} + {counts['validation']} + {counts['test']} images of {recipe.image_size} pixels for training, "
+        "validation and testing."
+    )
+
+
+def require_dataset(name: str, data_dir: Path, make_default: bool) -> Dataset:
+    """Open a dataset; on a fresh clone the default one is made first.
+
+    Raises:
+        UserError: it is missing and not the default one, or damaged.
+    """
+    from glassliquid.dataset.description import open_dataset
+
+    default = MakeDataConfig(data_dir=data_dir)
+    folder = Layout(data_dir).dataset(name)
+    if not folder.exists() and name == default.name and make_default:
+        print(f"The dataset {name} does not exist yet: making it first, with the preset {default.preset}.", flush=True)
+        return make_data(default).dataset
+    return open_dataset(folder)
+
+
+def parse_snapshots(text: str) -> tuple[int, ...]:
+    """Read a comma-separated list of snapshot indices."""
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise UserError(
+            f"snapshots is {text!r}: pass auto or indices separated by commas, such as 5,100,200."
+        ) from None

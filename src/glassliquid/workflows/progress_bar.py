@@ -1,0 +1,34 @@
+"""Progress bars with the time left, readable in a terminal and in a log file."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+
+LOG_EVERY_S = 10.0
+
+
+@contextlib.contextmanager
+def progress_bar(doing: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar while the block runs; call what it gives with the number done and the total.
+
+    In a terminal the bar redraws itself; elsewhere a line is written every ten seconds.
+    """
+    from tqdm import tqdm
+
+    terminal = sys.stderr.isatty()
+    bar = tqdm(
+        desc=doing, unit=f" {unit}", mininterval=0.2 if terminal else LOG_EVERY_S, dynamic_ncols=terminal, smoothing=0.1
+    )
+
+    def report(done: int, total: int) -> None:
+        if bar.total != total:
+            # What was there before this command must not count into its speed.
+            bar.reset(total)
+            bar.initial = done
+            bar.n = done
+        bar.update(done - bar.n)
+
+    try:
+        yield report
+    finally:
+        bar.close()
