@@ -1,0 +1,83 @@
+"""The real command lines, against a tracking database of the test session's own."""
+
+import importlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from entrypoints import shell
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def tracking_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"sqlite:///{tmp_path_factory.mktemp('tracking') / 'mlflow.db'}"
+
+
+@pytest.fixture(scope="session")
+def environment(tracking_uri: str) -> dict[str, str]:
+    # mlflow looks `python` up on the path; the tests' own must be the one it finds.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
+    return {**kept, "PATH": path, "MLFLOW_TRACKING_URI": tracking_uri, "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(scope="session")
+def command(environment: dict[str, str]) -> Command:
+    """Runs `python -m entrypoints.NAME --option value ...`."""
+
+    def run(entry_point: str, /, **options: object) -> subprocess.CompletedProcess[str]:
+        return _run([sys.executable, "-m", f"entrypoints.{entry_point}", *_arguments(options)], environment)
+
+    return run
+
+
+@pytest.fixture
+def quick_command(
+    tracking_uri: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Iterator[Command]:
+    """The same in this process, which has imported PyTorch and MLflow already: for mistakes that end a command early."""
+
+    def run(entry_point: str, /, **options: object) -> subprocess.CompletedProcess[str]:
+        arguments = [f"entrypoints.{entry_point}", *_arguments(options)]
+        monkeypatch.setattr(sys, "argv", arguments)
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri)
+        with pytest.raises(SystemExit) as ended:
+            shell.run(importlib.import_module(f"entrypoints.{entry_point}").main)
+        out, err = capfd.readouterr()
+        return subprocess.CompletedProcess(arguments, int(ended.value.code or 0), out, err)
+
+    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield run
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture(scope="session")
+def mlflow_run(environment: dict[str, str]) -> Command:
+    """Runs `mlflow run . -e NAME -P option=value ...`."""
+
+    def run(entry_point: str, /, **options: object) -> subprocess.CompletedProcess[str]:
+        arguments = [part for key, value in options.items() for part in ("-P", f"{key}={value}")]
+        mlflow = [sys.executable, "-m", "mlflow", "run", ".", "--env-manager", "local"]
+        return _run([*mlflow, "-e", entry_point, *arguments], environment)
+
+    return run
+
+
+def _arguments(options: dict[str, object]) -> list[str]:
+    return [part for key, value in options.items() for part in (f"--{key}", str(value))]
+
+
+def _run(arguments: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        arguments, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )

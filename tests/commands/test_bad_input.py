@@ -1,0 +1,185 @@
+"""A user's mistake ends in one sentence that names the value and what is allowed, a code, and a FAILED run."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from glassliquid.dataset.description import Dataset
+from tests.commands.conftest import Command
+
+WRONG = [
+    ("make_data", {"preset": "huge"}, "preset is 'huge'.*demo, fast, reference"),
+    ("make_data", {"source": "magic"}, "source is 'magic'.*simulate"),
+    ("make_data", {"liquid": 201}, "liquid is 201.*0 .* to 200"),
+    ("make_data", {"glass": -1}, "glass is -1.*0 .* to 200"),
+    ("make_data", {"liquid": 7}, "liquid is 7, which the ensemble 'demo' does not store .nearest: 0, 1, 5, 10"),
+    ("make_data", {"liquid": 200}, "liquid and glass are both 200"),
+    ("make_data", {"liquid": "five"}, "liquid is 'five': pass a whole number"),
+    ("make_data", {"particles": 0}, "particles is 0.*32 or more"),
+    ("make_data", {"particles": 256.5}, "particles is '256.5': pass a whole number or auto"),
+    ("make_data", {"cooling_steps": 10_100}, "cooling_steps is 10100.*multiple of 200"),
+    ("make_data", {"cooling_steps": -200}, "cooling_steps is -200"),
+    ("make_data", {"simulations": 2}, "simulations is 2.*3 or more"),
+    ("make_data", {"snapshots": "5,x"}, "snapshots is '5,x'.*5,100,200"),
+    ("make_data", {"snapshots": "200,5"}, "ascending order"),
+    ("make_data", {"image_size": 0}, "image_size is 0.*16 to 2048"),
+    ("make_data", {"window": 0}, "window is 0"),
+    ("make_data", {"window": "nan"}, "window is 'nan': pass a number"),
+    ("make_data", {"inherent": "yes"}, "inherent is 'yes': pass true or false"),
+    ("make_data", {"seed": -1}, "seed is -1"),
+    ("make_data", {"workers": 0}, "workers is '0'.*auto"),
+    ("make_data", {"name": "../escape"}, "dataset is '../escape'.*letters, digits"),
+    ("make_data", {"name": "latest"}, "dataset is 'latest'.*alias"),
+    ("make_data", {"ensemble": "a/b"}, "ensemble is 'a/b'"),
+    ("train", {"dataset": "data_liquid99"}, "no dataset 'data_liquid99'.*data_liquid5.*mlflow run . -e make_data"),
+    ("train", {"model": "resnet"}, "model is 'resnet'.*compact, cnn2018"),
+    ("train", {"schedule": "cosine"}, "schedule is 'cosine'.*threshold, constant"),
+    ("train", {"batch_size": 29}, "batch_size is 29, and the training split has 28 images"),
+    ("train", {"batch_size": 0}, "batch_size is 0"),
+    ("train", {"batch_size": "many"}, "batch_size is 'many': pass a whole number"),
+    ("train", {"learning_rate": -0.1}, "learning_rate is -0.1"),
+    ("train", {"learning_rate": "inf"}, "learning_rate is inf"),
+    ("train", {"dropout": 1}, "dropout is 1"),
+    ("train", {"augment": "on"}, "augment is 'on': pass true or false"),
+    ("train", {"iterations": 0}, "iterations is 0"),
+    ("train", {"device": "tpu9"}, "device is 'tpu9'.*auto, cpu, cuda or mps"),
+    ("train", {"max_hours": 0}, "max_hours is 0"),
+    ("train", {"resume": "nothing"}, "no model 'nothing'.*run id"),
+    ("train", {"resume": "0" * 32}, "no run '0{32}'"),
+    ("train", {"batchsize": 50}, "No such option.*batchsize"),
+    (
+        "evaluate",
+        {"model": "models:/glass-liquid@nobody"},
+        "no model 'models:/glass-liquid@nobody' .*registered models",
+    ),
+    ("evaluate", {"model": "missing.pt"}, "no model 'missing.pt'"),
+    ("main", {"model": "resnet"}, "model is 'resnet'"),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "message"), WRONG)
+def test_a_wrong_value_ends_in_one_sentence(
+    quick_command: Command, dataset: Dataset, data_dir: Path, name, options, message
+):
+    done = quick_command(name, data_dir=data_dir, **options)
+    assert_one_sentence(done, message)
+
+
+def test_a_real_process_ends_in_the_same_sentence_and_code(command: Command):
+    assert_one_sentence(command("make_data", preset="huge"), "preset is 'huge'.*demo, fast, reference")
+
+
+def test_the_run_of_mlflow_fails_and_says_why(mlflow_run: Command, tracking_uri: str, dataset: Dataset, data_dir: Path):
+    import mlflow
+
+    mlflow.set_tracking_uri(tracking_uri)
+    for options, message in (
+        ({"schedule": "cosine"}, "schedule is 'cosine'"),
+        ({"batch_size": 29}, "batch_size is 29"),
+    ):
+        done = mlflow_run("train", data_dir=data_dir, **options)
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        run = mlflow.MlflowClient().get_run(re.search(r"in run with ID '(\w+)'", done.stderr).group(1))
+        assert run.info.status == "FAILED"
+        assert message in run.data.tags["error"]
+
+
+def test_shell_characters_are_only_characters(mlflow_run: Command, data_dir: Path, tmp_path: Path):
+    trap = tmp_path / "trap"
+    done = mlflow_run("train", dataset=f"$(touch {trap}); touch {trap}", data_dir=data_dir)
+    assert done.returncode == 1
+    assert "use up to 100 letters" in done.stderr
+    assert not trap.exists()
+
+
+def test_a_dataset_of_the_same_name_is_not_overwritten(
+    quick_command: Command, dataset: Dataset, copied: Callable, tmp_path: Path
+):
+    copied(dataset.folder)
+    copied(dataset.folder.parents[1] / "ensembles" / "small")
+    before = (tmp_path / "datasets" / "data_liquid5" / "dataset.json").read_bytes()
+    settings = {
+        "ensemble": "small",
+        "particles": 100,
+        "cooling_steps": 2000,
+        "simulations": 20,
+        "snapshots": "0,5,60,100,195,200",
+    }
+    done = quick_command("make_data", data_dir=tmp_path, image_size=64, liquid=60, **settings)
+    assert_one_sentence(done, "'data_liquid5' was made differently .liquid is 5 there and 60 here.*-P name=NAME")
+    assert (tmp_path / "datasets" / "data_liquid5" / "dataset.json").read_bytes() == before
+    done = quick_command("make_data", data_dir=tmp_path, image_size=64, **{**settings, "particles": 64})
+    assert_one_sentence(done, "'small' was made differently .particles is 100 there and 64 here")
+
+
+@pytest.mark.parametrize("place", ["ensembles/demo", "datasets/data_liquid5"])
+def test_a_foreign_folder_is_left_alone(
+    quick_command: Command, tmp_path: Path, place: str, dataset: Dataset, copied: Callable
+):
+    foreign = tmp_path / place / "thesis.tex"
+    foreign.parent.mkdir(parents=True)
+    foreign.write_text("ten years of work")
+    if "datasets" in place:
+        copied(dataset.folder.parents[1] / "ensembles" / "small")
+    settings = {"particles": 100, "cooling_steps": 2000, "simulations": 20, "snapshots": "0,5,60,100,195,200"}
+    ensemble = "small" if "datasets" in place else "demo"
+    done = quick_command("make_data", data_dir=tmp_path, ensemble=ensemble, **settings)
+    assert_one_sentence(done, "thesis.tex")
+    assert foreign.read_text() == "ten years of work"
+
+
+@pytest.mark.parametrize("damage", ["truncated png", "missing png", "foreign json", "half json"])
+def test_a_damaged_dataset_is_named(
+    quick_command: Command, dataset: Dataset, copied: Callable, tmp_path: Path, damage: str
+):
+    folder = copied(dataset.folder)
+    for cache in folder.glob(".decoded-*"):
+        cache.unlink()
+    image = next((folder / "train" / "glass").iterdir())
+    if damage == "truncated png":
+        image.write_bytes(image.read_bytes()[:200])
+    elif damage == "missing png":
+        image.unlink()
+    else:
+        text = (folder / "dataset.json").read_text()
+        (folder / "dataset.json").write_text("[1, 2]" if damage == "foreign json" else text[: len(text) // 2])
+    done = quick_command("train", data_dir=tmp_path, batch_size=8)
+    assert_one_sentence(done, image.name if "png" in damage else "dataset.json")
+
+
+def test_a_truncated_trajectory_is_named(
+    command: Command, quick_command: Command, ensemble, copied: Callable, tmp_path: Path
+):
+    folder = copied(ensemble.folder)
+    broken = folder / "sim-00003.gsd"
+    broken.write_bytes(broken.read_bytes()[:1000])
+    settings = {
+        "ensemble": "small",
+        "particles": 100,
+        "cooling_steps": 2000,
+        "simulations": 20,
+        "snapshots": "0,5,60,100,195,200",
+    }
+    done = quick_command("make_data", data_dir=tmp_path, **settings)
+    assert_one_sentence(done, r"sim-00003.gsd is damaged .* delete it and run make_data again")
+    assert not (tmp_path / "datasets" / "data_liquid5").exists()
+    broken.unlink()
+    assert command("make_data", data_dir=tmp_path, **settings).returncode == 0
+
+
+def test_a_folder_that_cannot_be_written_is_named(quick_command: Command, tmp_path: Path):
+    blocked = tmp_path / "data"
+    blocked.write_text("a file in the place of the folder")
+    done = quick_command("make_data", data_dir=blocked)
+    assert_one_sentence(done, "Cannot write .*a file is in the place of a folder")
+
+
+def assert_one_sentence(done, message: str) -> None:
+    assert done.returncode == 2, done.stderr
+    errors = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+    assert len(errors) == 1, done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    assert re.search(message, errors[0]), errors[0]

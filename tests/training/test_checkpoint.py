@@ -1,0 +1,113 @@
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from glassliquid.errors import UserError
+from glassliquid.models.table import build_model
+from glassliquid.training.checkpoint import (
+    BEST,
+    CURRENT,
+    CheckpointWriter,
+    State,
+    describe_state,
+    load_checkpoint,
+    restore_model,
+)
+from glassliquid.training.config import TrainConfig
+from glassliquid.training.progress import Progress
+
+
+def state(iteration: int = 1, image_size: int = 32) -> State:
+    model = build_model("compact", image_size, 0.5, torch.Generator().manual_seed(0))
+    data = {"name": "data", "digest": "d", "image_size": image_size}
+    return {**describe_state(TrainConfig(), data, "run", iteration, Progress()), "model": model.state_dict()}
+
+
+class Hostile:
+    """A pickle that would create a file when it is loaded."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (str(self.path),)
+
+
+def test_writes_and_loads(tmp_path: Path):
+    writer = CheckpointWriter(tmp_path)
+    writer.save(lambda: state(1), is_best=True)
+    writer.save(lambda: state(2), is_best=False, is_last=True)
+    writer.finish()
+    assert load_checkpoint(tmp_path / BEST)["iteration"] == 1
+    assert load_checkpoint(tmp_path / CURRENT)["iteration"] == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == [BEST, CURRENT]
+
+
+def test_the_saved_state_is_a_copy(tmp_path: Path):
+    weights = torch.zeros(3)
+    writer = CheckpointWriter(tmp_path)
+    writer.save(lambda: {**state(), "model": {"weights": weights}}, is_best=True)
+    weights += 1  # the training goes on while the file is being written
+    writer.finish()
+    assert load_checkpoint(tmp_path / BEST)["model"]["weights"].tolist() == [0, 0, 0]
+
+
+def test_the_last_state_is_written_however_busy_the_writer_is(tmp_path: Path):
+    writer = CheckpointWriter(tmp_path)
+    for iteration in range(1, 30):
+        writer.save(lambda iteration=iteration: state(iteration), is_best=iteration == 7, is_last=iteration == 29)
+    writer.finish()
+    assert load_checkpoint(tmp_path / CURRENT)["iteration"] == 29
+    assert load_checkpoint(tmp_path / BEST)["iteration"] == 7
+
+
+def test_an_error_of_the_writing_thread_reaches_the_training(tmp_path: Path):
+    blocked = tmp_path / "a file"
+    blocked.touch()
+    writer = CheckpointWriter(blocked)
+    with pytest.raises(OSError, match="a file"):
+        writer.save(state, is_best=True)
+        writer.finish()
+
+
+def test_a_hostile_pickle_is_refused_and_not_executed(tmp_path: Path):
+    trap = tmp_path / "trap"
+    for name, write in (
+        ("torch.pt", torch.save),
+        ("pickle.pt", lambda value, path: path.write_bytes(pickle.dumps(value))),
+    ):
+        path = tmp_path / name
+        write({"format": 1, "model": Hostile(trap)}, path)
+        with pytest.raises(UserError, match="was not executed"):
+            load_checkpoint(path)
+    assert not trap.exists()
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.1, 0.5, 0.99])
+def test_a_cut_off_file_is_refused(tmp_path: Path, kept: float):
+    path = tmp_path / "cut.pt"
+    torch.save(state(), path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(kept * len(content))])
+    with pytest.raises(UserError, match=r"cannot be read|cut off"):
+        load_checkpoint(path)
+
+
+def test_what_is_no_checkpoint_is_refused(tmp_path: Path):
+    path = tmp_path / "other.pt"
+    torch.save({"weights": torch.zeros(2)}, path)
+    with pytest.raises(UserError, match="not a checkpoint of this project"):
+        load_checkpoint(path)
+    with pytest.raises(UserError, match="There is no checkpoint"):
+        load_checkpoint(tmp_path / "missing.pt")
+
+
+def test_weights_of_another_network_are_refused():
+    wrong = state()
+    wrong["config"]["model"] = "cnn2018"
+    with pytest.raises(UserError, match="do not fit the network 'cnn2018'"):
+        restore_model(wrong)

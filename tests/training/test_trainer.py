@@ -1,0 +1,186 @@
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from glassliquid.dataset.load import load_split
+from glassliquid.errors import UserError
+from glassliquid.evaluation.predict import predict_logits
+from glassliquid.evaluation.scores import score_logits
+from glassliquid.models.classifier import ImageClassifier
+from glassliquid.simulation.split import Split
+from glassliquid.training.checkpoint import BEST, CURRENT, load_checkpoint
+from glassliquid.training.config import TrainConfig
+from glassliquid.training.trainer import Trainer, TrainingData
+
+CPU = torch.device("cpu")
+SETTINGS = TrainConfig(batch_size=8, iterations=6, batches_per_iteration=3)
+
+
+class Memory:
+    """Keeps what is recorded."""
+
+    def __init__(self) -> None:
+        self.points: list[tuple[int, dict[str, float]]] = []
+
+    def record(self, iteration: int, metrics: Mapping[str, float]) -> None:
+        self.points.append((iteration, {k: v for k, v in metrics.items() if k != "images_per_second"}))
+
+
+@pytest.fixture(scope="module")
+def data(dataset) -> TrainingData:
+    train = load_split(dataset, Split.TRAIN)
+    identity = {"name": dataset.name, "digest": dataset.digest, "image_size": 64}
+    return TrainingData(torch.from_numpy(train.images), torch.from_numpy(train.labels), True, identity)
+
+
+@pytest.fixture(scope="module")
+def validate(dataset) -> Callable[[ImageClassifier], dict[str, float]]:
+    validation = load_split(dataset, Split.VALIDATION)
+
+    def score(model: ImageClassifier) -> dict[str, float]:
+        scores = score_logits(predict_logits(model, validation.images, CPU), validation.labels)
+        return {"val_accuracy": scores.accuracy, "val_loss": scores.loss}
+
+    return score
+
+
+@pytest.fixture
+def make(data, validate, tmp_path: Path):
+    def make_trainer(config: TrainConfig, folder: str = "a", memory: Memory | None = None) -> Trainer:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        return Trainer(config, data, validate, memory or Memory(), tmp_path / folder, "run")
+
+    return make_trainer
+
+
+def never() -> bool:
+    return False
+
+
+def stop_after(iterations: int) -> Callable[[], bool]:
+    calls = iter(range(1, 10_000))
+    return lambda: next(calls) >= iterations
+
+
+def weights(trainer: Trainer) -> bytes:
+    return b"".join(tensor.numpy().tobytes() for tensor in trainer.model.state_dict().values())
+
+
+@pytest.mark.parametrize("model", ["compact", "cnn2018"])
+def test_overfits_one_batch(make, data, model: str):
+    """Any network that can learn gets a batch right by heart; without dropout and augmentation nothing hinders it."""
+    config = TrainConfig(
+        model=model, batch_size=8, iterations=40, batches_per_iteration=5, dropout=0, augment=False, l2=0, schedule="constant",
+        learning_rate=0.001 if model == "compact" else 0.0001,
+    )  # fmt: skip
+    trainer = make(config)
+    chosen = torch.tensor([0, 1, 2, 3, 16, 17, 18, 19])  # glass first, then liquid
+    assert data.labels[chosen].tolist() == [0] * 4 + [1] * 4
+    trainer._batches.next = lambda: chosen
+    trainer.train(never)
+    logits = predict_logits(trainer.model.eval(), data.images[chosen], CPU)
+    assert (logits.argmax(axis=1) == data.labels[chosen].numpy()).all()
+
+
+def test_the_same_seed_gives_the_same_weights_and_curves_and_another_gives_others(make):
+    memories, results = [Memory(), Memory(), Memory()], []
+    for seed, memory in zip((1, 1, 2), memories, strict=True):
+        trainer = make(replace(SETTINGS, seed=seed), memory=memory)
+        trainer.train(never)
+        results.append(weights(trainer))
+    assert results[0] == results[1] != results[2]
+    assert memories[0].points == memories[1].points != memories[2].points
+
+
+def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(make, tmp_path: Path):
+    whole_memory, parts_memory = Memory(), Memory()
+    whole = make(SETTINGS, "whole", whole_memory)
+    whole.train(never)
+    for stop in (1, 2, 10):
+        part = make(SETTINGS, "parts", parts_memory)
+        if (tmp_path / "parts" / CURRENT).exists():
+            part.restore(load_checkpoint(tmp_path / "parts" / CURRENT))
+        outcome = part.train(stop_after(stop))
+    assert outcome.finished
+    assert weights(part) == weights(whole)
+    assert parts_memory.points == whole_memory.points
+    assert part._progress == whole._progress
+
+
+def test_stopping_keeps_the_last_iteration(make, tmp_path: Path):
+    outcome = make(SETTINGS).train(stop_after(2))
+    assert not outcome.finished
+    assert outcome.iteration == load_checkpoint(tmp_path / "a" / CURRENT)["iteration"] == 2
+
+
+def test_the_best_checkpoint_has_the_score_that_was_recorded(make, validate, tmp_path: Path):
+    memory = Memory()
+    outcome = make(SETTINGS, memory=memory).train(never)
+    best = load_checkpoint(tmp_path / "a" / BEST)
+    recorded = dict(memory.points)[outcome.progress.best_iteration]
+    assert best["iteration"] == outcome.progress.best_iteration
+    assert outcome.progress.best_accuracy == max(point["val_accuracy"] for _, point in memory.points)
+    from glassliquid.training.checkpoint import restore_model
+
+    assert validate(restore_model(best))["val_accuracy"] == recorded["val_accuracy"]
+
+
+def test_a_diverging_loss_stops_before_the_step(make, data, tmp_path: Path):
+    trainer = make(SETTINGS)
+    trainer.train(stop_after(1))
+    with torch.no_grad():
+        next(trainer.model.parameters()).fill_(float("inf"))
+    before = weights(trainer)
+    with pytest.raises(UserError, match=r"in iteration 2, batch 1: the step was not taken"):
+        trainer.train(never)
+    assert weights(trainer)[:100] == before[:100]
+    assert load_checkpoint(tmp_path / "a" / CURRENT)["iteration"] == 1
+
+
+def test_the_rate_follows_the_last_validation(make):
+    memory = Memory()
+    make(replace(SETTINGS, iterations=8), memory=memory).train(never)
+    last = None
+    for _, point in memory.points:
+        assert point["learning_rate"] == (0.0001 if last is not None and last > 0.9 else 0.001)
+        last = point["val_accuracy"]
+
+
+def test_validation_happens_every_so_many_iterations_and_at_the_end(make):
+    memory = Memory()
+    make(replace(SETTINGS, iterations=5, eval_every=2), memory=memory).train(never)
+    assert [iteration for iteration, point in memory.points if "val_accuracy" in point] == [2, 4, 5]
+
+
+def test_the_penalty_is_half_the_sum_of_squares_of_the_weight_tensors_only(make, data):
+    """The loss with l2 = 2 exceeds the one without by the sum of squares; biases and scales do not count."""
+    losses = []
+    for l2 in (0.0, 2.0):
+        trainer = make(replace(SETTINGS, l2=l2, dropout=0, augment=False))
+        losses.append(float(trainer._train_batch(1)))
+        if l2 == 0.0:
+            fresh = make(SETTINGS)
+    squares = sum(
+        float(np.square(tensor.numpy(), dtype=np.float64).sum())
+        for name, tensor in fresh.model.state_dict().items()
+        if name.endswith("weight") and tensor.ndim > 1
+    )
+    assert losses[1] - losses[0] == pytest.approx(squares, rel=1e-4)  # single precision
+
+
+def test_too_large_a_batch_is_refused(make):
+    with pytest.raises(UserError, match="the training split has 28 images: pass a batch size of 28 or less"):
+        make(replace(SETTINGS, batch_size=29))
+
+
+def test_a_checkpoint_of_other_data_is_refused(make, tmp_path: Path):
+    trainer = make(SETTINGS)
+    trainer.train(stop_after(1))
+    state = load_checkpoint(tmp_path / "a" / CURRENT)
+    state["data"] = {**state["data"], "digest": "other", "name": "data_liquid10"}
+    with pytest.raises(UserError, match="was trained on the dataset 'data_liquid10'"):
+        make(SETTINGS).restore(state)
