@@ -1,23 +1,85 @@
 """Augmentation: the 8 symmetries of the square and periodic shifts, drawn from the run's own generator."""
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+MIRROR_ROWS, MIRROR_COLUMNS, TRANSPOSE = 1, 2, 4
+"""The bits of a symmetry 0..7. They are applied after the shift, in this order."""
 
-def augment(images: Tensor, generator: torch.Generator, shifts: bool) -> Tensor:
-    n, size = images.shape[:2]
-    device = images.device
-    flips = torch.randint(0, 8, (n,), generator=generator, device=device)
-    offsets = (
-        torch.randint(0, size, (n, 2), generator=generator, device=device)
-        if shifts
-        else torch.zeros((n, 2), dtype=torch.int64, device=device)
-    )
+
+def augment(images: Tensor, generator: torch.Generator, shifts: bool, chosen: Tensor | None = None) -> Tensor:
+    """Each image under a random symmetry of the square, shifted by random whole pixels with periodic edges.
+
+    Exact: pixels are moved, never mixed, and the same generator state gives the same bits. On the CPU the images are
+    moved as whole rows where possible, which is faster than merely collecting a batch with `images[chosen]`; so pass
+    the whole dataset and the batch's places in it.
+
+    Args:
+        images: uint8, shape (n, size, size, 3).
+        generator: source of the symmetries and shifts, on the images' device.
+        shifts: also shift, not only turn and mirror.
+        chosen: places of the images that are wanted, int64; all of them by default.
+
+    Returns:
+        uint8, shape (n or len(chosen), size, size, 3), a copy.
+    """
+    size, device = images.shape[1], images.device
+    if chosen is None:
+        chosen = torch.arange(len(images), device=device)
+    n = len(chosen)
+    symmetries = torch.randint(0, 8, (n,), generator=generator, device=device)
+    if shifts:
+        offsets = torch.randint(0, size, (n, 2), generator=generator, device=device)
+    else:
+        offsets = torch.zeros((n, 2), dtype=torch.int64, device=device)
+    if device.type == "cpu":
+        return _by_rows(images, chosen, symmetries, offsets)
+    return _by_index(images, chosen, symmetries, offsets)
+
+
+def _by_index(images: Tensor, chosen: Tensor, symmetries: Tensor, offsets: Tensor) -> Tensor:
+    """All images in one indexing operation, for devices where a loop over images is slow; also the definition."""
+    size, device = images.shape[1], images.device
     place = torch.arange(size, device=device)
-    rows = (torch.where((flips & 1).bool()[:, None], size - 1 - place, place) + offsets[:, :1]) % size
-    columns = (torch.where((flips & 2).bool()[:, None], size - 1 - place, place) + offsets[:, 1:]) % size
-    transposed = (flips & 4).bool()[:, None, None]
-    rows, columns = rows[:, :, None], columns[:, None, :]
-    index = torch.where(transposed, rows.transpose(1, 2) * size + columns.transpose(1, 2), rows * size + columns)
-    index = index + torch.arange(n, device=device)[:, None, None] * size * size
-    return images.reshape(-1, 3)[index.reshape(-1)].reshape(n, size, size, 3)
+    rows = torch.where((symmetries & MIRROR_ROWS).bool()[:, None], size - 1 - place, place)
+    columns = torch.where((symmetries & MIRROR_COLUMNS).bool()[:, None], size - 1 - place, place)
+    rows = (rows + offsets[:, :1]) % size * size
+    columns = (columns + offsets[:, 1:]) % size
+    # Output pixel (y, x) is input pixel (row of y, column of x), or (row of x, column of y) if transposed.
+    transposed = (symmetries & TRANSPOSE).bool()[:, None]
+    along_y, along_x = torch.where(transposed, columns, rows), torch.where(transposed, rows, columns)
+    pixels = chosen[:, None, None] * size**2 + along_y[:, :, None] + along_x[:, None, :]
+    return images.reshape(-1, images.shape[-1])[pixels]
+
+
+def _by_rows(images: Tensor, chosen: Tensor, symmetries: Tensor, offsets: Tensor) -> Tensor:
+    """The same, image after image: long copies for shift and mirrored rows, single pixels only for what remains."""
+    source: NDArray[np.uint8] = images.numpy()
+    size, channels = source.shape[1], source.shape[3]
+    result = np.empty((len(chosen), size, size, channels), np.uint8)
+    scratch = np.empty((size, size, channels), np.uint8)
+    for target, index, symmetry, (down, right) in zip(
+        result, chosen.tolist(), symmetries.tolist(), offsets.tolist(), strict=True
+    ):
+        pixelwise = symmetry & (MIRROR_COLUMNS | TRANSPOSE)
+        moved = scratch if pixelwise else target
+        _shift(source[index], moved[::-1] if symmetry & MIRROR_ROWS else moved, down, right)
+        if symmetry & MIRROR_COLUMNS:
+            moved = moved[:, ::-1]
+        if symmetry & TRANSPOSE:
+            moved = moved.swapaxes(0, 1)
+        if pixelwise:
+            for channel in range(channels):  # three long copies are quicker than many of 3 bytes
+                target[..., channel] = moved[..., channel]
+    return torch.from_numpy(result)
+
+
+def _shift(image: NDArray[np.uint8], target: NDArray[np.uint8], down: int, right: int) -> None:
+    """target[y, x] = image[y + down, x + right], periodically: four rectangles."""
+    height, width = image.shape[0] - down, image.shape[1] - right
+    target[:height, :width] = image[down:, right:]
+    target[:height, width:] = image[down:, :right]
+    target[height:, :width] = image[:down, right:]
+    target[height:, width:] = image[:down, :right]

@@ -193,8 +193,12 @@ class Trainer:
         return loss.detach()
 
     def _images(self, chosen: Tensor) -> Tensor:
-        images = self.data.images[chosen.to(self.data.images.device)].to(self._device)
-        return augment(images, self._augment, shifts=self.data.periodic) if self.config.augment else images
+        images = self.data.images
+        if not self.config.augment:
+            return images[chosen.to(images.device)].to(self._device)
+        if images.device.type != self._device.type:  # too large for the device: a batch at a time goes there
+            images, chosen = images[chosen].to(self._device), torch.arange(len(chosen))
+        return augment(images, self._augment, self.data.periodic, chosen.to(self._device))
 
     def _validated(self) -> tuple[dict[str, float], bool]:
         self.model.eval()
