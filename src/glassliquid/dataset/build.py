@@ -3,7 +3,7 @@
 import hashlib
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ from glassliquid.dataset.description import (
 from glassliquid.dataset.draw import DrawConfig, draw
 from glassliquid.errors import UserError, listed
 from glassliquid.files import PARTIAL_SUFFIX, locked, remove_partials, write_json
-from glassliquid.simulation.ensemble import Ensemble, Simulation, check_stored, make_inherent
+from glassliquid.simulation.ensemble import Ensemble, check_stored, make_inherent
 from glassliquid.simulation.protocol import temperature
 from glassliquid.simulation.split import Split
 from glassliquid.simulation.trajectory import read_configurations
@@ -41,7 +41,7 @@ class DrawTask:
     """Some simulations of an ensemble, to be drawn into a folder."""
 
     ensemble: Ensemble
-    simulations: tuple[Simulation, ...]
+    """The ensemble, reduced to the simulations of this task."""
     recipe: Recipe
     folder: Path
 
@@ -105,7 +105,7 @@ def draw_simulations(task: DrawTask) -> list[tuple[Record, str]]:
     recipe = task.recipe
     config = DrawConfig(image_size=recipe.image_size, window=recipe.window)
     drawn = []
-    for simulation in task.simulations:
+    for simulation in task.ensemble.simulations:
         path = task.ensemble.inherent_path(simulation) if recipe.inherent else task.ensemble.path(simulation)
         found = read_configurations(path, [recipe.glass, recipe.liquid])
         for label, configuration in zip((Label.GLASS, Label.LIQUID), found, strict=True):
@@ -136,7 +136,7 @@ def _draw_all(partial: Path, ensemble: Ensemble, recipe: Recipe, pool: WorkerPoo
             (partial / split / label).mkdir(parents=True)
     members = ensemble.simulations
     tasks = [
-        DrawTask(ensemble, members[start : start + SIMULATIONS_PER_TASK], recipe, partial)
+        DrawTask(replace(ensemble, simulations=members[start : start + SIMULATIONS_PER_TASK]), recipe, partial)
         for start in range(0, len(members), SIMULATIONS_PER_TASK)
     ]
     drawn: list[tuple[Record, str]] = []

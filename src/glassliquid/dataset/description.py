@@ -14,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from glassliquid.dataset.draw import DrawConfig
 from glassliquid.errors import UserError, listed
 from glassliquid.files import check_name, read_json
 from glassliquid.simulation.split import Split
@@ -172,7 +173,12 @@ def _recipe(folder: Path, value: dict[str, Any]) -> Recipe:
         allowed: tuple[type, ...] = (float, int) if kind is float else (kind,)  # type: ignore[assignment]
         if type(recipe[name]) not in allowed:
             raise _damaged(folder / DESCRIPTION, f"{name} in the recipe is {recipe[name]!r}")
-    return Recipe(**recipe)
+    made = Recipe(**recipe)
+    try:
+        DrawConfig(image_size=made.image_size, window=made.window)
+    except UserError as error:
+        raise _damaged(folder / DESCRIPTION, str(error)) from error
+    return made
 
 
 def _read_table(folder: Path) -> Iterable[Record]:

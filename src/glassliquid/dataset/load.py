@@ -61,10 +61,14 @@ def _decoded(dataset: Dataset) -> NDArray[np.uint8]:
                 _decode(dataset, cache)
                 write_json(note, {"fingerprint": fingerprint})
     size = dataset.recipe.image_size
-    # Copy on write: PyTorch wants writable memory, the file must never change.
-    pixels: NDArray[np.uint8] = np.load(cache, mmap_mode="c", allow_pickle=False)
+    damaged = UserError(f"{cache} is damaged: delete it, and the next command decodes the images anew.")
+    try:
+        # Copy on write: PyTorch wants writable memory, the file must never change.
+        pixels: NDArray[np.uint8] = np.load(cache, mmap_mode="c", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise damaged from error
     if pixels.shape != (len(dataset.records), size, size, CHANNELS) or pixels.dtype != np.uint8:
-        raise UserError(f"{cache} is damaged: delete it, and the next command decodes the images anew.")
+        raise damaged
     return pixels
 
 

@@ -26,6 +26,9 @@ SMALLEST_START_DISTANCE = 0.5
 MINIMUM_FORCE = 1e-8
 """The minimiser stops when the norm of all forces is below this [epsilon_AA / sigma_AA]."""
 
+CURVES = ("temp", "pe", "press")
+"""LAMMPS's names of temperature, potential energy and pressure."""
+
 _LARGEST_SEED = 900_000_000
 _LIBMPI = "libmpi.so.12"
 
@@ -142,17 +145,24 @@ class Engine:
 
     def _record_cooling(self, protocol: Protocol) -> Cooling:
         length = box_length(protocol.particles)
-        curves = np.empty((3, INTERVALS + 1))
-        stored = []
-        for index in range(INTERVALS + 1):
-            steps = protocol.steps_per_snapshot if index else 0
-            # Without `pre no` LAMMPS would rebuild its lists 200 times; start and stop keep the ramp one line.
-            setup = "pre no" if index > 1 else ""
+        # LAMMPS itself notes the thermodynamics at every mark; it stops only where positions are stored.
+        for name in CURVES:
+            self._commands(f"fix {name} all vector {protocol.steps_per_snapshot} c_thermo_{name}")
+        stored, reached = [], 0
+        for number, index in enumerate(sorted({0, *protocol.snapshots, INTERVALS})):
+            steps = (index - reached) * protocol.steps_per_snapshot
+            # Without `pre no` LAMMPS would set everything up anew at each stop; start and stop keep the ramp one line.
+            setup = "pre no" if number > 1 else ""
             self._commands(f"run {steps} {setup} post no start 0 stop {protocol.cooling_steps}")
-            curves[:, index] = [self._lammps.get_thermo(name) for name in ("temp", "pe", "press")]
+            reached = index
             if index in protocol.snapshots:
                 stored.append(self._positions(length))
-        return Cooling(np.array(stored), *curves)
+        temperature, energy, pressure = (self._noted(name) for name in CURVES)
+        return Cooling(np.array(stored), temperature, energy / protocol.particles, pressure)
+
+    def _noted(self, fix: str) -> NDArray[np.float64]:
+        """The values that a `fix vector` has noted, one a mark, shape (201,)."""
+        return np.array([self._lammps.extract_fix(fix, 0, 1, mark) for mark in range(INTERVALS + 1)])
 
     def _random_start(self, particles: int, seeds: list[int]) -> None:
         self._empty_box(box_length(particles))

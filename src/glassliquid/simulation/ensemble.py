@@ -10,7 +10,7 @@ import importlib.metadata
 import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +133,8 @@ def plan_ensemble(folder: Path, preset: str, protocol: Protocol, simulations: in
     if seed < 0:
         raise UserError(f"seed is {seed}: pass zero or a positive whole number.")
     splits = draw_split(simulations, np.random.default_rng([seed, SPLIT_STREAM]))
-    seeds = np.random.SeedSequence(seed).generate_state(simulations)
+    # Of 64 bits: among 10,000 seeds of 32 bits two are likely to coincide.
+    seeds = np.random.SeedSequence(seed).generate_state(simulations, np.uint64)
     members = (Simulation(k + 1, int(seeds[k]), splits[k]) for k in range(simulations))
     return Ensemble(folder, preset, protocol, seed, tuple(members))
 
@@ -186,7 +187,11 @@ def make_inherent(ensemble: Ensemble, snapshots: list[int], pool: WorkerPool, re
     """Add the inherent structures of these snapshots, with e_IS, to what the ensemble has of them."""
     with locked(ensemble.folder / INHERENT_FOLDER, "minimising"):
         remove_partials(ensemble.folder / INHERENT_FOLDER)
-        tasks = [(ensemble, simulation, tuple(snapshots)) for simulation in ensemble.simulations]
+        # Each task carries its own simulation only: with all of them, 10,000 tasks would be 10,000 times as large.
+        tasks = [
+            (replace(ensemble, simulations=(simulation,)), simulation, tuple(snapshots))
+            for simulation in ensemble.simulations
+        ]
         for done, _ in enumerate(run_all(pool, _minimise_one, tasks), start=1):
             report(done, len(tasks))
 

@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
@@ -100,38 +100,45 @@ def run_all(
     Raises:
         UserError: a task's worker died three times.
     """
-    queue: Iterator[Task] = iter(tasks)
     failures: Counter[int] = Counter()
+    numbered = enumerate(tasks)
+    waiting: deque[tuple[int, Task]] = deque()
     pending: dict[Future[Result], tuple[int, Task]] = {}
-    numbered = enumerate(queue)
     while True:
-        for number, task in itertools.islice(numbered, 4 * pool.size - len(pending)):
-            pending[pool.executor().submit(function, task)] = (number, task)
-        if not pending:
+        waiting.extend(itertools.islice(numbered, 4 * pool.size - len(pending) - len(waiting)))
+        broken = False
+        try:
+            while waiting:
+                pending[pool.executor().submit(function, waiting[0][1])] = waiting[0]
+                waiting.popleft()
+        except BrokenProcessPool:
+            # A worker died while nobody was looking, for example while the caller was busy with a result.
+            broken = True
+        if not pending and not broken:
             return
-        done, _ = concurrent.futures.wait(pending, return_when=concurrent.futures.FIRST_COMPLETED)
-        broken = []
+        done = (
+            concurrent.futures.wait(pending, return_when=concurrent.futures.FIRST_COMPLETED).done if pending else set()
+        )
         for future in done:
-            number, task = pending.pop(future)
             try:
                 result = future.result()
             except (BrokenProcessPool, concurrent.futures.CancelledError):
-                broken.append((number, task))
-            else:
-                yield task, result
+                broken = True
+                continue
+            _, task = pending.pop(future)
+            yield task, result
         if broken:
             # Which of the tasks in flight killed its worker is unknown: count against all, run all of them again.
-            retry = [*broken, *pending.values()]
+            again = sorted([*pending.values(), *waiting], key=lambda numbered_task: numbered_task[0])
             pending.clear()
+            waiting = deque(again)
             pool.replace()
-            for number, task in retry:
-                failures[number] += 1
-                if failures[number] >= ATTEMPTS:
-                    raise UserError(
-                        f"A worker process died {ATTEMPTS} times on {task}: the machine may be out of memory; run the same "
-                        "command with fewer workers."
-                    )
-                pending[pool.executor().submit(function, task)] = (number, task)
+            failures.update(number for number, _ in again)
+            if max(failures[number] for number, _ in again) >= ATTEMPTS:
+                raise UserError(
+                    f"A worker process died {ATTEMPTS} times on the same tasks: the machine may be out of memory; run the "
+                    "same command with fewer workers."
+                )
 
 
 def _prepare_worker(parent: int) -> None:
