@@ -48,7 +48,9 @@ def main(data_dir: str, eta_threshold: str, **options: Any) -> None:
     surroundings = {name: options.pop(name) for name in SURROUNDINGS}
     config = TrainConfig(eta_threshold=parse_thresholds(eta_threshold), **options)
     job = train.TrainJob(config=config, data_dir=Path(data_dir), **surroundings)
-    train.run(job, shell.stop_flag())
+    # While data are being made, a signal ends the command; while it trains, it ends the iteration first.
+    shell.interrupt_on_terminate()
+    train.run(job, shell.stop_flag)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from glassliquid.files import write_text
+
 JOURNAL = "metrics.jsonl"
 """A line a point: key, value, step, timestamp [ms]."""
 SENT = "metrics.sent"
@@ -33,7 +35,7 @@ class MetricJournal:
         self._run_id = run_id
         self._journal, self._sent_path = folder / JOURNAL, folder / SENT
         self._known = _steps_on_server(run_id)
-        self._lines = self._journal.read_text(encoding="utf-8").splitlines() if self._journal.exists() else []
+        self._lines = _whole_lines(self._journal)
         self._sent = min(_read_count(self._sent_path), len(self._lines))
         self._last_step = max((json.loads(line)["step"] for line in self._lines), default=-1)
         self._lock = threading.Lock()
@@ -141,6 +143,17 @@ def _steps_on_server(run_id: str) -> dict[str, int]:
 
 def _steps(history: Any) -> list[int]:
     return [metric.step for metric in history] or [-1]
+
+
+def _whole_lines(journal: Path) -> list[str]:
+    """The lines of a journal; what a killed process left of its last one is cut off."""
+    if not journal.exists():
+        return []
+    text = journal.read_text(encoding="utf-8", errors="replace")
+    whole = text[: text.rfind("\n") + 1]
+    if whole != text:
+        write_text(journal, whole)
+    return whole.splitlines()
 
 
 def _read_count(path: Path) -> int:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,14 +26,17 @@ class StepResult:
     tags: dict[str, str]
 
 
-def run_step(project: Path, entry_point: str, parameters: Mapping[str, str], inputs: Mapping[str, str]) -> StepResult:
+def run_step(
+    project: Path, entry_point: str, parameters: Mapping[str, str], inputs: Callable[[], Mapping[str, str]]
+) -> StepResult:
     """Run an entry point as a child of the active run, or reuse a finished run of the same fingerprint.
 
     Args:
         project: the project's folder.
         entry_point: its name.
         parameters: its parameters.
-        inputs: digests and names of what it reads; they and the code are part of the fingerprint.
+        inputs: gives digests of the data that the step reads or makes; they and the code are part of the fingerprint.
+            It is asked again after the step, which may have made them.
 
     Raises:
         UserError: the step failed; it has printed why.
@@ -41,8 +44,7 @@ def run_step(project: Path, entry_point: str, parameters: Mapping[str, str], inp
     import mlflow
     from mlflow.exceptions import ExecutionException
 
-    key = step_key(project, entry_point, parameters, inputs)
-    found = _finished(key)
+    found = _finished(step_key(project, entry_point, parameters, inputs()))
     if found is not None:
         return _result(entry_point, found, reused=True)
     try:
@@ -58,6 +60,7 @@ def run_step(project: Path, entry_point: str, parameters: Mapping[str, str], inp
         raise UserError(
             f"The step {entry_point} failed, for the reason printed above: mend it and run the same command again."
         ) from error
+    key = step_key(project, entry_point, parameters, inputs())
     mlflow.MlflowClient().set_tag(submitted.run_id, TAG_STEP_KEY, key)
     return _result(entry_point, submitted.run_id, reused=False)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from glassliquid.dataset.description import DESCRIPTION, open_dataset
+from glassliquid.dataset.description import DESCRIPTION
 from glassliquid.errors import UserError
 from glassliquid.files import read_json
 from glassliquid.tracking.projects import StepResult, run_step
@@ -33,42 +33,37 @@ class ChainJob:
 
 def run(job: ChainJob) -> None:
     """Make the data, train, evaluate; print a table of what was found."""
-    data, data_dir = job.data, {"data_dir": str(job.data.data_dir)}
+    data = job.data
+    data_dir = {"data_dir": str(data.data_dir)}
+    made = {
+        "name": data.name,
+        "preset": data.preset,
+        "liquid": str(data.liquid),
+        "glass": str(data.glass),
+        "workers": data.workers,
+    }
+    training = {"dataset": data.name, "model": job.model, "seed": str(job.seed)}
+
+    def digest() -> dict[str, str]:
+        return {"dataset": _digest(Layout(data.data_dir).dataset(data.name))}
+
     with tracked_run("main", f"chain on {data.name}") as tracked:
-        steps = [_make_data(job, data_dir)]
-        digest = open_dataset(Layout(data.data_dir).dataset(data.name)).digest
-        training = {"dataset": data.name, "model": job.model, "seed": str(job.seed), **data_dir}
-        steps.append(run_step(job.project, "train", training, {"dataset": digest}))
-        evaluation = {"dataset": data.name, "model": steps[-1].run_id, **data_dir}
-        steps.append(run_step(job.project, "evaluate", evaluation, {"dataset": digest}))
+        steps = [run_step(job.project, "make_data", made | data_dir, digest)]
+        steps.append(run_step(job.project, "train", training | data_dir, digest))
+        evaluation = {"dataset": data.name, "model": steps[-1].run_id}
+        steps.append(run_step(job.project, "evaluate", evaluation | data_dir, digest))
         table = _table(steps)
         tracked.describe(table)
         tracked.metrics({key: steps[-1].metrics[key] for key in ("val_accuracy", "test_accuracy")})
         print(f"\n{table}\n")
 
 
-def _make_data(job: ChainJob, data_dir: dict[str, str]) -> StepResult:
-    data = job.data
-    parameters = {
-        "name": data.name,
-        "preset": data.preset,
-        "liquid": str(data.liquid),
-        "glass": str(data.glass),
-        "workers": data.workers,
-        **data_dir,
-    }
-    return run_step(job.project, "make_data", parameters, {"dataset": _present_digest(job)})
-
-
-def _present_digest(job: ChainJob) -> str:
-    """The digest of the dataset if it is there: a finished make_data whose files were deleted since is not reused."""
-    folder = Layout(job.data.data_dir).dataset(job.data.name)
-    if not (folder / DESCRIPTION).exists():
-        return "missing"
+def _digest(folder: Path) -> str:
+    """The digest of a dataset; of one that was deleted or damaged no finished step is reused."""
     try:
         return str(read_json(folder / DESCRIPTION, "a dataset").get("digest"))
     except UserError:
-        return "damaged"
+        return "missing"
 
 
 def _table(steps: list[StepResult]) -> str:

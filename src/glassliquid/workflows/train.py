@@ -57,12 +57,12 @@ class TrainJob:
         return "-".join(f"{letter}{value}" for letter, value in parts if value is not None)
 
 
-def run(job: TrainJob, stop_requested: Callable[[], bool]) -> None:
+def run(job: TrainJob, watch_for_stop: Callable[[], Callable[[], bool]]) -> None:
     """Train, tracked; a run that is stopped saves its state, says how to go on and raises Stopped.
 
     Args:
         job: what to train.
-        stop_requested: answers True once the process has been asked to stop.
+        watch_for_stop: called when the training begins; what it returns answers True once the process was asked to stop.
     """
     device = choose_device(job.device)
     resumed = _resumed(job)
@@ -72,7 +72,7 @@ def run(job: TrainJob, stop_requested: Callable[[], bool]) -> None:
         dataset = require_dataset(job.dataset, job.data_dir, make_default=True)
         folder = Layout(job.data_dir).runs / tracked.run_id
         with locked(folder, "training"):
-            _train(job, tracked, dataset, device, folder, resumed, stop_requested)
+            _train(job, tracked, dataset, device, folder, resumed, watch_for_stop())
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,110 @@
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from glassliquid.tracking import metrics
+from glassliquid.tracking.metrics import JOURNAL, SENT, MetricJournal, send_pending
+
+NOBODY = "http://127.0.0.1:1"
+"""A port where no server listens."""
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"sqlite:///{tmp_path_factory.mktemp('store') / 'mlflow.db'}"
+
+
+@pytest.fixture
+def use(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Switches the tracking store of this process, and back at the end."""
+    import mlflow
+
+    before = mlflow.get_tracking_uri()
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    monkeypatch.setattr(metrics, "GIVE_UP_AFTER_S", 0.5)
+    monkeypatch.setattr(metrics, "SEND_EVERY_S", 0.05)
+    yield mlflow.set_tracking_uri
+    mlflow.set_tracking_uri(before)
+
+
+@pytest.fixture
+def run_id(store: str, use: Callable[[str], None]) -> str:
+    import mlflow
+
+    use(store)
+    return mlflow.MlflowClient().create_run("0").info.run_id
+
+
+def history(run_id: str, key: str) -> list[tuple[int, float]]:
+    import mlflow
+
+    return [(metric.step, metric.value) for metric in mlflow.MlflowClient().get_metric_history(run_id, key)]
+
+
+def test_every_point_arrives_once(run_id: str, tmp_path: Path):
+    journal = MetricJournal(run_id, tmp_path)
+    for iteration in range(1, 2501):  # more than one batch holds
+        journal.record(iteration, {"loss": 1 / iteration})
+    assert journal.close()
+    assert history(run_id, "loss") == [(iteration, 1 / iteration) for iteration in range(1, 2501)]
+    assert journal.history()["loss"] == history(run_id, "loss")
+
+
+def test_a_resumed_run_repeats_no_point(run_id: str, tmp_path: Path):
+    for iterations in (range(1, 4), range(2, 6)):  # the checkpoint was older than the newest points
+        journal = MetricJournal(run_id, tmp_path)
+        for iteration in iterations:
+            journal.record(iteration, {"loss": iteration / 10})
+        assert journal.close()
+    assert history(run_id, "loss") == [(k, k / 10) for k in range(1, 6)]
+
+
+def test_points_sent_but_not_noted_are_not_sent_again(run_id: str, tmp_path: Path):
+    journal = MetricJournal(run_id, tmp_path)
+    for iteration in range(1, 4):
+        journal.record(iteration, {"loss": 0.5})
+    assert journal.close()
+    (tmp_path / SENT).unlink()  # as if the process had been killed between the two
+    assert MetricJournal(run_id, tmp_path).close()
+    assert len(history(run_id, "loss")) == 3
+
+
+def test_without_a_server_nothing_waits_and_nothing_is_lost(run_id: str, tmp_path: Path, store: str, use):
+    folder = tmp_path / run_id
+    use(NOBODY)
+    journal = MetricJournal(run_id, folder)
+    started = time.perf_counter()
+    for iteration in range(1, 101):
+        journal.record(iteration, {"loss": float(iteration)})
+    # A hundred appended lines take a few milliseconds; asking a server that is gone would take seconds.
+    assert time.perf_counter() - started < 1
+    assert not journal.close()
+    assert send_pending(tmp_path) == 1
+    use(store)
+    assert send_pending(tmp_path) == 0
+    assert history(run_id, "loss") == [(k, float(k)) for k in range(1, 101)]
+    assert send_pending(tmp_path) == 0
+    assert len(history(run_id, "loss")) == 100
+
+
+def test_values_that_are_not_finite_are_left_out(run_id: str, tmp_path: Path):
+    journal = MetricJournal(run_id, tmp_path)
+    journal.record(1, {"val_auc": float("nan"), "loss": 1.0})
+    assert journal.close()
+    assert history(run_id, "val_auc") == []
+    assert history(run_id, "loss") == [(1, 1.0)]
+
+
+def test_a_half_written_last_line_is_no_obstacle(run_id: str, tmp_path: Path):
+    journal = MetricJournal(run_id, tmp_path)
+    journal.record(1, {"loss": 1.0})
+    assert journal.close()
+    with (tmp_path / JOURNAL).open("a") as file:
+        file.write('{"key": "loss", "val')  # killed while writing
+    journal = MetricJournal(run_id, tmp_path)
+    journal.record(1, {"loss": 1.0})
+    journal.record(2, {"loss": 2.0})
+    assert journal.close()
+    assert history(run_id, "loss") == [(1, 1.0), (2, 2.0)]
