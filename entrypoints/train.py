@@ -30,7 +30,7 @@ SURROUNDINGS = ("dataset", "resume", "max_hours", "version", "step", "trial", "r
 @option("augment", BOOLEAN, "true", "Turn, mirror and shift training images at random: true or false.")
 @option("iterations", INTEGER, "60", "Length of the run.")
 @option("batches_per_iteration", INTEGER, "10", "Batches in an iteration.")
-@option("eval_every", INTEGER, "1", "Iterations between validations.")
+@option("eval_every", INTEGER, "5", "Iterations between validations.")
 @option("seed", INTEGER, "0", "Seed of the run.")
 @option("resume", OPTIONAL_TEXT, "none", "Run id, runs:/..., models:/... or checkpoint file to go on from.")
 @option("max_hours", OPTIONAL_NUMBER, "none", "Stop, with the state saved, after this time.")

@@ -16,7 +16,15 @@ from glassliquid.simulation.split import Split
 from glassliquid.training.checkpoint import load_checkpoint, restore_model
 from tests.commands.conftest import Command
 
-SETTINGS = {"batch_size": 14, "iterations": 5, "batches_per_iteration": 4, "version": 5, "step": 1, "trial": 2}
+SETTINGS = {
+    "batch_size": 14,
+    "iterations": 5,
+    "batches_per_iteration": 4,
+    "eval_every": 1,
+    "version": 5,
+    "step": 1,
+    "trial": 2,
+}
 
 
 @pytest.fixture(scope="module")

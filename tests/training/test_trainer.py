@@ -17,7 +17,7 @@ from glassliquid.training.config import TrainConfig
 from glassliquid.training.trainer import Trainer, TrainingData
 
 CPU = torch.device("cpu")
-SETTINGS = TrainConfig(batch_size=8, iterations=6, batches_per_iteration=3)
+SETTINGS = TrainConfig(batch_size=8, iterations=6, batches_per_iteration=3, eval_every=1)
 
 
 class Memory:

@@ -9,7 +9,9 @@ MIRROR_ROWS, MIRROR_COLUMNS, TRANSPOSE = 1, 2, 4
 """The bits of a symmetry 0..7. They are applied after the shift, in this order."""
 
 
-def augment(images: Tensor, generator: torch.Generator, shifts: bool, chosen: Tensor | None = None) -> Tensor:
+def augment(
+    images: Tensor, generator: torch.Generator, shifts: bool, chosen: Tensor | None = None, thinning: int = 1
+) -> Tensor:
     """Each image under a random symmetry of the square, shifted by random whole pixels with periodic edges.
 
     Exact: pixels are moved, never mixed, and the same generator state gives the same bits. On the CPU the images are
@@ -21,9 +23,10 @@ def augment(images: Tensor, generator: torch.Generator, shifts: bool, chosen: Te
         generator: source of the symmetries and shifts, on the images' device.
         shifts: also shift, not only turn and mirror.
         chosen: places of the images that are wanted, int64; all of them by default.
+        thinning: keep only the first of so many rows and columns of the results, which saves moving the others.
 
     Returns:
-        uint8, shape (n or len(chosen), size, size, 3), a copy.
+        uint8, shape (n or len(chosen), side, side, 3) with side = size / thinning rounded up, a copy.
     """
     size, device = images.shape[1], images.device
     if chosen is None:
@@ -35,11 +38,11 @@ def augment(images: Tensor, generator: torch.Generator, shifts: bool, chosen: Te
     else:
         offsets = torch.zeros((n, 2), dtype=torch.int64, device=device)
     if device.type == "cpu":
-        return _by_rows(images, chosen, symmetries, offsets)
-    return _by_index(images, chosen, symmetries, offsets)
+        return _by_rows(images, chosen, symmetries, offsets, thinning)
+    return _by_index(images, chosen, symmetries, offsets, thinning)
 
 
-def _by_index(images: Tensor, chosen: Tensor, symmetries: Tensor, offsets: Tensor) -> Tensor:
+def _by_index(images: Tensor, chosen: Tensor, symmetries: Tensor, offsets: Tensor, thinning: int) -> Tensor:
     """All images in one indexing operation, for devices where a loop over images is slow; also the definition."""
     size, device = images.shape[1], images.device
     place = torch.arange(size, device=device)
@@ -50,20 +53,22 @@ def _by_index(images: Tensor, chosen: Tensor, symmetries: Tensor, offsets: Tenso
     # Output pixel (y, x) is input pixel (row of y, column of x), or (row of x, column of y) if transposed.
     transposed = (symmetries & TRANSPOSE).bool()[:, None]
     along_y, along_x = torch.where(transposed, columns, rows), torch.where(transposed, rows, columns)
+    along_y, along_x = along_y[:, ::thinning], along_x[:, ::thinning]
     pixels = chosen[:, None, None] * size**2 + along_y[:, :, None] + along_x[:, None, :]
     return images.reshape(-1, images.shape[-1])[pixels]
 
 
-def _by_rows(images: Tensor, chosen: Tensor, symmetries: Tensor, offsets: Tensor) -> Tensor:
+def _by_rows(images: Tensor, chosen: Tensor, symmetries: Tensor, offsets: Tensor, thinning: int) -> Tensor:
     """The same, image after image: long copies for shift and mirrored rows, single pixels only for what remains."""
     source: NDArray[np.uint8] = images.numpy()
     size, channels = source.shape[1], source.shape[3]
-    result = np.empty((len(chosen), size, size, channels), np.uint8)
+    side = -(-size // thinning)
+    result = np.empty((len(chosen), side, side, channels), np.uint8)
     scratch = np.empty((size, size, channels), np.uint8)
     for target, index, symmetry, (down, right) in zip(
         result, chosen.tolist(), symmetries.tolist(), offsets.tolist(), strict=True
     ):
-        pixelwise = symmetry & (MIRROR_COLUMNS | TRANSPOSE)
+        pixelwise = symmetry & (MIRROR_COLUMNS | TRANSPOSE) or thinning > 1
         moved = scratch if pixelwise else target
         _shift(source[index], moved[::-1] if symmetry & MIRROR_ROWS else moved, down, right)
         if symmetry & MIRROR_COLUMNS:
@@ -72,7 +77,7 @@ def _by_rows(images: Tensor, chosen: Tensor, symmetries: Tensor, offsets: Tensor
             moved = moved.swapaxes(0, 1)
         if pixelwise:
             for channel in range(channels):  # three long copies are quicker than many of 3 bytes
-                target[..., channel] = moved[..., channel]
+                target[..., channel] = moved[::thinning, ::thinning, channel]
     return torch.from_numpy(result)
 
 

@@ -39,8 +39,9 @@ class TrainConfig:
     """Length of the run."""
     batches_per_iteration: int = 10
     """Batches in one iteration."""
-    eval_every: int = 1
-    """Iterations between validations."""
+    eval_every: int = 5
+    """Iterations between validations. In the first few, accuracy jumps up and down by luck; looking at every one of them
+    would lower the rate too early and count falls that are none."""
     seed: int = 0
     """Source of the weights, the shuffles, dropout and augmentation."""
     precision: str = "auto"

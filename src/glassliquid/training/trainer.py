@@ -176,9 +176,9 @@ class Trainer:
     def _train_batch(self, batch: int) -> Tensor:
         chosen = self._batches.next()
         labels = self.data.labels[chosen.to(self._device)]
-        images = self._images(chosen)
+        images = self._thinned_images(chosen)
         with torch.autocast(self._device.type, dtype=self._autocast, enabled=self._autocast is not None):
-            logits = self.model(images)
+            logits = self.model.read(images)
         loss = functional.cross_entropy(logits.float(), labels)
         if self.config.l2:
             loss = loss + self.config.l2 * sum(w.square().sum() for w in self.model.weight_tensors()) / 2
@@ -192,13 +192,14 @@ class Trainer:
         self._optimizer.step()
         return loss.detach()
 
-    def _images(self, chosen: Tensor) -> Tensor:
+    def _thinned_images(self, chosen: Tensor) -> Tensor:
+        thinning = self.model.thinning
         images = self.data.images
         if not self.config.augment:
-            return images[chosen.to(images.device)].to(self._device)
+            return images[chosen.to(images.device), ::thinning, ::thinning].to(self._device)
         if images.device.type != self._device.type:  # too large for the device: a batch at a time goes there
             images, chosen = images[chosen].to(self._device), torch.arange(len(chosen))
-        return augment(images, self._augment, self.data.periodic, chosen.to(self._device))
+        return augment(images, self._augment, self.data.periodic, chosen.to(self._device), thinning)
 
     def _validated(self) -> tuple[dict[str, float], bool]:
         self.model.eval()
