@@ -1,5 +1,6 @@
 """Figures, as matplotlib objects; pyplot and its global state are not used."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,7 +21,7 @@ def training_figure(history: History, caption: str) -> Figure:
     loss, accuracy, rate = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 2))
     for axes, curves in (
         (loss, (("loss", "training, with the L2 penalty"), ("val_loss", "validation"))),
-        (accuracy, (("val_accuracy", "validation"), ("val_auc", "validation, area under the ROC curve"))),
+        (accuracy, (("val_auc", "validation, area under the ROC curve"), ("val_accuracy", "validation"))),
         (rate, (("learning_rate", "learning rate"),)),
     ):
         for key, label in curves:
@@ -36,7 +37,7 @@ def training_figure(history: History, caption: str) -> Figure:
     rate.set_ylabel("learning rate")
     rate.set_yscale("log")
     rate.set_xlabel("iteration")
-    figure.suptitle(caption, fontsize=10)
+    figure.suptitle(textwrap.fill(caption, 100), fontsize=10)
     return figure
 
 

@@ -159,7 +159,7 @@ def test_colder_snapshots_have_deeper_inherent_structures(ensemble, engine, inhe
 
 @pytest.mark.slow
 def test_the_presets_equilibration_reaches_equilibrium(engine):
-    """The energy at T = 2.0 after the demo preset's 2,000 steps is that after ten times as many."""
+    """The energy at T = 2.0 after the demo preset's equilibration is that after ten times as many."""
     demo = replace(PRESETS["demo"].protocol, cooling_steps=200, snapshots=(0,))
     long = replace(demo, equilibration_steps=10 * demo.equilibration_steps)
     energies = {

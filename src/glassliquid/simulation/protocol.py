@@ -113,7 +113,7 @@ class Preset:
 
 
 PRESETS = {
-    "demo": Preset(protocol=Protocol(particles=256, equilibration_steps=2_000, cooling_steps=10_000), simulations=400),
+    "demo": Preset(protocol=Protocol(particles=256, equilibration_steps=3_000, cooling_steps=10_000), simulations=400),
     "fast": Preset(
         protocol=Protocol(particles=1_024, equilibration_steps=20_000, cooling_steps=200_000), simulations=400
     ),

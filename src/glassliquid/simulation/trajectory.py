@@ -81,18 +81,18 @@ def write_cooling(path: Path, protocol: Protocol, cooling: Cooling) -> None:
                 LOG_COOLING + LOG_POTENTIAL_ENERGY: cooling.potential_energy,
                 LOG_COOLING + LOG_PRESSURE: cooling.pressure,
             }
-        frames.append(_frame(positions, types, length, snapshot * protocol.steps_per_snapshot, log))
+        frames.append(_frame(positions, types, length, snapshot * protocol.steps_per_snapshot, log, not frames))
     _write(path, frames)
 
 
 def write_inherent(path: Path, protocol: Protocol, structures: list[Configuration]) -> None:
     """Write the inherent structures of one simulation, ascending by snapshot, whole or not at all."""
-    frames = []
+    frames: list[Any] = []
     for structure in structures:
         log: dict[str, Any] = {name: np.array([value]) for name, value in structure.log.items()}
         log[LOG_SNAPSHOT] = np.array([structure.snapshot], dtype=np.int32)
         step = structure.snapshot * protocol.steps_per_snapshot
-        frames.append(_frame(structure.positions, structure.types, structure.length, step, log))
+        frames.append(_frame(structure.positions, structure.types, structure.length, step, log, not frames))
     _write(path, frames)
 
 
@@ -140,19 +140,26 @@ def _write(path: Path, frames: list[Any]) -> None:
 
 
 def _frame(
-    positions: NDArray[np.floating], types: NDArray[np.uint32], length: float, step: int, log: dict[str, Any]
+    positions: NDArray[np.floating],
+    types: NDArray[np.uint32],
+    length: float,
+    step: int,
+    log: dict[str, Any],
+    is_first: bool,
 ) -> Any:
     import gsd.hoomd
 
     frame = gsd.hoomd.Frame()
     frame.configuration.step = step
-    frame.configuration.dimensions = 2
-    # The third length has no meaning in two dimensions; readers that compute a volume need it not to be zero.
-    frame.configuration.box = [length, length, 1, 0, 0, 0]
     frame.particles.N = len(positions)
-    frame.particles.types = list(SPECIES)
-    frame.particles.typeid = types
-    frame.particles.diameter = np.array(DIAMETERS, dtype=np.float32)[types]
+    if is_first:
+        # What later frames leave out is that of the first; repeating it would only cost time.
+        frame.configuration.dimensions = 2
+        # The third length has no meaning in two dimensions; readers that compute a volume need it not to be zero.
+        frame.configuration.box = [length, length, 1, 0, 0, 0]
+        frame.particles.types = list(SPECIES)
+        frame.particles.typeid = types
+        frame.particles.diameter = np.array(DIAMETERS, dtype=np.float32)[types]
     coordinates = np.zeros((len(positions), 3), dtype=np.float32)
     coordinates[:, :2] = positions
     # Rounding to single precision can carry a coordinate onto the upper edge, which belongs to the other side.
