@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from glassliquid.errors import UserError, listed
 from glassliquid.files import check_name, locked, read_json, remove_partials, write_json
@@ -194,6 +195,13 @@ def make_inherent(ensemble: Ensemble, snapshots: list[int], pool: WorkerPool, re
         ]
         for done, _ in enumerate(run_all(pool, _minimise_one, tasks), start=1):
             report(done, len(tasks))
+
+
+def inherent_energies(ensemble: Ensemble, snapshot: int) -> NDArray[np.float64]:
+    """e_IS of one snapshot in every simulation, per particle, shape (simulations,); UserError if they were not made."""
+    paths = (ensemble.inherent_path(simulation) for simulation in ensemble.simulations)
+    found = (trajectory.read_configurations(path, [snapshot])[0].log for path in paths)
+    return np.array([log[trajectory.LOG_INHERENT_ENERGY] for log in found])
 
 
 def cooling_curves(ensemble: Ensemble, most: int) -> Iterator[trajectory.CoolingCurve]:

@@ -3,18 +3,22 @@
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from glassliquid.dataset.build import check_recipe, make_dataset
 from glassliquid.dataset.description import Dataset, Label, Recipe
 from glassliquid.dataset.draw import DrawConfig
 from glassliquid.dataset.load import load_split
 from glassliquid.errors import UserError, check_choice
-from glassliquid.simulation.ensemble import Ensemble, cooling_curves, make_ensemble, plan_ensemble
+from glassliquid.simulation.ensemble import Ensemble, cooling_curves, inherent_energies, make_ensemble, plan_ensemble
 from glassliquid.simulation.protocol import Protocol, preset_named, temperature
 from glassliquid.simulation.split import Split
 from glassliquid.simulation.workers import LocalPool, worker_count
 from glassliquid.workflows.layout import Layout
 from glassliquid.workflows.progress_bar import progress_bar
+
+if TYPE_CHECKING:
+    from glassliquid.tracking.run import TrackedRun
 
 SOURCES = ("simulate",)
 CURVES_IN_FIGURE = 100
@@ -158,8 +162,20 @@ def run(config: MakeDataConfig) -> None:
         )
         tracked.figure(plots.cooling_figure(curves, caption), "cooling.png")
         headline = _headline(made)
+        if config.inherent:
+            headline += " " + _keep_inherent_energies(tracked, made)
         tracked.describe(headline)
         print(headline)
+
+
+def _keep_inherent_energies(tracked: "TrackedRun", made: MadeData) -> str:
+    sentences = []
+    for label, snapshot in ((Label.LIQUID, made.dataset.recipe.liquid), (Label.GLASS, made.dataset.recipe.glass)):
+        energies = inherent_energies(made.ensemble, snapshot)
+        mean, error = float(energies.mean()), float(energies.std(ddof=1) / len(energies) ** 0.5)
+        tracked.metrics({f"inherent_energy_{label}": mean, f"inherent_energy_{label}_error": error})
+        sentences.append(f"{mean:.4f} +- {error:.4f} below the {label}")
+    return f"Inherent structures: e_IS is {' and '.join(sentences)} (mean and standard error)."
 
 
 def _headline(made: MadeData) -> str:
