@@ -15,13 +15,18 @@ from glassliquid.dataset.build import make_dataset
 from glassliquid.dataset.description import Dataset, Recipe
 from glassliquid.simulation.engine import Engine
 from glassliquid.simulation.ensemble import Ensemble, make_ensemble
-from glassliquid.simulation.protocol import Protocol
+from glassliquid.simulation.protocol import PRESETS, Protocol
 from glassliquid.simulation.workers import LocalPool
 
 ROOT = Path(__file__).resolve().parents[1]
 SEED = 1
 SIMULATIONS = 20
-PROTOCOL = Protocol(particles=100, equilibration_steps=2_000, cooling_steps=2_000, snapshots=(0, 5, 60, 100, 195, 200))
+PROTOCOL = Protocol(
+    particles=100,
+    equilibration_steps=PRESETS["demo"].protocol.equilibration_steps,
+    cooling_steps=2_000,
+    snapshots=(0, 5, 60, 100, 195, 200),
+)
 """The demo preset's equilibration, a smaller system and a faster cooling: a tenth of a second a simulation."""
 
 

@@ -4,6 +4,7 @@ A tracking server that is slow or gone neither stops nor slows the training, and
 waits in the file, and `send_pending` sends it later.
 """
 
+import contextlib
 import json
 import math
 import threading
@@ -101,7 +102,9 @@ class MetricJournal:
             return False
         self._sent += len(batch)
         if batch:
-            self._sent_path.write_text(str(self._sent), encoding="utf-8")
+            # Without the note, on a full disk, the next command asks the server what it has.
+            with contextlib.suppress(OSError):
+                self._sent_path.write_text(str(self._sent), encoding="utf-8")
         return True
 
 
