@@ -196,12 +196,22 @@ def _write(folder: Path, states: dict[str, State]) -> None:
         source = written.get(id(state))
         if source is None:
             with replacing(path) as partial:
-                torch.save(state, partial)
+                _save(state, partial, path)
             written[id(state)] = path
         else:
             with replacing(path) as partial:
                 partial.unlink()
                 os.link(source, partial)
+
+
+def _save(state: State, partial: Path, path: Path) -> None:
+    try:
+        torch.save(state, partial)
+    except RuntimeError as error:  # PyTorch does not say that the disk is full
+        raise UserError(
+            f"Cannot write {path} ({_first_line(error)}): make sure that the disk has room, then resume the run from the "
+            "last checkpoint that was kept."
+        ) from error
 
 
 def _first_line(error: BaseException) -> str:
