@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from glassliquid.tracking.run import TrackedRun
 
 SOURCES = ("simulate",)
-CURVES_IN_FIGURE = 100
+CURVES_IN_FIGURE = 40
 """The cooling curve is the mean over at most this many simulations."""
 
 
