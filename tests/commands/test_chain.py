@@ -143,9 +143,12 @@ def test_resuming_an_interrupted_run_goes_on_in_it(
         assert history(client, run_id, key) == history(client, trained.info.run_id, key), key
 
 
-def test_the_whole_chain_reuses_what_is_finished(mlflow_run: Command, client, tmp_path: Path):
-    """On a tiny ensemble made beforehand under the demo preset's name it would refuse; so the data are made here."""
-    # The demo preset itself takes minutes: tests/commands/test_demo.py (slow) runs it.
-    done = mlflow_run("main", data_dir=tmp_path, preset="unheard-of")
-    assert done.returncode != 0
-    assert "choose one of demo, fast, reference" in done.stderr
+def test_the_chain_checks_its_settings_before_minutes_go_into_data(mlflow_run: Command, tmp_path: Path):
+    for wrong, message in (
+        ({"preset": "huge"}, "choose one of demo, fast, reference"),
+        ({"model": "vgg"}, "model is 'vgg'"),
+    ):
+        done = mlflow_run("main", data_dir=tmp_path, **wrong)
+        assert done.returncode == 1
+        assert message in done.stderr
+        assert not (tmp_path / "ensembles").exists()
