@@ -93,10 +93,6 @@ class TrackedRun:
         """Say on the run's page why it failed."""
         self.tags({TAG_ERROR: sentence[:MOST_TAG_CHARACTERS]})
 
-    def is_finished(self) -> bool:
-        """Whether the run has ended successfully."""
-        return str(self._client.get_run(self.run_id).info.status) == "FINISHED"
-
 
 @contextlib.contextmanager
 def tracked_run(stage: str, name: str, folder: Path | None = None, run_id: str | None = None) -> Iterator[TrackedRun]:

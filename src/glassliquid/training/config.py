@@ -8,7 +8,6 @@ from glassliquid.models.names import MODEL_NAMES
 
 SCHEDULES = ("threshold", "constant", "step", "linear", "exponential", "warmup")
 PRECISIONS = ("auto", "float32", "bfloat16")
-SCHEDULES_WITH_LENGTH = ("step", "linear", "exponential", "warmup")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ from glassliquid.files import check_name, locked
 from glassliquid.models.classifier import ImageClassifier
 from glassliquid.simulation.split import Split
 from glassliquid.tracking import registry
-from glassliquid.tracking.metrics import MetricJournal
+from glassliquid.tracking.metrics import MetricJournal, send_pending
 from glassliquid.tracking.run import TrackedRun, tracked_run
 from glassliquid.training.checkpoint import BEST, CURRENT, State, load_checkpoint, restore_model
 from glassliquid.training.config import TrainConfig, format_thresholds
@@ -69,6 +69,7 @@ def run(job: TrainJob, watch_for_stop: Callable[[], Callable[[], bool]]) -> None
     if resumed is not None:
         job = replace(job, config=resumed.config)
     with tracked_run("train", _run_name(job), run_id=resumed.run_id if resumed else None) as tracked:
+        send_pending(Layout(job.data_dir).runs)
         dataset = require_dataset(job.dataset, job.data_dir, make_default=True)
         folder = Layout(job.data_dir).runs / tracked.run_id
         with locked(folder, "training"):
@@ -137,7 +138,7 @@ def _train(
     finally:
         sent = journal.close()
     if not sent:
-        print(f"The tracking server did not take all metrics; they wait in {folder} and the next command sends them.")
+        print(f"The tracking server did not take all metrics; they wait in {folder} and the next training sends them.")
     _keep_checkpoints(tracked, folder)
     tracked.figure(plots.training_figure(journal.history(), _caption(job)), "training.png")
     if not outcome.finished:
