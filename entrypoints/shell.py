@@ -64,6 +64,7 @@ BOOLEAN = _Value(_boolean, "true or false")
 TEXT = _Value(_text, "a name")
 AUTO_INTEGER = _Value(int, "a whole number", ("auto",))
 AUTO_TEXT = _Value(_text, "a name", ("auto",))
+OPTIONAL_INTEGER = _Value(int, "a whole number", ("none",))
 OPTIONAL_NUMBER = _Value(_number, "a number such as 1.5", ("none",))
 OPTIONAL_TEXT = _Value(_text, "a name", ("none",))
 

@@ -6,9 +6,19 @@ from typing import Any
 import click
 
 from entrypoints import shell
-from entrypoints.shell import AUTO_INTEGER, BOOLEAN, INTEGER, NUMBER, OPTIONAL_NUMBER, OPTIONAL_TEXT, TEXT, option
+from entrypoints.shell import (
+    AUTO_INTEGER,
+    BOOLEAN,
+    INTEGER,
+    NUMBER,
+    OPTIONAL_INTEGER,
+    OPTIONAL_NUMBER,
+    OPTIONAL_TEXT,
+    TEXT,
+    option,
+)
 
-SURROUNDINGS = ("dataset", "resume", "max_hours", "version", "step", "trial", "register_as", "device")
+SURROUNDINGS = ("dataset", "resume", "max_hours", "repeats", "version", "step", "trial", "register_as", "device")
 
 
 @click.command(help=__doc__)
@@ -31,7 +41,9 @@ SURROUNDINGS = ("dataset", "resume", "max_hours", "version", "step", "trial", "r
 @option("iterations", INTEGER, "60", "Length of the run.")
 @option("batches_per_iteration", INTEGER, "10", "Batches in an iteration.")
 @option("eval_every", INTEGER, "5", "Iterations between validations.")
+@option("patience", OPTIONAL_INTEGER, "none", "Stop after this many validations without a better one.")
 @option("seed", INTEGER, "0", "Seed of the run.")
+@option("repeats", INTEGER, "1", "Train this often, with as many seeds, as child runs of one parent.")
 @option("resume", OPTIONAL_TEXT, "none", "Run id, runs:/..., models:/... or checkpoint file to go on from.")
 @option("max_hours", OPTIONAL_NUMBER, "none", "Stop, with the state saved, after this time.")
 @option("version", OPTIONAL_TEXT, "none", "Version label of the run.")
@@ -44,10 +56,11 @@ SURROUNDINGS = ("dataset", "resume", "max_hours", "version", "step", "trial", "r
 def main(data_dir: str, eta_threshold: str, **options: Any) -> None:
     from glassliquid.training.config import TrainConfig, parse_thresholds
     from glassliquid.workflows import train
+    from glassliquid.workflows.training_job import TrainJob
 
     surroundings = {name: options.pop(name) for name in SURROUNDINGS}
     config = TrainConfig(eta_threshold=parse_thresholds(eta_threshold), **options)
-    job = train.TrainJob(config=config, data_dir=Path(data_dir), **surroundings)
+    job = TrainJob(config=config, data_dir=Path(data_dir), **surroundings)
     # While data are being made, a signal ends the command; while it trains, it ends the iteration first.
     shell.interrupt_on_terminate()
     train.run(job, shell.stop_flag)

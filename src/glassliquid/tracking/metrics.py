@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from glassliquid.files import write_text
+from glassliquid.tracking.liveness import SIGN_EVERY_S, sign_of_life
 
 JOURNAL = "metrics.jsonl"
 """A line a point: key, value, step, timestamp [ms]."""
@@ -80,9 +81,20 @@ class MetricJournal:
         return True
 
     def _send_regularly(self) -> None:
-        wait = SEND_EVERY_S
+        wait, signed_at = SEND_EVERY_S, time.monotonic()
         while not self._closing.wait(wait):
             wait = SEND_EVERY_S if self._send() else RETRY_AFTER_S
+            if wait == SEND_EVERY_S and time.monotonic() - signed_at >= SIGN_EVERY_S:
+                signed_at = time.monotonic()
+                self._give_sign_of_life()
+
+    def _give_sign_of_life(self) -> None:
+        from mlflow import MlflowClient
+
+        # A server that is gone at this moment only makes the run look silent.
+        with contextlib.suppress(Exception):
+            for key, value in sign_of_life().items():
+                MlflowClient().set_tag(self._run_id, key, value)
 
     def _send(self) -> bool:
         """Send one batch; False if the server did not take it."""

@@ -19,7 +19,7 @@ from glassliquid.errors import UserError, listed
 from glassliquid.files import check_name
 from glassliquid.models.classifier import CHANNELS, ImageClassifier
 from glassliquid.tracking.run import TAG_DATASET, TAG_DATASET_DIGEST
-from glassliquid.training.checkpoint import BEST, State, load_checkpoint, restore_model
+from glassliquid.training.checkpoint import BEST, CURRENT, State, load_checkpoint, restore_model
 
 CHECKPOINT_FOLDER = "checkpoints"
 """Artifact folder of a training run's checkpoints."""
@@ -69,11 +69,11 @@ def log_model(model: ImageClassifier, image_size: int, state: State) -> Any:
         )
 
 
-def register(logged: Any, name: str, run_id: str, dataset: Dataset, accuracy: float) -> tuple[str, bool]:
+def register(model_uri: str, name: str, run_id: str, dataset: Dataset, accuracy: float) -> tuple[str, bool]:
     """Register a logged model and move the dataset's alias to it if it is the best on that data.
 
     Args:
-        logged: what `log_model` returned.
+        model_uri: address of the logged model.
         name: the registered model's name.
         run_id: the training run.
         dataset: what it was trained on; the alias is its name.
@@ -88,7 +88,7 @@ def register(logged: Any, name: str, run_id: str, dataset: Dataset, accuracy: fl
 
     client = MlflowClient()
     with _quiet():
-        version = mlflow.register_model(logged.model_uri, name).version
+        version = mlflow.register_model(model_uri, name).version
     tags = {
         TAG_DATASET: dataset.name,
         TAG_DATASET_DIGEST: dataset.digest,
@@ -121,11 +121,10 @@ def find_checkpoint(name: str, kind: str, runs_folder: Path) -> tuple[State, str
         UserError: nothing is there by that name, or it is not a checkpoint of this project.
     """
     if name.startswith("models:/"):
-        run_id, label, model_id = _registered(name)
-        return _run_checkpoint(run_id, kind, runs_folder), label, model_id
-    run_id = name.removeprefix("runs:/").split("/")[0]
-    if name.startswith("runs:/") or _RUN_ID.fullmatch(name):
-        return _run_checkpoint(run_id, kind, runs_folder), f"run {run_id[:8]}", _logged_model_id(run_id)
+        source, label, model_id = _registered(name)
+        return run_checkpoint(source, kind, runs_folder), label, model_id
+    if (run_id := run_id_of(name)) is not None:
+        return run_checkpoint(run_id, kind, runs_folder), f"run {run_id[:8]}", _logged_model_id(run_id)
     path = Path(name)
     if not path.is_file():
         raise UserError(
@@ -141,7 +140,25 @@ def find_model(name: str, runs_folder: Path) -> FoundModel:
     return FoundModel(restore_model(state), state, label, model_id)
 
 
-def _run_checkpoint(run_id: str, kind: str, runs_folder: Path) -> State:
+def run_id_of(name: str) -> str | None:
+    """The run id that a name is or begins with (`runs:/ID/...`); None if it names something else."""
+    if name.startswith("runs:/") or _RUN_ID.fullmatch(name):
+        return name.removeprefix("runs:/").split("/")[0]
+    return None
+
+
+def has_checkpoint(run_id: str, runs_folder: Path) -> bool:
+    """Whether a run has a state to go on from, on this machine or in the tracking store."""
+    from mlflow import MlflowClient
+
+    if (runs_folder / run_id / CURRENT).exists():
+        return True
+    artifacts = MlflowClient().list_artifacts(run_id, CHECKPOINT_FOLDER)
+    return any(artifact.path.endswith(f"/{CURRENT}") for artifact in artifacts)
+
+
+def run_checkpoint(run_id: str, kind: str, runs_folder: Path) -> State:
+    """The checkpoint of a run, from this machine or else from the tracking store; errors as in `find_checkpoint`."""
     import mlflow
     from mlflow.exceptions import MlflowException
 

@@ -10,7 +10,9 @@ from typing import Any
 
 from glassliquid.dataset.description import Dataset
 from glassliquid.errors import Stopped, UserError
+from glassliquid.tracking import liveness
 from glassliquid.tracking.store import connect
+from glassliquid.tracking.upkeep import tidy_up
 
 RUN_ID_VARIABLE = "MLFLOW_RUN_ID"
 TAG_STAGE = "stage"
@@ -74,6 +76,10 @@ class TrackedRun:
         """Keep a JSON artifact."""
         self._client.log_dict(self.run_id, dict(value), name)
 
+    def text(self, text: str, name: str) -> None:
+        """Keep a text artifact."""
+        self._client.log_text(self.run_id, text, name)
+
     def figure(self, figure: Any, name: str) -> None:
         """Keep a matplotlib figure as a PNG artifact."""
         self._client.log_figure(self.run_id, figure, name, save_kwargs={"dpi": 110})
@@ -95,24 +101,29 @@ class TrackedRun:
 
 
 @contextlib.contextmanager
-def tracked_run(stage: str, name: str, folder: Path | None = None, run_id: str | None = None) -> Iterator[TrackedRun]:
+def tracked_run(
+    stage: str, name: str, runs_folder: Path, run_id: str | None = None, parent: str | None = None
+) -> Iterator[TrackedRun]:
     """Open a run for one step and end it with its true status: FINISHED, FAILED, or KILLED when it was stopped.
 
     Args:
         stage: the entry point, kept as a tag.
         name: the run's name.
-        folder: where a default database goes; None is the present folder.
+        runs_folder: where training runs of this machine keep their metrics; those that wait there are sent.
         run_id: an earlier run to continue; None attaches to the one that `mlflow run` made, or starts a new one.
+        parent: the open run that this one belongs to as a child.
     """
     import mlflow
 
-    connect(folder)
+    connect()
     given = os.environ.pop(RUN_ID_VARIABLE, None)
-    active = mlflow.start_run(run_id=run_id or given)
+    active = mlflow.start_run(run_id=run_id or given, nested=parent is not None, parent_run_id=parent)
     run = TrackedRun(active.info.run_id)
     status = "FAILED"
     try:
-        run.tags({TAG_STAGE: stage, **_code_version()})
+        run.tags({TAG_STAGE: stage, **_code_version(), **liveness.identity_tags()})
+        if parent is None:
+            tidy_up(runs_folder, active.info.experiment_id)
         run.name(name)
         if given and run_id and given != run_id:
             _point_to(given, run_id)

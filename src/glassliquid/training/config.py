@@ -41,6 +41,8 @@ class TrainConfig:
     eval_every: int = 5
     """Iterations between validations. In the first few, accuracy jumps up and down by luck; looking at every one of them
     would lower the rate too early and count falls that are none."""
+    patience: int | None = None
+    """Stop after this many validations without a better one; None trains to the last iteration."""
     seed: int = 0
     """Source of the weights, the shuffles, dropout and augmentation."""
     precision: str = "auto"
@@ -57,6 +59,8 @@ class TrainConfig:
         check_range("l2", self.l2, 0, 1000)
         check_range("dropout", self.dropout, 0, 0.95)
         check_range("seed", self.seed, 0, 2**31 - 1)
+        if self.patience is not None:
+            check_positive("patience", self.patience)
         if self.schedule_length is not None:
             check_positive("schedule_length", self.schedule_length)
         elif self.schedule == "step":

@@ -25,6 +25,8 @@ class Progress:
     """The highest accuracy since it first passed 90 %, or 0 before that."""
     largest_drop: float = 0.0
     """The largest fall from an earlier peak after the accuracy first passed 90 %."""
+    since_best: int = 0
+    """Validations since the best one."""
 
     @property
     def collapsed(self) -> bool:
@@ -43,7 +45,8 @@ class Progress:
             last_accuracy=accuracy,
             peak=peak,
             largest_drop=max(self.largest_drop, peak - accuracy if peak else 0.0),
+            since_best=self.since_best + 1,
         )
         if self.is_better(accuracy, loss):
-            updated = replace(updated, best_accuracy=accuracy, best_loss=loss, best_iteration=iteration)
+            updated = replace(updated, best_accuracy=accuracy, best_loss=loss, best_iteration=iteration, since_best=0)
         return updated

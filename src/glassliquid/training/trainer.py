@@ -58,7 +58,14 @@ class Outcome:
     progress: Progress
     """Best and last validation, largest drop."""
     finished: bool
-    """False if it was asked to stop before its last iteration."""
+    """False if it was asked to stop before its end."""
+    ended_early: bool
+    """Whether patience, not the number of iterations, ended it."""
+
+
+def is_finished(config: TrainConfig, iteration: int, progress: Progress) -> bool:
+    """Whether a run has reached its last iteration or the end of its patience."""
+    return iteration >= config.iterations or (config.patience is not None and progress.since_best >= config.patience)
 
 
 class Trainer:
@@ -106,13 +113,13 @@ class Trainer:
         self._progress = Progress()
 
     def train(self, should_stop: Callable[[], bool]) -> Outcome:
-        """Train until the last iteration, or until `should_stop` answers True after an iteration.
+        """Train until the last iteration or the end of the patience, or until `should_stop` answers True after an iteration.
 
         Raises:
             UserError: the loss is not finite; the last good checkpoint is kept.
         """
         try:
-            while self._iteration < self.config.iterations:
+            while not self._finished:
                 metrics = self._train_iteration()
                 is_best = False
                 if self._iteration % self.config.eval_every == 0 or self._iteration == self.config.iterations:
@@ -120,16 +127,24 @@ class Trainer:
                     metrics |= scores
                 self._recorder.record(self._iteration, metrics)
                 stop = should_stop()
-                is_last = stop or self._iteration == self.config.iterations
-                self._writer.save(self._state, is_best=is_best, is_last=is_last)
+                self._writer.save(self._state, is_best=is_best, is_last=stop or self._finished)
                 if stop:
                     break
         finally:
             self._writer.finish()
-        return Outcome(self._iteration, self._progress, self._iteration >= self.config.iterations)
+        early = self._finished and self._iteration < self.config.iterations
+        return Outcome(self._iteration, self._progress, self._finished, early)
 
-    def restore(self, state: State) -> None:
-        """Go on from a checkpoint of these settings and this data.
+    @property
+    def _finished(self) -> bool:
+        return is_finished(self.config, self._iteration, self._progress)
+
+    def restore(self, state: State, is_new_step: bool = False) -> None:
+        """Go on from a checkpoint of this data.
+
+        Args:
+            state: the checkpoint.
+            is_new_step: its settings were changed, so best score and largest drop count from here.
 
         Raises:
             UserError: the checkpoint is of other data, does not fit the network, or lacks what training needs.
@@ -147,10 +162,12 @@ class Trainer:
             self._batches.restore(state["batches"])
             self._dropout.set_state(state["generators"]["dropout"].cpu())
             self._augment.set_state(state["generators"]["augment"].cpu())
-            self._iteration, self._progress = int(state["iteration"]), restore_progress(state)
+            self._iteration, progress = int(state["iteration"]), restore_progress(state)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             reason = (str(error).splitlines() or [repr(error)])[0]
             raise UserError(f"Training cannot go on from this checkpoint ({reason}): choose another.") from error
+        # The threshold schedule asks for the last accuracy, whichever run it was reached in.
+        self._progress = Progress(last_accuracy=progress.last_accuracy) if is_new_step else progress
 
     def _train_iteration(self) -> dict[str, float]:
         rate = self._schedule(self._iteration + 1, self._progress.last_accuracy)

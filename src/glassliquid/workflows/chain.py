@@ -47,7 +47,7 @@ def run(job: ChainJob) -> None:
     def digest() -> dict[str, str]:
         return {"dataset": _digest(Layout(data.data_dir).dataset(data.name))}
 
-    with tracked_run("main", f"chain on {data.name}") as tracked:
+    with tracked_run("main", f"chain on {data.name}", Layout(data.data_dir).runs) as tracked:
         steps = [run_step(job.project, "make_data", made | data_dir, digest)]
         steps.append(run_step(job.project, "train", training | data_dir, digest))
         evaluation = {"dataset": data.name, "model": steps[-1].run_id}

@@ -13,7 +13,7 @@ from glassliquid.tracking.run import tracked_run
 from glassliquid.training.device import choose_device
 from glassliquid.workflows.layout import Layout
 from glassliquid.workflows.make_data import require_dataset
-from glassliquid.workflows.train import prefixed, score_images
+from glassliquid.workflows.training_run import prefixed, score_images
 
 REGISTERED_NAME = "glass-liquid"
 
@@ -37,7 +37,7 @@ class EvaluateJob:
 
 def run(job: EvaluateJob) -> None:
     """Score the model, print the result and keep it in MLflow, linked to the model and the dataset."""
-    with tracked_run("evaluate", f"evaluate on {job.dataset}") as tracked:
+    with tracked_run("evaluate", f"evaluate on {job.dataset}", Layout(job.data_dir).runs) as tracked:
         dataset = require_dataset(job.dataset, job.data_dir, make_default=False)
         found = find_model(job.model_name, Layout(job.data_dir).runs)
         check_fits(found, dataset)

@@ -137,7 +137,7 @@ def run(config: MakeDataConfig) -> None:
     from glassliquid import plots
     from glassliquid.tracking.run import tracked_run
 
-    with tracked_run("make_data", f"make_data {config.name}") as tracked:
+    with tracked_run("make_data", f"make_data {config.name}", Layout(config.data_dir).runs) as tracked:
         made = make_data(config)
         dataset, ensemble = made.dataset, made.ensemble
         tracked.dataset(dataset, context="made")

@@ -1,0 +1,82 @@
+"""Runs as they are kept in the tracking store, read back."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from glassliquid.errors import UserError
+from glassliquid.tracking.liveness import living_process
+
+PARENT_TAG = "mlflow.parentRunId"
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """What the store has of a run."""
+
+    run_id: str
+    status: str
+    """RUNNING, FINISHED, FAILED or KILLED."""
+    tags: dict[str, str] = field(repr=False)
+    metrics: dict[str, float] = field(repr=False)
+    """The last value of each."""
+
+    @property
+    def lives_in(self) -> str | None:
+        """Where the process of the run lives, in words, if it does."""
+        return living_process(self.tags) if self.status == "RUNNING" else None
+
+
+def find_run(run_id: str) -> StoredRun | None:
+    """The run of that id; None if the store has none."""
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return _stored(MlflowClient().get_run(run_id))
+    except MlflowException:
+        return None
+
+
+def children_of(run_id: str) -> list[StoredRun]:
+    """The child runs of a run, oldest first."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient()
+    experiment = client.get_run(run_id).info.experiment_id
+    found: list[StoredRun] = []
+    token: str | None = None
+    while True:
+        page = client.search_runs(
+            [experiment], f"tags.`{PARENT_TAG}` = '{run_id}'", order_by=["attributes.start_time ASC"], page_token=token
+        )
+        found += [_stored(run) for run in page]
+        token = page.token
+        if not token:
+            return found
+
+
+def metric_history(run_id: str) -> dict[str, list[tuple[int, float]]]:
+    """All points of a run: metric name to pairs of step and value, ascending."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient()
+    return {
+        key: sorted((point.step, point.value) for point in client.get_metric_history(run_id, key))
+        for key in client.get_run(run_id).data.metrics
+    }
+
+
+def read_json_artifact(run_id: str, name: str) -> dict[str, Any]:
+    """A JSON artifact of a run; UserError if it is missing or damaged."""
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    try:
+        value = mlflow.artifacts.load_dict(f"runs:/{run_id}/{name}")
+    except (MlflowException, OSError) as error:
+        raise UserError(f"The run {run_id} has no readable {name}: choose another run.") from error
+    return dict(value)
+
+
+def _stored(run: Any) -> StoredRun:
+    return StoredRun(run.info.run_id, run.info.status, dict(run.data.tags), dict(run.data.metrics))

@@ -1,0 +1,37 @@
+"""What every command does for the runs before it: points that wait are sent, runs of dead processes are closed."""
+
+import sys
+from pathlib import Path
+
+from glassliquid.tracking.liveness import TAG_HOST, TAG_PROCESS, TAG_USER, identity_tags, living_process
+from glassliquid.tracking.metrics import send_pending
+
+MOST_RUNS = 1000
+
+
+def tidy_up(runs_folder: Path, experiment: str) -> None:
+    """Send metric points that earlier commands could not send, and close runs that a dead process left RUNNING."""
+    waiting = send_pending(runs_folder)
+    if waiting:
+        print(f"The metrics of {waiting} earlier runs still wait in {runs_folder}.", file=sys.stderr, flush=True)
+    close_stale_runs([experiment])
+
+
+def close_stale_runs(experiments: list[str]) -> list[str]:
+    """Mark as KILLED the RUNNING runs of this user on this machine whose process is dead; return their ids.
+
+    Runs of another machine or user, and those that do not say which process they belong to, are left alone.
+    """
+    from mlflow import MlflowClient
+
+    client, this = MlflowClient(), identity_tags()
+    mine = f"tags.{TAG_HOST} = '{this[TAG_HOST]}' and tags.{TAG_USER} = '{this[TAG_USER]}'"
+    runs = client.search_runs(experiments, f"attributes.status = 'RUNNING' and {mine}", max_results=MOST_RUNS)
+    stale = [
+        run.info.run_id
+        for run in runs
+        if run.data.tags.get(TAG_PROCESS) != this[TAG_PROCESS] and living_process(run.data.tags) is None
+    ]
+    for run_id in stale:
+        client.set_terminated(run_id, "KILLED")
+    return stale

@@ -1,0 +1,225 @@
+"""One training inside one tracked run: train and keep everything; then test the best state, once, and log its model."""
+
+import shlex
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from glassliquid import plots
+from glassliquid.dataset.description import Dataset
+from glassliquid.dataset.load import LabelledImages, load_split
+from glassliquid.errors import Stopped
+from glassliquid.evaluation.predict import predict_logits
+from glassliquid.evaluation.scores import Scores, score_logits
+from glassliquid.files import locked
+from glassliquid.models.classifier import ImageClassifier
+from glassliquid.simulation.split import Split
+from glassliquid.tracking import registry
+from glassliquid.tracking.metrics import MetricJournal
+from glassliquid.tracking.run import TrackedRun
+from glassliquid.training.checkpoint import BEST, CURRENT, restore_model
+from glassliquid.training.config import TrainConfig, format_thresholds
+from glassliquid.training.device import choose_device, resident
+from glassliquid.training.trainer import Outcome, Trainer, TrainingData
+from glassliquid.workflows.layout import Layout
+from glassliquid.workflows.resume import Start
+from glassliquid.workflows.training_job import TrainJob
+
+Observe = Callable[[int, Mapping[str, float]], None]
+"""Told the metrics of each iteration; what it raises ends the training, with the checkpoints written."""
+
+
+@dataclass(frozen=True)
+class TrainingSplits:
+    """The images that a training uses, loaded once for all the trainings of a command."""
+
+    dataset: Dataset
+    data: TrainingData
+    validate: Callable[[ImageClassifier], Mapping[str, float]]
+    device: torch.device
+
+
+def load_training_splits(dataset: Dataset, device_name: str) -> TrainingSplits:
+    """Load the training and validation splits, on the device if they fit there; the test split stays closed."""
+    device = choose_device(device_name)
+    train, validation = load_split(dataset, Split.TRAIN), load_split(dataset, Split.VALIDATION)
+    identity = {"name": dataset.name, "digest": dataset.digest, "image_size": dataset.recipe.image_size}
+    data = TrainingData(
+        resident(torch.from_numpy(train.images), device),
+        torch.from_numpy(train.labels).to(device),
+        periodic=dataset.recipe.window == 1.0,
+        identity=identity,
+    )
+    return TrainingSplits(dataset, data, _validator(validation, device), device)
+
+
+def train_in_run(
+    job: TrainJob,
+    tracked: TrackedRun,
+    splits: TrainingSplits,
+    should_stop: Callable[[], bool],
+    start: Start | None = None,
+    observe: Observe | None = None,
+) -> Outcome:
+    """Train inside an open run; its curves, checkpoints and figure are kept there.
+
+    Args:
+        job: what to train.
+        tracked: the run.
+        splits: the images.
+        should_stop: asked after every iteration.
+        start: the state to go on from, if any.
+        observe: told the metrics of each iteration.
+
+    Raises:
+        Stopped: `should_stop` answered True before the end; the state is saved.
+        UserError: the settings do not suit the data, or the loss is not finite.
+    """
+    folder = Layout(job.data_dir).runs / tracked.run_id
+    with locked(folder, "training"):
+        _describe(job, tracked, splits)
+        journal = MetricJournal(tracked.run_id, folder)
+        recorder = journal if observe is None else _Observed(journal, observe)
+        try:
+            trainer = Trainer(job.config, splits.data, splits.validate, recorder, folder, tracked.run_id)
+            if start is not None:
+                trainer.restore(start.state, is_new_step=start.run_id is None)
+                tracked.tags(start.story)
+            outcome = trainer.train(should_stop)
+        finally:
+            sent = journal.close()
+        if not sent:
+            print(
+                f"The tracking server did not take all metrics; they wait in {folder} and the next command sends them."
+            )
+        _keep_checkpoints(tracked, folder)
+        tracked.figure(plots.training_figure(journal.history(), job.caption), "training.png")
+    if not outcome.finished:
+        raise Stopped(f"Stopped after iteration {outcome.iteration}; the state is saved.")
+    tracked.metrics(
+        {
+            "best_val_accuracy": outcome.progress.best_accuracy,
+            "final_val_accuracy": outcome.progress.last_accuracy or 0.0,
+            "largest_drop": outcome.progress.largest_drop,
+            "best_iteration": outcome.progress.best_iteration,
+        }
+    )
+    tracked.tags({"collapsed": str(outcome.progress.collapsed).lower()})
+    return outcome
+
+
+def conclude_run(job: TrainJob, tracked: TrackedRun, splits: TrainingSplits) -> tuple[Scores, str]:
+    """Test the best state of a finished training, once, and log its model to the active run.
+
+    The checkpoints of the run, which the tracking store has by now, are removed from this machine.
+
+    Returns:
+        The scores on the test split, and the address of the logged model.
+    """
+    folder = Layout(job.data_dir).runs / tracked.run_id
+    state = registry.run_checkpoint(tracked.run_id, BEST, folder.parent)
+    model = restore_model(state)
+    test = score_images(model, load_split(splits.dataset, Split.TEST), splits.device)
+    tracked.metrics(prefixed("test", test))
+    logged = registry.log_model(model, splits.dataset.recipe.image_size, state)
+    for name in (CURRENT, BEST):
+        (folder / name).unlink(missing_ok=True)
+    return test, str(logged.model_uri)
+
+
+def register_best(job: TrainJob, model_uri: str, run_id: str, dataset: Dataset, accuracy: float) -> str:
+    """Register a logged model as the job asks; return a sentence that says what became of it."""
+    if job.register_as is None:
+        return "Not registered."
+    version, moved = registry.register(model_uri, job.register_as, run_id, dataset, accuracy)
+    alias = f"models:/{job.register_as}@{dataset.name}"
+    return f"Registered as {job.register_as} v{version}" + (f", now {alias}." if moved else f"; {alias} stays.")
+
+
+def how_to_go_on(run_id: str, data_dir: Path) -> str:
+    """The line to paste after a stop."""
+    folder = "" if data_dir == Path("data") else f" -P data_dir={shlex.quote(str(data_dir))}"
+    return f"Continue with: mlflow run . -e train --env-manager local --run-id {run_id} -P resume={run_id}{folder}"
+
+
+def headline(outcome: Outcome, test: Scores) -> str:
+    """What a finished training found, in one sentence without its end."""
+    progress = outcome.progress
+    early = "" if not outcome.ended_early else f" Ended early after {outcome.iteration} iterations."
+    return (
+        f"Best validation accuracy {100 * progress.best_accuracy:.2f} % in iteration {progress.best_iteration}; test accuracy "
+        f"of that checkpoint {test}; largest drop {100 * progress.largest_drop:.1f} %.{early}"
+    )
+
+
+def score_images(model: ImageClassifier, data: LabelledImages, device: torch.device) -> Scores:
+    """Scores of a network on some images; the network is moved to the device and left in evaluation mode."""
+    model.eval().to(device)
+    return score_logits(predict_logits(model, data.images, device), data.labels)
+
+
+def prefixed(prefix: str, scores: Scores) -> dict[str, float]:
+    """Scores as metrics: prefix_accuracy with its interval and count, prefix_auc, prefix_loss."""
+    return {
+        f"{prefix}_accuracy": scores.accuracy,
+        f"{prefix}_accuracy_low": scores.interval[0],
+        f"{prefix}_accuracy_high": scores.interval[1],
+        f"{prefix}_images": scores.images,
+        f"{prefix}_auc": scores.auc,
+        f"{prefix}_loss": scores.loss,
+    }
+
+
+def stopper(max_hours: float | None, stop_requested: Callable[[], bool]) -> Callable[[], bool]:
+    """Answers True once the process was asked to stop or the time is over, counted from now."""
+    deadline = float("inf") if max_hours is None else time.monotonic() + 3600 * max_hours
+    return lambda: stop_requested() or time.monotonic() >= deadline
+
+
+@dataclass(frozen=True)
+class _Observed:
+    """A recorder that tells somebody else too."""
+
+    journal: MetricJournal
+    observe: Observe
+
+    def record(self, iteration: int, metrics: Mapping[str, float]) -> None:
+        self.journal.record(iteration, metrics)
+        self.observe(iteration, metrics)
+
+
+def _validator(validation: LabelledImages, device: torch.device) -> Callable[[ImageClassifier], Mapping[str, float]]:
+    images = resident(torch.from_numpy(validation.images), device)
+
+    def validate(model: ImageClassifier) -> dict[str, float]:
+        scores = score_logits(predict_logits(model, images, device), validation.labels)
+        return {"val_accuracy": scores.accuracy, "val_loss": scores.loss, "val_auc": scores.auc}
+
+    return validate
+
+
+def _describe(job: TrainJob, tracked: TrackedRun, splits: TrainingSplits) -> None:
+    dataset = splits.dataset
+    tracked.tags({**job.labels, "device": _device_name(splits.device)})
+    tracked.params({**_shown(job.config), "dataset": dataset.name})
+    tracked.json({"config": job.config.to_json(), "dataset": dataset.name, "digest": dataset.digest}, "config.json")
+    tracked.dataset(dataset, context="training")
+    tracked.describe(job.caption)
+
+
+def _shown(config: TrainConfig) -> dict[str, Any]:
+    return {**config.to_json(), "eta_threshold": format_thresholds(config.eta_threshold)}
+
+
+def _keep_checkpoints(tracked: TrackedRun, folder: Path) -> None:
+    for name in (CURRENT, BEST):
+        if (folder / name).exists():
+            tracked.file(folder / name, registry.CHECKPOINT_FOLDER)
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
