@@ -7,7 +7,8 @@ MAKEFLAGS += --no-builtin-rules
 
 ARGS ?=
 # One test process for each core. For a single test: make test PYTEST_ARGS="tests/test_x.py -k name"
-PYTEST_ARGS ?= -n logical
+# Tests that share something slow to make stay together in one process (loadgroup).
+PYTEST_ARGS ?= -n logical --dist loadgroup
 
 PYTHON ?=
 export PYTHON

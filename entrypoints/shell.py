@@ -1,5 +1,7 @@
 """What the command lines share: options under both spellings, values in words, errors in one sentence."""
 
+import contextlib
+import ctypes
 import math
 import os
 import signal
@@ -13,6 +15,10 @@ from glassliquid.errors import Stopped, UserError
 from glassliquid.files import storage_fault
 
 STOPPED_EXIT_CODE = 143
+RUN_ID_VARIABLE = "MLFLOW_RUN_ID"
+"""Set by `mlflow run`."""
+_END_SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+_PR_SET_PDEATHSIG = 1
 USER_ERROR_EXIT_CODE = 2
 
 
@@ -101,37 +107,50 @@ def run(command: click.Command) -> None:
 
 
 def interrupt_on_terminate() -> None:
-    """Let SIGTERM (from a cluster, or from `mlflow run` when it is interrupted) end the command as Ctrl-C does."""
+    """Let SIGTERM (from a cluster, or from `mlflow run` when it is interrupted) and a closed terminal act as Ctrl-C does."""
 
     def interrupt(_signal: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, interrupt)
+    for number in _END_SIGNALS:
+        signal.signal(number, interrupt)
+    _end_with_mlflow()
 
 
 def stop_flag() -> Callable[[], bool]:
-    """From now on SIGTERM and SIGINT only raise a flag; the function returned tells whether it is up."""
+    """From now on SIGTERM, SIGINT and a closed terminal only raise a flag; the function returned tells whether it is up."""
     raised: list[int] = []
 
     def raise_flag(number: int, _frame: object) -> None:
         if not raised:
-            print("Stopping after this iteration ...", file=sys.stderr, flush=True)
+            with contextlib.suppress(OSError):  # the terminal may be gone
+                print("Stopping after this iteration ...", file=sys.stderr, flush=True)
         raised.append(number)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (*_END_SIGNALS, signal.SIGINT):
         signal.signal(number, raise_flag)
     return lambda: bool(raised)
 
 
+def _end_with_mlflow() -> None:
+    """Get SIGTERM when the `mlflow run` that started this command dies: it does not hand on its own SIGTERM.
+
+    Only Linux tells a process of its parent's death; elsewhere the command goes on to its end.
+    """
+    if RUN_ID_VARIABLE in os.environ and sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
 def _end(sentence: str, code: int) -> None:
-    print(f"Error: {sentence}" if code == USER_ERROR_EXIT_CODE else sentence, file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        print(f"Error: {sentence}" if code == USER_ERROR_EXIT_CODE else sentence, file=sys.stderr, flush=True)
     _note_on_run(sentence)
     sys.exit(code)
 
 
 def _note_on_run(sentence: str) -> None:
     """If the run of `mlflow run` was not opened yet, its page would not say why it failed."""
-    if run_id := os.environ.get("MLFLOW_RUN_ID"):
+    if run_id := os.environ.get(RUN_ID_VARIABLE):
         from glassliquid.tracking.run import note_error
 
         note_error(run_id, sentence)

@@ -2,15 +2,19 @@
 
 import importlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import mlflow
 import pytest
+from mlflow import MlflowClient
 
 from entrypoints import shell
+from glassliquid.dataset.description import Dataset
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -38,6 +42,21 @@ def command(environment: dict[str, str]) -> Command:
         return _run([sys.executable, "-m", f"entrypoints.{entry_point}", *_arguments(options)], environment)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def client(tracking_uri: str) -> MlflowClient:
+    """Reads the tracking database of the test session."""
+    mlflow.set_tracking_uri(tracking_uri)
+    return MlflowClient()
+
+
+@pytest.fixture(scope="module")
+def own_dir(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder of one module's own, with the shared dataset: which runs appear in it can be watched."""
+    folder = tmp_path_factory.mktemp("data")
+    shutil.copytree(dataset.folder, folder / "datasets" / dataset.folder.name)
+    return folder
 
 
 @pytest.fixture
@@ -71,6 +90,11 @@ def mlflow_run(environment: dict[str, str]) -> Command:
         return _run([*mlflow, "-e", entry_point, *arguments], environment)
 
     return run
+
+
+def history(client: MlflowClient, run_id: str, key: str) -> list[tuple[int, float]]:
+    """All points of a metric."""
+    return [(metric.step, metric.value) for metric in client.get_metric_history(run_id, key)]
 
 
 def _arguments(options: dict[str, object]) -> list[str]:

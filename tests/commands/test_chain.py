@@ -14,7 +14,9 @@ from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import wilson_interval
 from glassliquid.simulation.split import Split
 from glassliquid.training.checkpoint import load_checkpoint, restore_model
-from tests.commands.conftest import Command
+from tests.commands.conftest import Command, history
+
+pytestmark = pytest.mark.xdist_group("chain")
 
 SETTINGS = {
     "batch_size": 14,
@@ -28,24 +30,12 @@ SETTINGS = {
 
 
 @pytest.fixture(scope="module")
-def client(tracking_uri: str):
-    import mlflow
-
-    mlflow.set_tracking_uri(tracking_uri)
-    return mlflow.MlflowClient()
-
-
-@pytest.fixture(scope="module")
 def trained(mlflow_run: Command, client, dataset: Dataset, data_dir: Path):
     """The run of one training."""
     done = mlflow_run("train", data_dir=data_dir, **SETTINGS)
     assert done.returncode == 0, done.stderr
     run_id = re.search(r"in run with ID '(\w+)'", done.stderr).group(1)
     return client.get_run(run_id)
-
-
-def history(client, run_id: str, key: str) -> list[tuple[int, float]]:
-    return [(metric.step, metric.value) for metric in client.get_metric_history(run_id, key)]
 
 
 def test_the_run_tells_its_story(trained, client, dataset: Dataset):

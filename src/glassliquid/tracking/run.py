@@ -102,7 +102,12 @@ class TrackedRun:
 
 @contextlib.contextmanager
 def tracked_run(
-    stage: str, name: str, runs_folder: Path, run_id: str | None = None, parent: str | None = None
+    stage: str,
+    name: str,
+    runs_folder: Path,
+    run_id: str | None = None,
+    parent: str | None = None,
+    tags: Mapping[str, object] | None = None,
 ) -> Iterator[TrackedRun]:
     """Open a run for one step and end it with its true status: FINISHED, FAILED, or KILLED when it was stopped.
 
@@ -112,16 +117,19 @@ def tracked_run(
         runs_folder: where training runs of this machine keep their metrics; those that wait there are sent.
         run_id: an earlier run to continue; None attaches to the one that `mlflow run` made, or starts a new one.
         parent: the open run that this one belongs to as a child.
+        tags: set when the run is created, so that a run that is killed at once has them too.
     """
     import mlflow
 
     connect()
     given = os.environ.pop(RUN_ID_VARIABLE, None)
-    active = mlflow.start_run(run_id=run_id or given, nested=parent is not None, parent_run_id=parent)
+    first_tags = {TAG_STAGE: stage, **_code_version(), **liveness.identity_tags(), **(tags or {})}
+    active = mlflow.start_run(
+        run_id=run_id or given, nested=parent is not None, parent_run_id=parent, run_name=name, tags=first_tags
+    )
     run = TrackedRun(active.info.run_id)
     status = "FAILED"
     try:
-        run.tags({TAG_STAGE: stage, **_code_version(), **liveness.identity_tags()})
         if parent is None:
             tidy_up(runs_folder, active.info.experiment_id)
         run.name(name)

@@ -101,8 +101,7 @@ def _train_one(
         one, start = find_start(replace(one, resume=earlier.run_id), runs_folder)
     name = f"{one.run_name}, seed {config.seed}"
     run_id = earlier.run_id if earlier is not None else None
-    with tracked_run("train", name, runs_folder, run_id, parent) as child:
-        child.tags({TAG_REPLICATE: number})
+    with tracked_run("train", name, runs_folder, run_id, parent, {TAG_REPLICATE: number}) as child:
         outcome = train_in_run(one, child, splits, should_stop, start)
         test, model_uri = conclude_run(one, child, splits)
         child.tags({TAG_MODEL: model_uri})

@@ -49,7 +49,10 @@ def run(job: TrainJob, watch_for_stop: WatchForStop) -> None:
             else:
                 found = _train(job, tracked, splits, should_stop, start)
         except Stopped as stopped:
-            raise Stopped(f"{stopped} {how_to_go_on(tracked.run_id, job.data_dir)}") from stopped
+            sentence = f"{stopped} {how_to_go_on(tracked.run_id, job.data_dir)}"
+            # Also on the run's page: `mlflow run` marks a run that Ctrl-C stopped as FAILED, whatever this process says.
+            tracked.describe(f"{job.caption}\n\n{sentence}")
+            raise Stopped(sentence) from stopped
         print(found)
 
 

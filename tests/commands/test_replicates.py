@@ -1,0 +1,102 @@
+"""One setting trained several times: child runs of one parent, what they have in common, and how an interruption ends."""
+
+import csv
+import os
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from tests.commands.conftest import PROJECT, Command, history
+
+pytestmark = pytest.mark.xdist_group("replicates")
+
+SETTINGS = {"batch_size": 14, "batches_per_iteration": 4, "eval_every": 1, "iterations": 3, "seed": 5, "repeats": 3}
+
+
+def children(client, parent: str) -> dict[str, mlflow.entities.Run]:
+    runs = client.search_runs(["0"], f"tags.`mlflow.parentRunId` = '{parent}'")
+    return {run.data.tags["replicate"]: run for run in runs}
+
+
+@pytest.fixture(scope="module")
+def parent(mlflow_run: Command, client, own_dir: Path) -> mlflow.entities.Run:
+    done = mlflow_run("train", data_dir=own_dir, version=9, register_as="repeated", **SETTINGS)
+    assert done.returncode == 0, done.stderr
+    return client.get_run(re.search(r"in run with ID '(\w+)'", done.stderr).group(1))
+
+
+def test_the_parent_has_mean_spread_and_collapsed_runs_of_its_children(parent, client):
+    found = children(client, parent.info.run_id)
+    assert sorted(found) == ["1", "2", "3"]
+    assert [found[trial].data.params["seed"] for trial in "123"] == ["5", "6", "7"]
+    assert [found[trial].data.tags["trial"] for trial in "123"] == ["1", "2", "3"]
+    assert {run.info.status for run in (parent, *found.values())} == {"FINISHED"}
+    metrics = parent.data.metrics
+    for name in ("best_val_accuracy", "final_val_accuracy", "test_accuracy", "largest_drop"):
+        values = [run.data.metrics[name] for run in found.values()]
+        assert metrics[f"{name}_mean"] == pytest.approx(statistics.fmean(values), abs=1e-12)  # rounding
+        assert metrics[f"{name}_std"] == pytest.approx(statistics.stdev(values), abs=1e-12)
+    assert metrics["replicates"] == 3
+    assert metrics["collapsed_runs"] == sum(run.data.tags["collapsed"] == "true" for run in found.values())
+    assert "3 replicates: best_val_accuracy" in parent.data.tags["mlflow.note.content"]
+
+
+def test_the_parent_keeps_a_figure_and_a_table(parent, client, tmp_path: Path):
+    assert {"replicates.png", "replicates.csv", "config.json"} <= {
+        file.path for file in client.list_artifacts(parent.info.run_id)
+    }
+    table = client.download_artifacts(parent.info.run_id, "replicates.csv", str(tmp_path))
+    rows = list(csv.DictReader(Path(table).read_text().splitlines()))
+    found = children(client, parent.info.run_id)
+    assert [row["run_id"] for row in rows] == [found[row["replicate"]].info.run_id for row in rows]
+    assert len(rows) == 3
+
+
+def test_only_the_best_replicate_is_registered(parent, client):
+    versions = client.search_model_versions("name='repeated'")
+    assert len(versions) == 1
+    found = children(client, parent.info.run_id)
+    accuracy = {run.info.run_id: run.data.metrics["best_val_accuracy"] for run in found.values()}
+    assert accuracy[versions[0].tags["run_id"]] == max(accuracy.values())
+    assert client.get_model_version_by_alias("repeated", "data_liquid5").version == versions[0].version
+
+
+def test_replicates_that_were_killed_go_on_and_end_as_undisturbed_ones(
+    parent, client, command: Command, own_dir: Path, environment: dict[str, str]
+):
+    """Killed in the second of three: the first stays, the second goes on in its run, the third follows."""
+    arguments = [f"--{key}={value}" for key, value in (SETTINGS | {"version": 10, "register_as": "none"}).items()]
+    program = [sys.executable, "-m", "entrypoints.train", f"--data_dir={own_dir}", *arguments]
+    process = subprocess.Popen(
+        program, cwd=PROJECT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    interrupted = None
+    deadline = time.monotonic() + 120
+    while interrupted is None or children(client, interrupted).get("2") is None:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        started = client.search_runs(["0"], "tags.version = '10' and tags.repeats = '3'")
+        interrupted = started[0].info.run_id if started else None
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    before = children(client, interrupted)
+    assert before["1"].info.status == "FINISHED"
+    done = command("train", data_dir=own_dir, resume=interrupted, register_as="none")
+    assert done.returncode == 0, done.stderr
+    after, expected = children(client, interrupted), children(client, parent.info.run_id)
+    assert {trial: run.info.status for trial, run in after.items()} == dict.fromkeys("123", "FINISHED")
+    assert [after[trial].info.run_id for trial in "12"] == [before[trial].info.run_id for trial in "12"]
+    for trial in "123":
+        for key in ("loss", "val_accuracy"):
+            assert history(client, after[trial].info.run_id, key) == history(client, expected[trial].info.run_id, key)
+    refused = command("train", data_dir=own_dir, resume=interrupted)
+    assert refused.returncode == 2
+    assert f"All 3 replicates of the run {interrupted} have finished" in refused.stderr

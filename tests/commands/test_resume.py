@@ -1,0 +1,138 @@
+"""Resuming: a changed setting is a further step; what cannot go on is refused and left alone."""
+
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.commands.conftest import Command, history
+
+pytestmark = pytest.mark.xdist_group("resume")
+
+SETTINGS = {"batch_size": 14, "batches_per_iteration": 4, "eval_every": 2, "seed": 3, "register_as": "none"}
+
+
+@pytest.fixture(scope="module")
+def finished(command: Command, client, own_dir: Path) -> str:
+    """A training of four iterations, version 7, step 1."""
+    settings = {**SETTINGS, "iterations": 4, "version": 7, "step": 1}
+    done = command("train", data_dir=own_dir, **settings)
+    assert done.returncode == 0, done.stderr
+    return client.search_runs(["0"], "tags.version = '7' and tags.step = '1'")[0].info.run_id
+
+
+def test_a_changed_setting_is_a_further_step(finished: str, client, quick_command: Command, command, own_dir: Path):
+    done = command("train", data_dir=own_dir, resume=finished, learning_rate=0.0005, iterations=8, register_as="none")
+    assert done.returncode == 0, done.stderr
+    step = client.search_runs(["0"], f"tags.resumed_from = '{finished}'")[0]
+    assert step.info.run_id != finished
+    assert (step.data.tags["version"], step.data.tags["step"]) == ("7", "2")
+    assert step.data.tags["resumed_at"] == "4"
+    assert step.data.tags["changed"] == "learning_rate 0.001 -> 0.0005, iterations 4 -> 8"
+    assert (step.data.params["learning_rate"], step.data.params["batch_size"]) == ("0.0005", "14")
+    # The curves of the two runs join without a gap or a doubled point.
+    assert [k for k, _ in history(client, finished, "loss")] == [1, 2, 3, 4]
+    assert [k for k, _ in history(client, step.info.run_id, "loss")] == [5, 6, 7, 8]
+    scores = [value for _, value in history(client, step.info.run_id, "val_accuracy")]
+    assert step.data.metrics["best_val_accuracy"] == max(scores)
+    assert client.get_run(finished).info.status == "FINISHED"
+
+
+def test_patience_ends_a_run_that_no_longer_gets_better(client, command: Command, own_dir: Path):
+    settings = {**SETTINGS, "iterations": 2_000, "eval_every": 1, "patience": 3, "version": "patient"}
+    done = command("train", data_dir=own_dir, **settings)
+    assert done.returncode == 0, done.stderr
+    run = client.search_runs(["0"], "tags.version = 'patient'")[0]
+    accuracy = history(client, run.info.run_id, "val_accuracy")
+    loss = dict(history(client, run.info.run_id, "val_loss"))
+    # Better is a higher accuracy, or the same with a lower loss.
+    order = [(value, -loss[step]) for step, value in accuracy]
+    best = max(range(len(order)), key=lambda place: (order[place], -place))
+    assert len(order) == best + 1 + 3
+    assert f"Ended early after {len(order)} iterations" in done.stdout
+    refused = command("train", data_dir=own_dir, resume=run.info.run_id)
+    assert refused.returncode == 2
+    assert "ended early, after 3 validations without a better one: pass a larger patience" in refused.stderr
+
+
+def hostile(path: Path) -> None:
+    class Trap:
+        def __reduce__(self):
+            return (os.system, (f"touch {path.with_suffix('.trap')}",))
+
+    torch.save({"format": 1, "model": Trap()}, path)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        ("cut off", "cannot be read|is cut off"),
+        ("hostile", "it was not executed"),
+        ("another network", "Training cannot go on from this checkpoint"),
+        ("another dataset", "was trained on the dataset 'data_liquid99' .*pass its dataset"),
+        ("another image size", "image_size"),
+        ("a picture", "is not one of this project's|cannot be read"),
+    ],
+)
+def test_a_checkpoint_that_does_not_fit_is_refused_and_left_alone(
+    finished: str, quick_command: Command, own_dir: Path, tmp_path: Path, damage: str, message: str
+):
+    import mlflow
+
+    kept = mlflow.artifacts.download_artifacts(
+        run_id=finished, artifact_path="checkpoints/current.pt", dst_path=str(tmp_path)
+    )
+    path, options = Path(kept), {}
+    state = torch.load(path, weights_only=True)
+    if damage == "cut off":
+        path.write_bytes(path.read_bytes()[:5000])
+    elif damage == "hostile":
+        hostile(path)
+    elif damage == "another network":
+        options = {"model": "cnn2018", "iterations": 8}
+    elif damage == "a picture":
+        path.write_bytes(np.zeros(3000, dtype=np.uint8).tobytes())
+    else:
+        other = {"digest": "0" * 64, "name": "data_liquid99"} if damage == "another dataset" else {"image_size": 250}
+        torch.save({**state, "data": {**state["data"], **other}, "run_id": "0" * 32}, path)
+        options = {"dataset": "data_liquid5", "iterations": 8, "learning_rate": 0.0005}
+    before = path.read_bytes()
+    if damage == "another dataset":
+        refused = quick_command("train", data_dir=own_dir, resume=path, **{**options, "dataset": "data_liquid5"})
+        # The name is the default's, so the checkpoint's own dataset is looked for.
+        assert "There is no dataset 'data_liquid99'" in refused.stderr
+    else:
+        refused = quick_command("train", data_dir=own_dir, resume=path, **options)
+        assert re.search(message, refused.stderr), refused.stderr
+    assert refused.returncode == 2
+    assert "Traceback" not in refused.stderr
+    assert path.read_bytes() == before
+    assert not path.with_suffix(".trap").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"schedule": "step"}, "schedule is step, which needs schedule_length"),
+        ({"eta_threshold": "0.99:0.0001,0.90:0.00001"}, "ascending order"),
+        ({"eta_threshold": "1.5"}, "eta_threshold is 1.5, outside the allowed range 0 to 1"),
+        ({"eta_threshold": "high"}, "eta_threshold is 'high': pass a validation accuracy"),
+        ({"repeats": 0}, "repeats is 0"),
+        ({"patience": -1}, "patience is -1"),
+        ({"patience": "soon"}, "patience is 'soon': pass a whole number or none"),
+    ],
+)
+def test_settings_that_cannot_be(quick_command: Command, own_dir: Path, options, message):
+    done = quick_command("train", data_dir=own_dir, **options)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_what_has_finished_is_not_resumed(finished: str, quick_command: Command, own_dir: Path):
+    done = quick_command("train", data_dir=own_dir, resume=finished)
+    assert done.returncode == 2
+    assert "has finished its 4 iterations: pass a larger number, such as -P iterations=8" in done.stderr
