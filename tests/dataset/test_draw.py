@@ -6,6 +6,7 @@ positions on a grid are exact in floating point and images can be compared bit f
 
 import colorsys
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -111,6 +112,16 @@ def test_a_plain_drawing_gives_the_same_image(image_size, window):
     # Ours computes in single precision: a value may be rounded to the neighbouring one of 256.
     assert np.abs(image.astype(int) - expected.astype(int)).max() <= 1
     assert np.mean(image != expected) < 0.01
+
+
+def test_the_largest_image_of_the_smallest_window_stays_within_300_mib():
+    """Discs four times as wide as the image: 32 MiB an array of its pixels, of which a handful live at a time."""
+    tracemalloc.start()
+    try:
+        picture([[0, 0], [0.3, 0.1]], [A, B], 5.2, image_size=2048, window=0.05)
+        assert tracemalloc.get_traced_memory()[1] < 300 * 2**20
+    finally:
+        tracemalloc.stop()
 
 
 def test_same_configuration_same_bytes_in_any_order():

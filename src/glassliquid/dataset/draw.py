@@ -98,6 +98,8 @@ def _images_in_window(centres: NDArray[np.float64], reach: float, size: int, per
 def _coverage(centres: NDArray[np.float64], radius: float, size: int, periodic: bool) -> NDArray[np.float64]:
     """Summed coverage of all pixels by the discs, shape (size * size,)."""
     half = math.ceil(radius + 0.5)
+    if 2 * half + 1 > size:
+        return _coverage_of_large(centres, radius, size)
     offsets = np.arange(-half, half + 1)
     corner = np.floor(centres).astype(np.intp)
     pixels = corner[:, :, None] + offsets  # (n, 2, patch): columns and rows of the patch around each disc
@@ -114,6 +116,16 @@ def _coverage(centres: NDArray[np.float64], radius: float, size: int, periodic: 
     summed: NDArray[Any] = np.bincount(index.ravel(), weights=weight.ravel(), minlength=side * side)
     summed = summed.reshape(side, side)
     return summed[margin : margin + size, margin : margin + size].ravel()
+
+
+def _coverage_of_large(centres: NDArray[np.float64], radius: float, size: int) -> NDArray[np.float64]:
+    """The same for discs wider than the image, a disc at a time: their patches would take gigabytes."""
+    summed = np.zeros((size, size))
+    middles = np.arange(size) + 0.5
+    for x, y in centres:
+        distance = np.hypot(middles[:, None] - y, middles[None, :] - x)
+        summed += np.clip(radius + 0.5 - distance, 0, 1)
+    return summed.ravel()
 
 
 def _blend(coverage: NDArray[np.float32]) -> NDArray[np.uint8]:
