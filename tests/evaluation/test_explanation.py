@@ -35,6 +35,10 @@ class Lattice:
             (rows >= low[0]) & (rows < low[0] + BLOCK) & (columns >= low[1]) & (columns < low[1] + BLOCK)
         ).ravel()
 
+    @property
+    def points(self) -> np.ndarray:
+        return pixel_positions(self.positions, LENGTH, DrawConfig(image_size=SIZE))
+
     def image(self, label: int) -> np.ndarray:
         types = np.where(self.marked, 1 if label == GLASS else 0, self.types)
         return draw(self.positions, types, LENGTH, DrawConfig(image_size=SIZE))
@@ -75,8 +79,7 @@ def test_the_attribution_finds_the_one_region_that_differs(trained, lattices: li
     sign = 1 if label == GLASS else -1
     recalled, inside, outside = [], [], []
     for index, lattice in enumerate(unseen):
-        points = pixel_positions(lattice.positions, LENGTH, DrawConfig(image_size=SIZE))
-        evidence = sign * found.at(index, points)
+        evidence = sign * found.over_discs(index, lattice.points, np.full(SIDE**2, SIZE / LENGTH / 2))
         strongest = np.argsort(-evidence)[: lattice.marked.sum()]
         recalled.append(lattice.marked[strongest].mean())
         inside.append(evidence[lattice.marked].mean())
@@ -94,8 +97,7 @@ def test_a_fresh_network_does_not_find_it(lattices: list[Lattice]):
     found = explanation.attribute(model, np.stack([lattice.image(GLASS) for lattice in unseen]))
     recalled = []
     for index, lattice in enumerate(unseen):
-        points = pixel_positions(lattice.positions, LENGTH, DrawConfig(image_size=SIZE))
-        recalled.append(lattice.marked[np.argsort(-found.at(index, points))[:9]].mean())
+        recalled.append(lattice.marked[np.argsort(-found.at(index, lattice.points))[:9]].mean())
     assert np.mean(recalled) < 0.4
 
 
@@ -146,9 +148,22 @@ def test_the_grid_is_where_the_cells_look(name: str, size: int):
 
 def test_between_cells_the_attribution_is_linear():
     found = explanation.Attribution(np.array([[[0.0, 4.0], [8.0, 12.0]]]), explanation.MapGrid(2, 8))
-    # At a centre, halfway to the next column, halfway to the next row, and beyond the last.
-    assert found.at(0, np.array([[2, 2], [6, 2], [2, 6], [30, 30]])) == pytest.approx([0, 2, 4, 12])
+    # At a centre, halfway to the next column, halfway to the next row, beyond the last, and far beyond it.
+    points = np.array([[2, 2], [6, 2], [2, 6], [15, 15], [30, 5]])
+    assert found.at(0, points) == pytest.approx([0, 2, 4, 12, 0])
     assert found.over_image(0, 16)[2, 2:10] == pytest.approx(8 * 0.5 / 8 + 4 * (np.arange(8) + 0.5) / 8)
+
+
+def test_the_attribution_of_a_disc_is_its_mean():
+    rng = np.random.default_rng(0)
+    found = explanation.Attribution(rng.normal(size=(1, 40, 40)), explanation.MapGrid(0.5, 1))
+    centres, radii = np.array([[20.0, 12.0], [9.0, 30.0]]), np.array([6.0, 4.0])
+    fine = np.stack(np.meshgrid(np.arange(0, 40, 0.1), np.arange(0, 40, 0.1)), axis=-1).reshape(-1, 2)
+    values = found.at(0, fine)
+    for mean, centre, radius in zip(found.over_discs(0, centres, radii), centres, radii, strict=True):
+        expected = values[np.linalg.norm(fine - centre, axis=1) < radius].mean()
+        # Of about 100 independent cells of deviation one, 64 points may miss some.
+        assert mean == pytest.approx(expected, abs=0.1)
 
 
 def test_first_maps_and_filters_are_those_of_the_convolution():

@@ -24,6 +24,9 @@ from glassliquid.errors import UserError
 from glassliquid.evaluation.scores import GLASS, log_probabilities
 from glassliquid.models.classifier import ImageClassifier
 
+DISC_POINTS = 64
+"""Points over which the attribution of a disc is averaged: about one a pixel for a particle of the demo ensemble."""
+
 
 @dataclass(frozen=True)
 class MapGrid:
@@ -45,7 +48,10 @@ class Attribution:
     """Where the cells are in the image."""
 
     def at(self, index: int, points: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Attribution of one image at some points, linear between the centres of cells, constant beyond the outermost.
+        """Attribution of one image at some points, linear between the centres of cells.
+
+        It stays constant up to one spacing beyond the outermost centres and is zero farther out, where no cell looks
+        at the middle of what it sees.
 
         Args:
             index: which image.
@@ -58,7 +64,28 @@ class Attribution:
 
         places = (np.asarray(points, dtype=np.float64)[:, ::-1] - self.grid.first) / self.grid.spacing
         values: NDArray[np.float64] = map_coordinates(self.cells[index], places.T, order=1, mode="nearest")
-        return values
+        last = np.array(self.cells[index].shape) - 1
+        covered = np.all((places >= -1) & (places <= last + 1), axis=1)
+        return np.where(covered, values, 0.0)
+
+    def over_discs(self, index: int, centres: NDArray[np.floating], radii: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Mean attribution over discs, such as particles, in one image.
+
+        Args:
+            index: which image.
+            centres: x to the right and y down [pixels], shape (k, 2).
+            radii: [pixels], shape (k,).
+
+        Returns:
+            [logits], shape (k,).
+        """
+        # Points evenly over the unit disc: equal areas by radius, golden angles apart.
+        number = np.arange(DISC_POINTS) + 0.5
+        angle, radius = number * np.pi * (3 - np.sqrt(5)), np.sqrt(number / DISC_POINTS)
+        spots = radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        points = centres[:, None] + radii[:, None, None] * spots
+        values = self.at(index, points.reshape(-1, 2)).reshape(len(centres), DISC_POINTS)
+        return np.asarray(values.mean(axis=1))
 
     def over_image(self, index: int, image_size: int) -> NDArray[np.float64]:
         """Attribution of one image at its pixels' centres, shape (image_size, image_size)."""

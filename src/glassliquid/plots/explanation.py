@@ -50,7 +50,7 @@ def attribution_figure(images: Sequence[ExplainedImage], caption: str) -> Figure
         )
         if image.points is not None and image.radii is not None and image.values is not None:
             _draw_particles(row[2], image.points, image.radii, image.values, shading)
-            row[2].set_title("attribution of the particles", fontsize=11)
+            row[2].set_title("attribution of the particles", fontsize=10)
         elif columns == 3:
             row[2].text(0.5, 0.5, "no trajectory", ha="center", transform=row[2].transAxes)
         if columns == 3:

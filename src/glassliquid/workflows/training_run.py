@@ -16,6 +16,7 @@ from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import Scores, score_logits
 from glassliquid.files import locked
 from glassliquid.models.classifier import ImageClassifier
+from glassliquid.plots.augmentation import augmentation_figure
 from glassliquid.plots.training import training_figure
 from glassliquid.simulation.split import Split
 from glassliquid.tracking import registry
@@ -98,6 +99,9 @@ def train_in_run(
             )
         _keep_checkpoints(tracked, folder)
         tracked.figure(training_figure(journal.history(), job.caption), "training.png")
+        if job.config.augment:
+            image, seed, thinning = splits.data.images[0].cpu().numpy(), job.config.seed, trainer.model.thinning
+            tracked.figure(augmentation_figure(image, splits.data.periodic, seed, thinning), "augmentation.png")
     if not outcome.finished:
         raise Stopped(f"Stopped after iteration {outcome.iteration}; the state is saved.")
     tracked.metrics(

@@ -65,7 +65,7 @@ class VisualizeJob:
 
 def run(job: VisualizeJob) -> None:
     """Draw everything into the run and into a folder under data_dir, and print where it is."""
-    with tracked_run("visualize", f"visualize on {job.dataset}") as tracked:
+    with tracked_run("visualize", f"visualize on {job.dataset}", Layout(job.data_dir).runs) as tracked:
         dataset = require_dataset(job.dataset, job.data_dir, make_default=False)
         found = find_model(job.model_name, Layout(job.data_dir).runs)
         check_fits(found, dataset)
@@ -115,7 +115,10 @@ def _explain(
     attribution = explanation.attribute(found.model, test.images[chosen])
     particles, lacking = _particles(job, dataset, chosen)
     size = dataset.recipe.image_size
-    values = [None if shown is None else attribution.at(place, shown.points) for place, shown in enumerate(particles)]
+    values = [
+        None if shown is None else attribution.over_discs(place, shown.points, shown.radii)
+        for place, shown in enumerate(particles)
+    ]
     pictures = [
         figures.ExplainedImage(
             title=_title(test, p_glass, index),
