@@ -257,7 +257,7 @@ class _Builder:
 
 
 def _dataset(run: PastRun) -> tuple[str, str]:
-    return run.tags.get("dataset", content.NOT_RECORDED), run.tags["dataset_digest"]
+    return run.tags.get("dataset", content.NOT_RECORDED), run.tags.get("dataset_digest", content.NOT_RECORDED)
 
 
 def _conclusion(run: PastRun) -> str:

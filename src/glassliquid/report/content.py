@@ -14,8 +14,13 @@ from glassliquid.training.progress import LEARNED
 TRAIN, TRIAL, SWEEP, MAKE_DATA, TRANSFER = "train", "trial", "sweep", "make_data", "transfer_eval"
 LEFT_OUT = ("report", "continuation", "main")
 """Stages that are no results: reports, pointers to continued runs, and parents that only hold a chain together."""
-CURVES = ("val_accuracy", "loss", "val_loss", "learning_rate")
-"""Metrics whose points the report draws."""
+EVALUATED = ("val_accuracy", "val_loss")
+"""Metrics with a point an evaluation, which are always drawn."""
+EVERY_ITERATION = ("loss", "learning_rate")
+"""Metrics with a point an iteration."""
+MOST_POINTS = 150_000
+"""The metrics of every iteration are drawn if they have no more points than this in all: a store gives about 30,000 points a
+second, and 200 runs of the research log's 1,500 iterations would have 600,000."""
 NOT_RECORDED = "not recorded"
 
 
@@ -155,8 +160,8 @@ def results(run: PastRun) -> str:
     best, final = _percent(metrics.get("best_val_accuracy")), _percent(metrics.get("final_val_accuracy"))
     iteration = f" in iteration {metrics['best_iteration']:.0f}" if "best_iteration" in metrics else ""
     return (
-        f"best validation accuracy {best}{iteration}; final {final}; test {test_accuracy(run)}; "
-        f"largest drop {_percent(metrics.get('largest_drop'))}"
+        f"Best validation accuracy {best}{iteration}; final {final}; test {test_accuracy(run)}; "
+        f"largest drop {_percent(metrics.get('largest_drop'))}."
     )
 
 
@@ -168,6 +173,12 @@ def test_accuracy(run: PastRun) -> str:
         return _percent(metrics.get("test_accuracy"))
     accuracy, images, low, high = (metrics[name] for name in needed)
     return f"{_percent(accuracy)} ({accuracy * images:.0f} of {images:.0f}, 95 % interval {100 * low:.1f} to {100 * high:.1f} %)"
+
+
+def drawn_metrics(runs: Sequence[PastRun]) -> tuple[str, ...]:
+    """The metrics whose curves are read and drawn for these runs."""
+    points = sum(_iterations(run) for run in runs) * len(EVERY_ITERATION)
+    return EVALUATED + (EVERY_ITERATION if points <= MOST_POINTS else ())
 
 
 def is_collapsed(run: PastRun) -> bool:
@@ -269,6 +280,11 @@ def by_day(entries: Iterable[Entry]) -> list[Day]:
     for entry in sorted(entries, key=lambda entry: entry.run.started):
         days.setdefault(f"{entry.run.started:%Y-%m-%d}", []).append(entry)
     return [Day(date=date, entries=members) for date, members in days.items()]
+
+
+def _iterations(run: PastRun) -> int:
+    text = run.params.get("iterations", "")
+    return int(text) if text.isdigit() else 0
 
 
 def _percent(share: float | None) -> str:

@@ -5,12 +5,14 @@ Written here rather than by matplotlib, which takes 0.1 s and 25 kB for the same
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
 from glassliquid.tracking.history import Curve
 
+WIDTHS = (420, 300, 200)
+"""Of the panels for accuracy, losses and learning rate [pixels]."""
 HEIGHT = 190
 TOP, BOTTOM, LEFT, RIGHT = 22, 30, 44, 12
 """Room around the panels for titles, ticks and labels [pixels]."""
@@ -40,26 +42,32 @@ def run_picture(curves: Mapping[str, Curve], collapsed: bool) -> Markup | None:
     panels: list[Panel | None] = []
     if curves.get("val_accuracy"):
         colour = RED if collapsed else BLUE
-        panels.append(_accuracy(360, [("validation accuracy", colour, curves["val_accuracy"])]))
+        panels.append(_accuracy(WIDTHS[0], [("validation accuracy", colour, curves["val_accuracy"])]))
     losses = [("training loss", ORANGE, "loss"), ("validation loss", BLUE, "val_loss")]
-    panels.append(_logarithmic(210, [(n, c, curves[key]) for n, c, key in losses if curves.get(key)]))
-    panels.append(_logarithmic(150, [("learning rate", GREY, curves.get("learning_rate", []))]))
-    return draw([panel for panel in panels if panel is not None])
+    panels.append(_logarithmic(WIDTHS[1], [(n, c, curves[key]) for n, c, key in losses if curves.get(key)]))
+    panels.append(_logarithmic(WIDTHS[2], [("learning rate", GREY, curves.get("learning_rate", []))]))
+    present = [panel for panel in panels if panel is not None]
+    if present and len(present) < len(panels):  # what is left takes the room
+        share = sum(WIDTHS) / sum(panel.width for panel in present)
+        present = [replace(panel, width=round(share * panel.width)) for panel in present]
+    return draw(present)
 
 
 def overlay_picture(curves: Sequence[tuple[Curve, bool]]) -> Markup | None:
     """Validation accuracies of many runs in one panel, the collapsed ones red; None if there are none."""
     lines = [("", RED if collapsed else BLUE, curve) for curve, collapsed in curves if curve]
-    return draw([_accuracy(720, lines)]) if lines else None
+    return draw([_accuracy(sum(WIDTHS), lines)]) if lines else None
 
 
 def draw(panels: Sequence[Panel]) -> Markup | None:
     """Panels side by side as one SVG element; None if there are none."""
     if not panels:
         return None
+    # One range of iterations for all panels, from zero.
+    last = max(step for panel in panels for _, _, curve in panel.lines for step, _ in curve)
     parts, offset = [], 0
     for panel in panels:
-        parts.append(_panel(panel, offset))
+        parts.append(_panel(panel, offset, max(last, 1)))
         offset += panel.width
     return Markup(
         f'<svg class="curve" viewBox="0 0 {offset} {HEIGHT}" width="{offset}" role="img" '
@@ -78,28 +86,34 @@ def _logarithmic(width: int, lines: Sequence[tuple[str, str, Curve]]) -> Panel |
     values = [value for _, _, curve in lines for _, value in curve if value > 0]
     if not values:
         return None
-    first, last = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
-    last = max(last, first + 1)
-    step = max(1, math.ceil((last - first) / 5))
+    low, high = min(values) / 1.15, max(values) * 1.15
     return Panel(
         title=", ".join(name for name, _, curve in lines if curve),
         width=width,
         lines=[(name, colour, [(x, y) for x, y in curve if y > 0]) for name, colour, curve in lines],
-        low=10.0**first,
-        high=10.0**last,
-        ticks=[10.0**power for power in range(first, last + 1, step)],
+        low=low,
+        high=high,
+        ticks=_logarithmic_ticks(low, high),
         logarithmic=True,
     )
 
 
-def _panel(panel: Panel, offset: int) -> str:
-    steps = [step for _, _, curve in panel.lines for step, _ in curve]
-    first, last = min(steps), max(*steps, min(steps) + 1)
+def _logarithmic_ticks(low: float, high: float) -> list[float]:
+    """1, 2 and 5 times powers of ten between the bounds, or fewer where these are many."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for digits in ((1, 2, 5), (1, 3), (1,)):
+        ticks = [digit * 10.0**power for power in powers for digit in digits if low <= digit * 10.0**power <= high]
+        if len(ticks) <= 6:
+            return ticks
+    return ticks[:: math.ceil(len(ticks) / 6)]
+
+
+def _panel(panel: Panel, offset: int, last: int) -> str:
     left, right = offset + LEFT, offset + panel.width - RIGHT
     scale = math.log10 if panel.logarithmic else float
 
     def x(step: float) -> float:
-        return left + (step - first) / (last - first) * (right - left)
+        return left + step / last * (right - left)
 
     def y(value: float) -> float:
         share = (scale(value) - scale(panel.low)) / (scale(panel.high) - scale(panel.low))
@@ -111,7 +125,7 @@ def _panel(panel: Panel, offset: int) -> str:
         parts.append(f'<text x="{left - 5}" y="{y(tick) + 3.5:.1f}" text-anchor="end">{tick:g}</text>')
     if panel.guide is not None:
         parts.append(f'<path class="guide" d="M{left} {y(panel.guide):.1f}H{right}"/>')
-    for anchor, place, step in (("start", left, first), ("end", right, last)):
+    for anchor, place, step in (("start", left, 0), ("end", right, last)):
         parts.append(f'<text x="{place}" y="{HEIGHT - BOTTOM + 14}" text-anchor="{anchor}">{step}</text>')
     middle = (left + right) / 2
     parts.append(f'<text x="{middle:.0f}" y="{HEIGHT - BOTTOM + 14}" text-anchor="middle">iteration</text>')

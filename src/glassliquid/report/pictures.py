@@ -5,7 +5,7 @@ import io
 
 LARGEST_SIDE = 1000
 """Pictures are scaled down to this [pixels]: the width of a page on a screen."""
-QUALITY = 82
+QUALITY = 72
 MOST_PIXELS = 64_000_000
 """A file that claims more is not opened."""
 

@@ -1,6 +1,8 @@
 """What an experiment holds, read back for a report: its runs, their curves, and artifacts."""
 
 import concurrent.futures
+import math
+import os
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -127,7 +129,8 @@ def read_curves(runs: Sequence[PastRun], keys: Iterable[str]) -> dict[str, dict[
     wanted = [(run.run_id, key) for run in runs for key in keys if key in run.metrics]
 
     def read(task: tuple[str, str]) -> Curve:
-        return sorted((point.step, point.value) for point in client.get_metric_history(*task))
+        points = client.get_metric_history(*task)
+        return sorted((point.step, point.value) for point in points if math.isfinite(point.value))
 
     curves: dict[str, dict[str, Curve]] = {run.run_id: {} for run in runs}
     with concurrent.futures.ThreadPoolExecutor(READERS) as threads:
@@ -150,6 +153,7 @@ def read_artifact(run_id: str, name: str) -> bytes | None:
     """A file of a run's artifacts; None if it is not there or cannot be read."""
     import mlflow
 
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     with tempfile.TemporaryDirectory() as folder:
         try:
             path = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=name, dst_path=folder)

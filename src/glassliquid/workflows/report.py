@@ -74,7 +74,7 @@ def write(experiment: Experiment, runs: list[PastRun], since: datetime | None, o
     """Read curves and artifacts of the runs and write the page, whole or not at all; return it."""
     drawn = [run for run in runs if run.stage in (content.TRAIN, content.TRIAL)]
     artifacts = Artifacts(artifact_names, read_artifact)
-    curves = read_curves(drawn, content.CURVES)
+    curves = read_curves(drawn, content.drawn_metrics(drawn))
     log = assemble(experiment, runs, curves, artifacts, datetime.now().astimezone(), since)
     page = render(log, artifacts.left_out)
     write_text(output, page)
