@@ -115,6 +115,7 @@ def assemble(
         datasets=datasets,
         days=content.by_day(builder.entry(run, children.get(run.run_id, [])) for run in top),
         unfinished=unfinished,
+        all_curves=set(content.EVERY_ITERATION) <= set(content.drawn_metrics(runs)),
     )
 
 

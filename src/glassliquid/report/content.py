@@ -119,6 +119,8 @@ class Log:
     datasets: Sequence[DatasetRow]
     days: Sequence[Day]
     unfinished: Sequence[PastRun] = field(default=())
+    all_curves: bool = True
+    """Whether the metrics of every iteration are drawn too."""
 
 
 def caption(run: PastRun) -> str:
