@@ -139,14 +139,17 @@ class _Builder:
 
     def datasets(self, runs: Sequence[PastRun], trained: Sequence[PastRun]) -> list[content.DatasetRow]:
         """A row for each dataset that was made or trained on, by name and digest."""
-        makers = {_dataset(run): run for run in runs if run.stage == content.MAKE_DATA and "dataset_digest" in run.tags}
         used = [run for run in runs if "dataset_digest" in run.tags]
         rows = []
         for name, digest in dict.fromkeys(map(_dataset, used)):
-            maker = makers.get((name, digest))
-            picture = None if maker is None else self.artifacts.picture(maker, EXAMPLES)
+            # The newest first; one that found the dataset made already has drawn it again all the same.
+            makers = [
+                run for run in reversed(used) if run.stage == content.MAKE_DATA and _dataset(run) == (name, digest)
+            ]
+            pictures = (self.artifacts.picture(maker, EXAMPLES) for maker in makers)
+            picture = next((found for found in pictures if found is not None), None)
             lacking = ""
-            if maker is None:
+            if not makers:
                 lacking = "no picture: it was not made by a make_data run of this report"
             elif picture is None:
                 lacking = f"no picture: the run that made it has no {EXAMPLES} that can be read"
@@ -154,7 +157,7 @@ class _Builder:
                 content.DatasetRow(
                     name=name,
                     digest=digest,
-                    facts=self._facts(maker),
+                    facts=next(filter(None, map(self._facts, makers)), ["how it was made is not recorded here"]),
                     picture=picture,
                     lacking=lacking,
                     runs=sum(_dataset(run) == (name, digest) for run in trained),
@@ -162,9 +165,9 @@ class _Builder:
             )
         return rows
 
-    def _facts(self, maker: PastRun | None) -> list[str]:
-        """How a dataset was made, from its dataset.json."""
-        raw = None if maker is None else self.artifacts.read(maker.run_id, "dataset.json")
+    def _facts(self, maker: PastRun) -> list[str]:
+        """How a dataset was made, from the dataset.json of a run that made it; empty if that cannot be read."""
+        raw = self.artifacts.read(maker.run_id, "dataset.json")
         try:
             value = json.loads(raw or b"")
             recipe, temperatures, images = value["recipe"], value["temperatures"], value["images"]
@@ -176,7 +179,7 @@ class _Builder:
                 f"{', '.join(images)}",
             ]
         except (ValueError, KeyError, TypeError, AttributeError):
-            return ["how it was made is not recorded here"]
+            return []
 
     def _training(self, run: PastRun) -> Entry:
         entry = content.training_entry(run, self.curves.get(run.run_id, {}), self.experiment.page(run.run_id))
