@@ -63,6 +63,7 @@ class Page(HTMLParser):
         self.links: list[str] = []
         self.sources: list[str] = []
         self.tags: set[str] = set()
+        self.svg: list[str] = []
         self.handlers: list[str] = []
         self.pieces: list[str] = []
         self.open: list[str] = []
@@ -71,6 +72,8 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attrs) -> None:
         self.tags.add(tag)
+        if "svg" in self.open:
+            self.svg.append(tag)
         self.open.append(tag)
         for name, value in attrs:
             if name == "id":
