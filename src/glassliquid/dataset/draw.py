@@ -71,11 +71,7 @@ def draw(
     size = config.image_size
     scale = size / (config.window * length)
     period = length * scale
-    # Pixel coordinates of the centres: x to the right, y down, the window's corner at 0.
-    centres = np.empty((len(positions), 2))
-    centres[:, 0] = positions[:, 0] * scale + size / 2
-    centres[:, 1] = size / 2 - positions[:, 1] * scale
-    centres %= period
+    centres = pixel_positions(positions, length, config)
     coverage = np.empty((len(COLOURS), size * size), dtype=np.float32)
     for species, diameter in enumerate(DIAMETERS):
         radius = diameter * scale / 2
@@ -84,6 +80,28 @@ def draw(
             chosen = _images_in_window(chosen, radius + 1, size, period)
         coverage[species] = _coverage(chosen, radius, size, config.periodic)
     return _blend(np.minimum(coverage, 1, out=coverage)).reshape(size, size, len(GROUND))
+
+
+def pixel_positions(positions: NDArray[np.floating], length: float, config: DrawConfig) -> NDArray[np.float64]:
+    """Where particles are in the image: x to the right, y down, from the image's upper left corner [pixels].
+
+    Those outside a window have coordinates beyond the image's side, in one period of the box.
+
+    Args:
+        positions: coordinates of any periodic image [sigma_AA], shape (N, 2).
+        length: side of the box [sigma_AA].
+        config: size and window.
+
+    Returns:
+        Coordinates, shape (N, 2), in [0, image_size / window).
+    """
+    size = config.image_size
+    scale = size / (config.window * length)
+    centres = np.empty((len(positions), 2))
+    centres[:, 0] = positions[:, 0] * scale + size / 2
+    centres[:, 1] = size / 2 - positions[:, 1] * scale
+    centres %= length * scale
+    return centres
 
 
 def _images_in_window(centres: NDArray[np.float64], reach: float, size: int, period: float) -> NDArray[np.float64]:

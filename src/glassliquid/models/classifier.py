@@ -30,10 +30,13 @@ class ImageClassifier(nn.Module):
 
     def read(self, thinned: Tensor) -> Tensor:
         """Logits of images of which only every `thinning`-th row and column is left, shape (n, 2)."""
+        return self.logits(self.scaled(thinned))
+
+    def scaled(self, thinned: Tensor) -> Tensor:
+        """Thinned uint8 images, shape (n, side, side, 3), as `logits` takes them: 0..1, shape (n, 3, side, side)."""
         # The strides stay those of the images, which is PyTorch's channels-last layout: no copy is made.
         # In place, on the copy that the conversion has made: another pass over new memory would cost as much again.
-        scaled = thinned.permute(0, 3, 1, 2).to(self.dtype).div_(255)
-        return self.logits(scaled)
+        return thinned.permute(0, 3, 1, 2).to(self.dtype).div_(255)
 
     def logits(self, images: Tensor) -> Tensor:
         """Logits of thinned images scaled to 0..1, shape (n, 3, side, side)."""

@@ -11,6 +11,7 @@ from typing import Any
 from glassliquid.dataset.description import Dataset
 from glassliquid.errors import Stopped, UserError
 from glassliquid.tracking import liveness
+from glassliquid.tracking.page import prepare_page
 from glassliquid.tracking.store import connect
 from glassliquid.tracking.upkeep import tidy_up
 
@@ -132,6 +133,7 @@ def tracked_run(
     try:
         if parent is None:
             tidy_up(runs_folder, active.info.experiment_id)
+            prepare_page(active.info.experiment_id)
         run.name(name)
         if given and run_id and given != run_id:
             _point_to(given, run_id)

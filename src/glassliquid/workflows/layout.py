@@ -26,3 +26,7 @@ class Layout:
     def runs(self) -> Path:
         """Folder of the checkpoints and journals of training runs, one folder a run id."""
         return self.data_dir / "runs"
+
+    def pictures(self, name: str) -> Path:
+        """Folder of what `visualize` draws of one model and dataset."""
+        return self.data_dir / "pictures" / name

@@ -134,7 +134,8 @@ def make_data(config: MakeDataConfig) -> MadeData:
 
 def run(config: MakeDataConfig) -> None:
     """Make the data, and keep in MLflow what they are, how they look and what the cooling did."""
-    from glassliquid import plots
+    from glassliquid.plots.cooling import cooling_figure
+    from glassliquid.plots.images import examples_figure
     from glassliquid.tracking.run import tracked_run
 
     with tracked_run("make_data", f"make_data {config.name}", Layout(config.data_dir).runs) as tracked:
@@ -152,15 +153,13 @@ def run(config: MakeDataConfig) -> None:
             label: f"{label}: snapshot {index}, T = {temperature(index):.3g}"
             for label, index in ((Label.LIQUID, config.liquid), (Label.GLASS, config.glass))
         }
-        figure = plots.examples_figure(
-            first[Label.LIQUID], first[Label.GLASS], titles[Label.LIQUID], titles[Label.GLASS]
-        )
+        figure = examples_figure(first[Label.LIQUID], first[Label.GLASS], titles[Label.LIQUID], titles[Label.GLASS])
         tracked.figure(figure, "examples.png")
         curves = list(cooling_curves(ensemble, CURVES_IN_FIGURE))
         caption = (
             f"{ensemble.name}: N = {ensemble.protocol.particles}, {ensemble.protocol.cooling_steps:,} cooling steps"
         )
-        tracked.figure(plots.cooling_figure(curves, caption), "cooling.png")
+        tracked.figure(cooling_figure(curves, caption), "cooling.png")
         headline = _headline(made)
         if config.inherent:
             headline += " " + _keep_inherent_energies(tracked, made)

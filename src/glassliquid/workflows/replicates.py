@@ -5,10 +5,10 @@ import io
 from collections.abc import Callable
 from dataclasses import replace
 
-from glassliquid import plots
 from glassliquid.dataset.description import Dataset
 from glassliquid.errors import UserError
 from glassliquid.evaluation.spread import spread
+from glassliquid.plots.training import replicates_figure
 from glassliquid.tracking.registry import has_checkpoint, run_id_of
 from glassliquid.tracking.run import TrackedRun, tracked_run
 from glassliquid.tracking.store import connect
@@ -129,7 +129,7 @@ def _summarise(job: TrainJob, tracked: TrackedRun, dataset: Dataset, finished: l
         f"replicate {child.tags[TAG_REPLICATE]}": (metric_history(child.run_id), child in collapsed)
         for child in finished
     }
-    tracked.figure(plots.replicates_figure(curves, job.caption), "replicates.png")
+    tracked.figure(replicates_figure(curves, job.caption), "replicates.png")
     tracked.text(_table(finished), "replicates.csv")
     best = max(finished, key=lambda child: (child.metrics["best_val_accuracy"], -child.metrics["largest_drop"]))
     accuracy = best.metrics["best_val_accuracy"]

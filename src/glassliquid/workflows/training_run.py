@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 
-from glassliquid import plots
 from glassliquid.dataset.description import Dataset
 from glassliquid.dataset.load import LabelledImages, load_split
 from glassliquid.errors import Stopped
@@ -17,6 +16,8 @@ from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import Scores, score_logits
 from glassliquid.files import locked
 from glassliquid.models.classifier import ImageClassifier
+from glassliquid.plots.augmentation import augmentation_figure
+from glassliquid.plots.training import training_figure
 from glassliquid.simulation.split import Split
 from glassliquid.tracking import registry
 from glassliquid.tracking.metrics import MetricJournal
@@ -97,7 +98,10 @@ def train_in_run(
                 f"The tracking server did not take all metrics; they wait in {folder} and the next command sends them."
             )
         _keep_checkpoints(tracked, folder)
-        tracked.figure(plots.training_figure(journal.history(), job.caption), "training.png")
+        tracked.figure(training_figure(journal.history(), job.caption), "training.png")
+        if job.config.augment:
+            image, seed, thinning = splits.data.images[0].cpu().numpy(), job.config.seed, trainer.model.thinning
+            tracked.figure(augmentation_figure(image, splits.data.periodic, seed, thinning), "augmentation.png")
     if not outcome.finished:
         raise Stopped(f"Stopped after iteration {outcome.iteration}; the state is saved.")
     tracked.metrics(

@@ -1,18 +1,14 @@
-"""Figures, as matplotlib objects; pyplot and its global state are not used."""
+"""The curves of training runs."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
-
-from glassliquid.simulation.protocol import GLASS_TRANSITION_SNAPSHOT, INTERVALS, temperature
-from glassliquid.simulation.trajectory import CoolingCurve
 
 History = Mapping[str, Sequence[tuple[int, float]]]
 """Metric name to pairs of iteration and value."""
+
 
 BLUES = ("#1f63be", "#5fa3e0", "#0b3d78", "#8cb8e8", "#2f8f9d", "#6b7fd7", "#123a5a", "#4fb3bf")
 """Colours of runs that went well."""
@@ -41,39 +37,6 @@ def training_figure(history: History, caption: str) -> Figure:
     rate.set_yscale("log")
     rate.set_xlabel("iteration")
     figure.suptitle(textwrap.fill(caption, 100), fontsize=10)
-    return figure
-
-
-def examples_figure(liquid: NDArray[np.uint8], glass: NDArray[np.uint8], liquid_title: str, glass_title: str) -> Figure:
-    """One liquid and one glass image side by side."""
-    figure = Figure(figsize=(8, 4.3), layout="constrained")
-    for axes, image, title in zip(figure.subplots(1, 2), (liquid, glass), (liquid_title, glass_title), strict=True):
-        axes.imshow(image, interpolation="nearest")
-        axes.set_title(title, fontsize=11)
-        axes.set_xticks([])
-        axes.set_yticks([])
-    return figure
-
-
-def cooling_figure(curves: Sequence[CoolingCurve], caption: str) -> Figure:
-    """Potential energy and pressure against the set temperature: the mean over simulations and their spread."""
-    figure = Figure(figsize=(8, 6), layout="constrained")
-    set_temperature = [temperature(index) for index in range(INTERVALS + 1)]
-    transition = temperature(GLASS_TRANSITION_SNAPSHOT)
-    rows: list[Any] = list(figure.subplots(2, 1, sharex=True))
-    for axes, name, label in zip(
-        rows, ("potential_energy", "pressure"), ("potential energy per particle", "pressure"), strict=True
-    ):
-        values = np.array([getattr(curve, name) for curve in curves])
-        mean, spread = values.mean(axis=0), values.std(axis=0)
-        axes.plot(set_temperature, mean, label=f"mean of {len(curves)} simulations", color="#1f63be")
-        axes.fill_between(set_temperature, mean - spread, mean + spread, alpha=0.25, label="standard deviation")
-        axes.axvline(transition, color="0.4", linestyle="--", linewidth=1, label="next to the assumed T_g = 0.21")
-        axes.set_ylabel(label)
-        axes.grid(alpha=0.3)
-    rows[0].legend(fontsize=9)
-    rows[1].set_xlabel("set temperature")
-    figure.suptitle(caption, fontsize=10)
     return figure
 
 

@@ -1,0 +1,1 @@
+"""Figures, as matplotlib objects; pyplot and its global state are not used."""

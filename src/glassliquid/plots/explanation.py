@@ -1,0 +1,147 @@
+"""What a network looks at, drawn: attribution over images and particles, first-layer maps, filters, extreme images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+EVIDENCE_COLOURS = "PiYG"
+"""Pink for liquid, white for nothing, green for glass: apart from the particles' orange and blue."""
+MOST_COLUMNS = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainedImage:
+    """An image and what each place of it adds to the network's evidence for glass."""
+
+    title: str
+    """What it is and what the network says."""
+    pixels: NDArray[np.uint8]
+    """RGB, shape (size, size, 3)."""
+    attribution: NDArray[np.float64]
+    """Of its pixels [logits], shape (size, size)."""
+    points: NDArray[np.float64] | None
+    """Particles' places in the image: x to the right, y down [pixels], shape (k, 2); None if they are not known."""
+    radii: NDArray[np.float64] | None
+    """Their radii [pixels], shape (k,)."""
+    values: NDArray[np.float64] | None
+    """Their attribution [logits], shape (k,)."""
+
+
+def attribution_figure(images: Sequence[ExplainedImage], caption: str) -> Figure:
+    """A row an image: the original, the attribution laid over it, and, where known, over its particles."""
+    columns = 3 if any(image.points is not None for image in images) else 2
+    figure = Figure(figsize=(4 * columns + 0.8, 4.2 * len(images) + 0.6), layout="constrained")
+    grid: Any = figure.subplots(len(images), columns, squeeze=False)
+    # One scale for all, so that pictures can be compared; the strongest hundredth may saturate.
+    limit = max(float(np.quantile(np.abs([image.attribution for image in images]), 0.99)), 1e-12)
+    shading = {"cmap": EVIDENCE_COLOURS, "vmin": -limit, "vmax": limit}
+    shaded: Any = None
+    for row, image in zip(grid, images, strict=True):
+        size = len(image.pixels)
+        _bare(row[0], image.pixels, image.title)
+        grey = np.repeat(image.pixels.mean(axis=2, keepdims=True), 3, axis=2) / 255
+        _bare(row[1], 0.35 + 0.65 * grey, "attribution over the image")
+        shaded = row[1].imshow(
+            image.attribution, alpha=0.75, interpolation="nearest", extent=(0, size, size, 0), **shading
+        )
+        if image.points is not None and image.radii is not None and image.values is not None:
+            _draw_particles(row[2], image.points, image.radii, image.values, shading)
+            row[2].set_title("attribution of the particles", fontsize=10)
+        elif columns == 3:
+            row[2].text(0.5, 0.5, "no trajectory", ha="center", transform=row[2].transAxes)
+        if columns == 3:
+            row[2].set(xlim=(0, size), ylim=(size, 0), xticks=[], yticks=[], aspect="equal")
+    bar = figure.colorbar(shaded, ax=grid, shrink=0.8, aspect=30)
+    bar.set_label("evidence: towards liquid  <  0  <  towards glass  [logits]", fontsize=10)
+    figure.suptitle(caption, fontsize=11)
+    return figure
+
+
+def maps_figure(pixels: NDArray[np.uint8], maps: NDArray[np.floating], caption: str) -> Figure:
+    """An image and what each channel of the first convolution makes of it, each in its own grey scale."""
+    titles = ["original", *(f"channel {channel + 1}" for channel in range(len(maps)))]
+    figure, axes = _tiles(len(titles), 2.0, caption)
+    _bare(axes[0], pixels, titles[0])
+    for place, channel, title in zip(axes[1:], maps, titles[1:], strict=False):
+        place.imshow(channel, cmap="gray", interpolation="nearest")
+        _bare(place, None, title)
+    return figure
+
+
+def filters_figure(filters: NDArray[np.floating], caption: str) -> Figure:
+    """The filters of the first convolution as colours: grey is zero, each filter in its own scale."""
+    figure, axes = _tiles(len(filters), 1.5, caption)
+    for number, (place, weights) in enumerate(zip(axes, filters, strict=False), start=1):
+        scaled = 0.5 + weights / (2 * max(float(np.abs(weights).max()), 1e-12))
+        _bare(place, scaled.transpose(1, 2, 0), f"channel {number}")
+    return figure
+
+
+def extremes_figure(rows: Sequence[tuple[str, Sequence[tuple[NDArray[np.uint8], str]]]], caption: str) -> Figure:
+    """Rows of images with titles, each row with a heading, such as the most certain and the most wrong."""
+    columns = max(len(images) for _, images in rows)
+    figure = Figure(figsize=(max(2.1 * columns + 0.5, 6), 2.6 * len(rows) + 0.5), layout="constrained")
+    grid: Any = figure.subplots(len(rows), columns, squeeze=False)
+    for places, (heading, images) in zip(grid, rows, strict=True):
+        for place in places[len(images) :]:
+            place.axis("off")
+        for place, (pixels, title) in zip(places, images, strict=False):
+            _bare(place, pixels, title)
+        if images:
+            places[0].set_ylabel(heading, fontsize=11)
+        else:
+            places[0].text(0, 0.5, f"{heading}: none")
+    figure.suptitle(caption, fontsize=11)
+    return figure
+
+
+def _draw_particles(
+    axes: Any,
+    points: NDArray[np.float64],
+    radii: NDArray[np.float64],
+    values: NDArray[np.float64],
+    shading: dict[str, Any],
+) -> None:
+    from matplotlib.collections import EllipseCollection
+
+    discs = EllipseCollection(
+        2 * radii,
+        2 * radii,
+        np.zeros(len(radii)),
+        units="xy",
+        offsets=points,
+        offset_transform=axes.transData,
+        cmap=shading["cmap"],
+        edgecolors="0.35",
+        linewidths=0.4,
+    )
+    discs.set_array(values)
+    discs.set_clim(shading["vmin"], shading["vmax"])
+    axes.add_collection(discs)
+
+
+def _tiles(count: int, side: float, caption: str) -> tuple[Figure, list[Any]]:
+    """A figure with room for so many small pictures, and their axes."""
+    columns = count if count <= MOST_COLUMNS else -(-count // -(-count // MOST_COLUMNS))
+    rows = -(-count // columns)
+    figure = Figure(figsize=(max(side * columns, 5), (side + 0.3) * rows + 0.5), layout="constrained")
+    axes: list[Any] = list(np.ravel(figure.subplots(rows, columns, squeeze=False)))
+    for unused in axes[count:]:
+        unused.axis("off")
+    figure.suptitle(caption, fontsize=11)
+    return figure, axes
+
+
+def _bare(axes: Any, pixels: NDArray[Any] | None, title: str | None) -> None:
+    if pixels is not None:
+        # Edges at whole numbers, as the particles' coordinates count.
+        size = len(pixels)
+        axes.imshow(pixels, interpolation="nearest", extent=(0, size, size, 0))
+    axes.set_xticks([])
+    axes.set_yticks([])
+    if title:
+        axes.set_title(title, fontsize=10)

@@ -1,0 +1,1 @@
+"""The results log of an experiment as one self-contained HTML page."""

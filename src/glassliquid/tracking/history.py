@@ -1,0 +1,176 @@
+"""What an experiment holds, read back for a report: its runs, their curves, and artifacts."""
+
+import concurrent.futures
+import math
+import os
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from glassliquid.errors import UserError, listed
+from glassliquid.tracking.run import TAG_STAGE
+from glassliquid.tracking.stored import PARENT_TAG
+
+READERS = 4
+"""Threads that ask the store at once: a server answers them side by side, a database file at least while others parse."""
+PAGE = 1000
+NOTE_TAG = "mlflow.note.content"
+
+Curve = Sequence[tuple[int, float]]
+"""Pairs of iteration and value, ascending."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment of the tracking store."""
+
+    experiment_id: str
+    name: str
+    address: str
+    """Of the tracking store."""
+
+    def page(self, run_id: str) -> str | None:
+        """Address of a run's page; None if the store is not a server, whose pages have no fixed address."""
+        if not self.address.startswith(("http://", "https://")):
+            return None
+        return f"{self.address.rstrip('/')}/#/experiments/{self.experiment_id}/runs/{run_id}"
+
+
+@dataclass(frozen=True)
+class PastRun:
+    """A run as a report tells of it."""
+
+    run_id: str
+    name: str
+    status: str
+    """RUNNING, FINISHED, FAILED or KILLED."""
+    started: datetime
+    """With its time zone."""
+    seconds: float | None
+    """How long it ran; None if it has not ended."""
+    params: dict[str, str] = field(repr=False, default_factory=dict)
+    metrics: dict[str, float] = field(repr=False, default_factory=dict)
+    """The last value of each."""
+    tags: dict[str, str] = field(repr=False, default_factory=dict)
+
+    @property
+    def stage(self) -> str:
+        """The entry point, or `trial`; empty if it is not a run of this project."""
+        return self.tags.get(TAG_STAGE, "")
+
+    @property
+    def parent(self) -> str | None:
+        """The run that it is a child of."""
+        return self.tags.get(PARENT_TAG)
+
+    @property
+    def description(self) -> str:
+        """The Markdown text of its page."""
+        return self.tags.get(NOTE_TAG, "")
+
+
+def find_experiment(name: str | None) -> Experiment:
+    """The experiment of that name or id; None is that of the active run.
+
+    Raises:
+        UserError: there is none; the message lists those that there are.
+    """
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    client = mlflow.MlflowClient()
+    found: Any = None
+    if name is None:
+        active = mlflow.active_run()
+        found = client.get_experiment(active.info.experiment_id if active is not None else "0")
+    else:
+        found = client.get_experiment_by_name(name)
+        if found is None and name.isdigit():
+            try:
+                found = client.get_experiment(name)
+            except MlflowException:
+                found = None
+    if found is None:
+        known = listed(sorted(experiment.name for experiment in client.search_experiments()))
+        raise UserError(f"There is no experiment {name!r} (there: {known}): choose one of these, or auto.")
+    return Experiment(str(found.experiment_id), str(found.name), str(mlflow.get_tracking_uri()))
+
+
+def read_runs(experiment: Experiment, since: datetime | None) -> list[PastRun]:
+    """The runs of an experiment that started at `since` or later, oldest first."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient()
+    condition = "" if since is None else f"attributes.start_time >= {round(since.timestamp() * 1000)}"
+    found: list[PastRun] = []
+    token: str | None = None
+    while True:
+        page = client.search_runs(
+            [experiment.experiment_id],
+            condition,
+            max_results=PAGE,
+            order_by=["attributes.start_time ASC"],
+            page_token=token,
+        )
+        found += [_past(run) for run in page]
+        token = page.token
+        if not token:
+            return found
+
+
+def read_curves(runs: Sequence[PastRun], keys: Iterable[str]) -> dict[str, dict[str, Curve]]:
+    """The points of some metrics of runs: run id to metric name to points; what a run does not have is left out."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient()
+    wanted = [(run.run_id, key) for run in runs for key in keys if key in run.metrics]
+
+    def read(task: tuple[str, str]) -> Curve:
+        points = client.get_metric_history(*task)
+        return sorted((point.step, point.value) for point in points if math.isfinite(point.value))
+
+    curves: dict[str, dict[str, Curve]] = {run.run_id: {} for run in runs}
+    with concurrent.futures.ThreadPoolExecutor(READERS) as threads:
+        for (run_id, key), points in zip(wanted, threads.map(read, wanted), strict=True):
+            curves[run_id][key] = points
+    return curves
+
+
+def artifact_names(run_id: str) -> list[str]:
+    """The files at the top of a run's artifacts; none if the artifact store does not answer."""
+    from mlflow import MlflowClient
+
+    try:
+        return [entry.path for entry in MlflowClient().list_artifacts(run_id) if not entry.is_dir]
+    except Exception:  # a lost artifact store is said in the report, and is no reason to have none
+        return []
+
+
+def read_artifact(run_id: str, name: str) -> bytes | None:
+    """A file of a run's artifacts; None if it is not there or cannot be read."""
+    import mlflow
+
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            path = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=name, dst_path=folder)
+            return Path(path).read_bytes()
+        except Exception:  # as above: whatever the artifact store's trouble is
+            return None
+
+
+def _past(run: Any) -> PastRun:
+    info = run.info
+    return PastRun(
+        run_id=info.run_id,
+        name=info.run_name or info.run_id[:8],
+        status=info.status,
+        started=datetime.fromtimestamp(info.start_time / 1000, UTC).astimezone(),
+        seconds=None if info.end_time is None else (info.end_time - info.start_time) / 1000,
+        params=dict(run.data.params),
+        metrics=dict(run.data.metrics),
+        tags=dict(run.data.tags),
+    )

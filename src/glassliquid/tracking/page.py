@@ -1,0 +1,134 @@
+"""How an experiment looks on the MLflow page: its description, its kind, and saved views with the columns and charts that matter.
+
+MLflow has no defaults for columns and charts that a project could set; what it has, since 3.15, are saved views: tags of the
+experiment, listed under `Views` on its page, each opened by an address. The form of their content is that of MLflow 3.17's own
+page (`compareRunCharts` and so on); a page of another version shows the view without what it does not know.
+"""
+
+import json
+from typing import Any
+
+NOTE_TAG = "mlflow.note.content"
+KIND_TAG, KIND = "mlflow.experimentKind", "custom_model_development"
+"""Otherwise the page asks its first visitor whether this is about language models."""
+VIEW_TAG = "mlflow.sharedViewState."
+VIEW_KEY = "viewStateShareKey"
+TRAININGS, TRIALS = "glassliquid-trainings", "glassliquid-trials"
+CREATED_MS = 1_767_225_600_000
+"""2026-01-01; views are sorted by it."""
+
+SETTINGS = ("dataset", "model", "batch_size", "dropout", "schedule", "learning_rate")
+FIGURES = ("best_val_accuracy", "final_val_accuracy", "largest_drop", "test_accuracy")
+SECTION, OTHERS = "Training", "Model metrics"
+"""Sections of charts: ours, open, and MLflow's own for every other metric, closed."""
+
+
+def prepare_page(experiment_id: str) -> None:
+    """Give an experiment what its page lacks; what is there, written by us or by a person, stays."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient()
+    present = client.get_experiment(experiment_id).tags
+    wanted = {KIND_TAG: KIND, NOTE_TAG: _note(experiment_id)}
+    wanted |= {VIEW_TAG + key: _envelope(name, state) for key, (name, state) in views().items()}
+    for tag, value in wanted.items():
+        if tag not in present:
+            client.set_experiment_tag(experiment_id, tag, value)
+
+
+def views() -> dict[str, tuple[str, dict[str, Any]]]:
+    """The saved views: key to name and state."""
+    curves = [
+        _line("val_accuracy", low=0.4, high=1.02),
+        _line("val_loss", logarithmic=True),
+        _line("loss", logarithmic=True),
+        _line("learning_rate", logarithmic=True),
+        _line("gradient_norm", logarithmic=True),
+        {**_chart("BAR", "largest_drop"), "metricKey": "largest_drop"},
+    ]
+    searched = [_parallel(("batch_size", "dropout", "learning_rate", "l2"), ("best_val_accuracy",)), *curves[:2]]
+    return {TRAININGS: ("Trainings", _state("train", curves)), TRIALS: ("Trials of sweeps", _state("trial", searched))}
+
+
+def _note(experiment_id: str) -> str:
+    def link(name: str, key: str, mode: str = "") -> str:
+        return f"[{name}](#/experiments/{experiment_id}/runs?{VIEW_KEY}={key}{mode})"
+
+    charts = "&compareRunsMode=CHART"
+    return (
+        f"What matters of the trainings: {link('table', TRAININGS)}, {link('charts', TRAININGS, charts)}; of the trials of "
+        f"sweeps: {link('table', TRIALS)}, {link('charts', TRIALS, charts)}.\n\n"
+        "Can a network tell a glass from a liquid by a picture, how close to the glass transition, and when does it fail? "
+        "A run's description has its headline; `collapsed` and `largest_drop` say whether a training lost what it had "
+        "learned; `mlflow run . -e report` writes all of it as one page."
+    )
+
+
+def _envelope(name: str, state: dict[str, Any]) -> str:
+    content = json.dumps(state, separators=(",", ":"))
+    return json.dumps({"name": name, "createdAt": CREATED_MS, "updatedAt": CREATED_MS, "state": content})
+
+
+def _state(stage: str, charts: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the page keeps of itself: filter and order of the runs, columns, charts."""
+    columns = [f"params.`{name}`" for name in SETTINGS] + [f"metrics.`{name}`" for name in FIGURES]
+    return {
+        "searchFilter": f"tags.stage = '{stage}'",
+        "orderByKey": "metrics.`best_val_accuracy`",
+        "orderByAsc": False,
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "modelVersionFilter": "All Runs",
+        "datasetsFilter": [],
+        "selectedColumns": [*columns, "tags.`collapsed`"],
+        "runsHiddenMode": "FIRST_20_RUNS",
+        "compareRunCharts": charts,
+        "compareRunSections": [_section(SECTION, True), _section(OTHERS, False)],
+        "hideEmptyCharts": True,
+    }
+
+
+def _section(name: str, is_open: bool) -> dict[str, Any]:
+    return {
+        "uuid": name,
+        "name": name,
+        "display": is_open,
+        "isReordered": False,
+        "deleted": False,
+        "isGenerated": False,
+    }
+
+
+def _chart(kind: str, name: str) -> dict[str, Any]:
+    return {
+        "type": kind,
+        "uuid": f"glassliquid-{name}",
+        "metricSectionId": SECTION,
+        "deleted": False,
+        "isGenerated": False,
+        "runsCountToCompare": 20,
+    }
+
+
+def _line(
+    metric: str, logarithmic: bool = False, low: float | None = None, high: float | None = None
+) -> dict[str, Any]:
+    return {
+        **_chart("LINE", metric),
+        "metricKey": metric,
+        "selectedMetricKeys": [metric],
+        "xAxisKey": "step",
+        "scaleType": "log" if logarithmic else "linear",
+        "xAxisScaleType": "linear",
+        "lineSmoothness": 0,
+        "range": {} if low is None else {"yMin": low, "yMax": high},
+        "yAxisKey": "metric",
+        "yAxisExpressions": [],
+        "useGlobalXaxisKey": True,
+        "useGlobalLineSmoothing": True,
+    }
+
+
+def _parallel(params: tuple[str, ...], metrics: tuple[str, ...]) -> dict[str, Any]:
+    chart = _chart("PARALLEL", "parallel")
+    return {**chart, "selectedParams": list(params), "selectedMetrics": list(metrics), "showAllRuns": True}

@@ -1,0 +1,147 @@
+"""visualize through its command line, on a model that was really trained."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from glassliquid.dataset.description import Dataset
+from glassliquid.dataset.draw import DrawConfig, draw
+from glassliquid.dataset.load import load_split
+from glassliquid.evaluation.explanation import glass_probability
+from glassliquid.evaluation.predict import predict_logits
+from glassliquid.simulation.ensemble import Ensemble
+from glassliquid.simulation.split import Split
+from glassliquid.simulation.trajectory import read_configurations
+from glassliquid.training.checkpoint import load_checkpoint, restore_model
+from tests.commands.conftest import Command
+from tests.commands.test_bad_input import assert_one_sentence
+
+SETTINGS = {"batch_size": 14, "iterations": 2, "batches_per_iteration": 4, "eval_every": 1, "register_as": "none"}
+
+
+@pytest.fixture(scope="module")
+def client(tracking_uri: str):
+    import mlflow
+
+    mlflow.set_tracking_uri(tracking_uri)
+    return mlflow.MlflowClient()
+
+
+@pytest.fixture(scope="module")
+def trained(command: Command, client, dataset: Dataset, data_dir: Path):
+    """The run of one training on the shared dataset."""
+    done = command("train", data_dir=data_dir, **SETTINGS)
+    assert done.returncode == 0, done.stderr
+    newest = client.search_runs(["0"], "tags.stage = 'train'", max_results=1, order_by=["attributes.start_time DESC"])
+    return newest[0]
+
+
+@pytest.fixture(scope="module")
+def checkpoint(trained, client, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("checkpoint")
+    return Path(client.download_artifacts(trained.info.run_id, "checkpoints/best.pt", str(folder)))
+
+
+@pytest.fixture(scope="module")
+def shown(command: Command, client, trained, data_dir: Path):
+    """The run of one visualization."""
+    done = command("visualize", data_dir=data_dir, model=trained.info.run_id, samples=2)
+    assert done.returncode == 0, done.stderr
+    newest = client.search_runs(
+        ["0"], "tags.stage = 'visualize'", max_results=1, order_by=["attributes.start_time DESC"]
+    )
+    return newest[0]
+
+
+@pytest.fixture(scope="module")
+def folder(shown, trained, data_dir: Path) -> Path:
+    return data_dir / "pictures" / f"data_liquid5-run-{trained.info.run_id[:8]}"
+
+
+def test_training_keeps_a_panel_of_augmented_images(trained, client):
+    assert "augmentation.png" in {file.path for file in client.list_artifacts(trained.info.run_id)}
+
+
+def test_pictures_and_table_are_in_the_run_and_on_the_disk(shown, client, folder: Path, dataset: Dataset):
+    kept = {file.path for file in client.list_artifacts(shown.info.run_id)}
+    assert kept == {path.name for path in folder.iterdir()}
+    first = [record.simulation for record in dataset.records if record.split is Split.TEST][:2]
+    maps = {f"first_layer_{label}_sim-{number:05d}.png" for label in ("glass", "liquid") for number in first}
+    assert kept == {"attribution.png", "certain_and_wrong.png", "filters.png", "particles.csv", *maps}
+    for path in folder.glob("*.png"):
+        assert path.read_bytes().startswith(b"\x89PNG")
+    assert "as a number per particle in particles.csv" in shown.data.tags["mlflow.note.content"]
+    assert shown.data.tags["dataset"] == "data_liquid5"
+
+
+def test_the_table_has_each_particle_where_it_is(folder: Path, dataset: Dataset, ensemble: Ensemble, checkpoint: Path):
+    with (folder / "particles.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 4 * 100
+    test = load_split(dataset, Split.TEST)
+    model = restore_model(load_checkpoint(checkpoint))
+    p_glass = glass_probability(predict_logits(model, test.images, torch.device("cpu")))
+    records = [record for record in dataset.records if record.split is Split.TEST]
+    for start in range(0, 400, 100):
+        image = rows[start : start + 100]
+        number, snapshot, label = int(image[0]["simulation"]), int(image[0]["snapshot"]), image[0]["label"]
+        place = next(k for k, r in enumerate(records) if (r.simulation, r.label) == (number, label))
+        assert float(image[0]["p_glass"]) == pytest.approx(p_glass[place], abs=1e-5)
+        (found,) = read_configurations(ensemble.path(ensemble.simulations[number - 1]), [snapshot])
+        positions = np.array([(float(row["x"]), float(row["y"])) for row in image])
+        types = np.array([{"A": 0, "B": 1}[row["species"]] for row in image])
+        # Drawn again from the table, the image is the dataset's, so the numbers belong to these particles.
+        drawn = draw(positions, types, found.length, DrawConfig(image_size=64))
+        assert np.abs(drawn.astype(int) - test.images[place].astype(int)).max() <= 2
+        assert [int(row["particle"]) for row in image] == list(range(100))
+        assert len({row["attribution"] for row in image}) > 50
+
+
+def test_without_trajectories_there_are_pictures_and_a_sentence(
+    command: Command, client, dataset: Dataset, checkpoint: Path, copied: Callable[[Path], Path], tmp_path: Path
+):
+    copied(dataset.folder)
+    done = command("visualize", data_dir=tmp_path, model=checkpoint)
+    assert done.returncode == 0, done.stderr
+    assert "There are no numbers per particle: There is no ensemble 'small'" in done.stdout
+    (folder,) = (tmp_path / "pictures").iterdir()
+    names = {path.name for path in folder.iterdir()}
+    assert {"attribution.png", "filters.png", "certain_and_wrong.png"} < names
+    assert "particles.csv" not in names
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"samples": 0}, "samples is 0"),
+        ({"samples": 21}, "samples is 21, and a page holds 20"),
+        ({"samples": "all"}, "samples is 'all': pass a whole number"),
+        ({"samples": 4}, "samples is 4, and the test split has 3 liquid images"),
+        ({"model": "missing.pt"}, "no model 'missing.pt'"),
+        ({"dataset": "data_liquid99"}, "no dataset 'data_liquid99'"),
+    ],
+)
+def test_a_wrong_value_ends_in_one_sentence(
+    quick_command: Command, data_dir: Path, dataset: Dataset, checkpoint: Path, options, message
+):
+    assert_one_sentence(quick_command("visualize", **{"data_dir": data_dir, "model": checkpoint, **options}), message)
+
+
+def test_a_trajectory_that_is_gone_is_named(
+    dataset: Dataset, ensemble: Ensemble, copied: Callable[[Path], Path], tmp_path: Path
+):
+    """One file of the ensemble is missing: the sentence names it, and nothing is made up for the others."""
+    from glassliquid.workflows.visualize import VisualizeJob, _particles
+
+    copied(dataset.folder)
+    folder = copied(ensemble.folder)
+    number = next(record.simulation for record in dataset.records if record.split is Split.TEST)
+    (folder / f"sim-{number:05d}.gsd").unlink()
+    job = VisualizeJob(model=None, dataset=dataset.name, samples=1, data_dir=tmp_path)
+    found, lacking = _particles(job, dataset, [0, 1])
+    assert found == [None, None]
+    assert f"sim-{number:05d}.gsd is missing" in str(lacking)

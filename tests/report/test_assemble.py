@@ -1,0 +1,166 @@
+"""The whole page from runs made by hand: what is told, what is said to be missing, and that it needs nothing else."""
+
+import io
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from glassliquid.report.assemble import Artifacts, assemble
+from glassliquid.report.page import render
+from tests.report.runs import EXPERIMENT, START, Page, past_run, training
+
+CURVE = {"val_accuracy": [(5, 0.6), (10, 0.99)], "val_loss": [(5, 0.6), (10, 0.1)]}
+
+
+def png(side: int = 64) -> bytes:
+    pixels = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    written = io.BytesIO()
+    Image.fromarray(pixels).save(written, format="PNG")
+    return written.getvalue()
+
+
+def page_of(runs, curves=None, files=None, allowance=10**7) -> Page:
+    files = files or {}
+    artifacts = Artifacts(
+        lambda run_id: [name for owner, name in files if owner == run_id],
+        lambda run_id, name: files.get((run_id, name)),
+        allowance,
+    )
+    drawn = {run.run_id: CURVE for run in runs if run.stage in ("train", "trial")} if curves is None else curves
+    html = render(assemble(EXPERIMENT, runs, drawn, artifacts, START, None), artifacts.left_out)
+    return Page(html)
+
+
+def test_the_page_needs_nothing_else_and_every_link_in_it_leads_somewhere():
+    files = {("m", "examples.png"): png(), ("t", "transfer.png"): png(), ("t", "transfer.csv"): b"a\n1\n"}
+    runs = [past_run("m", "make_data"), training("a", 1), training("b", 30), past_run("t", "transfer_eval", 31)]
+    page = page_of(runs, files=files)
+    assert not page.tags & {"script", "link", "iframe", "object"}
+    assert page.sources
+    assert all(source.startswith("data:image/") for source in page.sources)
+    inside = [link[1:] for link in page.links if link.startswith("#")]
+    assert set(inside) <= set(page.ids)
+    assert len(page.ids) == len(set(page.ids))
+    outside = {link for link in page.links if not link.startswith("#")}
+    assert outside == {f"http://localhost:5000/#/experiments/7/runs/{run.run_id}" for run in runs}
+
+
+def test_the_days_are_sections_in_order_with_their_runs():
+    page = page_of([training("a", 1), training("b", 30), training("c", 2)])
+    days = [name for name in page.ids if name.startswith("day-")]
+    assert days == sorted(days)
+    assert len(days) == 2
+    order = [name for name in page.ids if name.startswith(("day-", "run-"))]
+    assert order == [days[0], "run-a", "run-c", days[1], "run-b"]
+    assert "3 training runs on 1 dataset; 0 collapsed, 0 runs of any kind did not finish" in page.text
+
+
+def test_a_dataset_is_a_row_with_its_picture():
+    description = {
+        "recipe": {"liquid": 5, "glass": 200, "ensemble": "demo", "inherent": False, "image_size": 128},
+        "temperatures": {"liquid": 1.95125, "glass": 0.05},
+        "images": {"train": 560, "validation": 120, "test": 120},
+    }
+    files = {("m", "examples.png"): png(), ("m", "dataset.json"): json.dumps(description).encode()}
+    page = page_of([past_run("m", "make_data"), past_run("again", "make_data", 1), training("a", 2)], files=files)
+    assert page.ids.count("dataset-beef") == 1
+    assert "liquid 5 (T = 1.95)" in page.text
+    assert "560 + 120 + 120 images of 128 pixels for train, validation, test" in page.text
+
+
+def test_replicates_and_trials_stand_below_their_parents():
+    parent = {"mlflow.parentRunId": "p"}
+    runs = [
+        past_run("p", "train", tags={"repeats": "2", "mlflow.note.content": "Two replicates, none collapsed."}),
+        training("r1", 1, tags=parent),
+        training("r2", 2, tags=parent, collapsed=True),
+        past_run("s", "sweep", 3, tags={"mlflow.note.content": "Best: batch 50.\n\nmore"}),
+        replace(training("x", 4, tags={"mlflow.parentRunId": "s"}), tags={"stage": "trial", "mlflow.parentRunId": "s"}),
+    ]
+    page = page_of(runs, files={("s", "trials.csv"): b"trial,best\n0,0.9916666666\n"})
+    order = [name for name in page.ids if name.startswith("run-")]
+    assert order == ["run-p", "run-r1", "run-r2", "run-s"]
+    assert "2 training runs on 1 dataset; 1 collapsed" in page.text  # neither the parent nor the trial
+    assert "sweep, 1 trials" in page.text
+    assert "trial best 0 0.991667" in page.text
+    assert "run s : Best: batch 50." in page.text
+    assert "run r2 collapsed" in page.text
+
+
+def test_a_transfer_evaluation_is_shown_with_its_sentence_and_table():
+    note = "It holds to T = 0.84.\n\n| liquid | accuracy |\n| --- | --- |\n| 140 | 50.0 % |"
+    run = past_run("t", "transfer_eval", tags={"sentence": "It holds to T = 0.84.", "mlflow.note.content": note})
+    page = page_of([training("a"), run], files={("t", "transfer.png"): png(), ("t", "transfer.csv"): b""})
+    assert "What transfer evaluations and sweeps found run t : It holds to T = 0.84." in page.text
+    assert "liquid accuracy 140 50.0 %" in page.text
+    assert len(page.sources) == 1
+
+
+def test_a_run_that_lacks_something_says_so_and_the_others_are_told():
+    runs = [
+        training("good"),
+        replace(training("killed", 1), status="KILLED", metrics={}),
+        replace(training("bare", 2), params={}, metrics={}),
+        past_run("t", "transfer_eval", 3),
+        past_run("s", "sweep", 4),
+        past_run("e", "train", 5, tags={"repeats": "3"}),
+        past_run("m", "make_data", 6),
+        replace(past_run("foreign", "", 7), tags={}),
+        replace(past_run("failed", "train", 8), status="FAILED", tags={"stage": "train", "error": "batch_size is 0."}),
+    ]
+    page = page_of(runs, curves={"good": CURVE})
+    for sentence in (
+        "There is no curve of the validation accuracy",
+        "There is no test accuracy",
+        "There are no settings",
+        "The run has no transfer.png or matrix.png.",
+        "The run has no transfer.csv.",
+        "There is no table of the trials: the run has no trials.csv that can be read.",
+        "There are no replicates: none was started.",
+        "no picture: the run that made it has no examples.png that can be read",
+        "how it was made is not recorded here",
+        "This run is no step of this project; only its name is known.",
+    ):
+        assert sentence in page.text, sentence
+    assert "Best validation accuracy 99.75 %" in page.text
+    assert "run-failed" not in page.ids  # it ended before it had done anything, and stands in the list only
+    assert "run failed failed 2017-11-26 17:00 failed batch_size is 0." in page.text
+    assert "batch_size is 0." in page.text
+    assert "2 runs of any kind did not finish" in page.text
+
+
+@pytest.mark.parametrize("content", [b"", b"not a picture", png()[:200], b"<svg onload='alert(1)'/>"])
+def test_a_damaged_picture_is_said_to_be_missing(content: bytes):
+    page = page_of(
+        [past_run("t", "transfer_eval")], files={("t", "transfer.png"): content, ("t", "transfer.csv"): b"a"}
+    )
+    assert "transfer.png cannot be shown." in page.text
+    assert page.sources == []
+
+
+def test_pictures_beyond_the_allowance_are_left_out_and_counted():
+    files = {(name, "examples.png"): png(200) for name in "mno"}
+    runs = [past_run(name, "make_data", tags={"dataset_digest": name}) for name in "mno"]
+    all_of_them = page_of(runs, files=files)
+    one = len(all_of_them.sources[0])
+    page = page_of(runs, files=files, allowance=int(1.5 * one))
+    assert (len(all_of_them.sources), len(page.sources)) == (3, 1)
+    assert "2 pictures are left out" in page.text
+
+
+def test_what_runs_say_is_text_and_never_markup():
+    hostile = "<script>alert(1)</script><img src=x onerror=alert(1)>{{ 7 * 7 }}"
+    runs = [
+        training("a", name=hostile, tags={"dataset": hostile, "version": hostile, "mlflow.note.content": hostile}),
+        past_run("t", "transfer_eval", name=hostile, tags={"sentence": hostile, "mlflow.note.content": hostile}),
+        past_run("s", "sweep", name=hostile, tags={"mlflow.note.content": hostile}),
+        replace(past_run("f", "train", tags={"error": hostile}, name=hostile), status="FAILED"),
+    ]
+    page = page_of(runs, files={("s", "trials.csv"): f"a\n{hostile}\n".encode()})
+    assert "script" not in page.tags
+    assert page.handlers == []
+    assert page.text.count("alert(1)") >= 8
+    assert "{{ 7 * 7 }}" in page.text

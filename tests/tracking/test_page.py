@@ -1,0 +1,67 @@
+"""What an experiment's page is given, and that nobody's own words are overwritten."""
+
+import json
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from glassliquid.report.content import EVALUATED, EVERY_ITERATION
+from glassliquid.tracking.page import KIND_TAG, NOTE_TAG, VIEW_TAG, prepare_page, views
+from glassliquid.training.config import TrainConfig
+
+
+@pytest.fixture
+def client(tmp_path: Path):
+    import mlflow
+
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    yield mlflow.MlflowClient()
+    mlflow.set_tracking_uri(before)
+
+
+def test_a_page_gets_what_it_lacks_and_keeps_what_it_has(client):
+    experiment = client.create_experiment("mine")
+    client.set_experiment_tag(experiment, NOTE_TAG, "My own words.")
+    prepare_page(experiment)
+    tags = client.get_experiment(experiment).tags
+    assert tags[NOTE_TAG] == "My own words."
+    assert tags[KIND_TAG] == "custom_model_development"
+    kept = {key.removeprefix(VIEW_TAG): json.loads(value) for key, value in tags.items() if key.startswith(VIEW_TAG)}
+    assert kept.keys() == views().keys()
+    for key, envelope in kept.items():
+        # The form that the page reads: a text, a number, and the state as a text of its own.
+        assert set(envelope) == {"name", "createdAt", "updatedAt", "state"}
+        assert json.loads(envelope["state"]) == views()[key][1]
+    client.set_experiment_tag(experiment, VIEW_TAG + "glassliquid-trials", "changed by hand")
+    prepare_page(experiment)
+    assert client.get_experiment(experiment).tags[VIEW_TAG + "glassliquid-trials"] == "changed by hand"
+
+
+def test_the_description_links_to_the_views(client):
+    experiment = client.create_experiment("mine")
+    prepare_page(experiment)
+    note = client.get_experiment(experiment).tags[NOTE_TAG]
+    for key in views():
+        assert f"(#/experiments/{experiment}/runs?viewStateShareKey={key})" in note
+
+
+@pytest.mark.parametrize("key", views())
+def test_the_views_name_what_trainings_record(key: str):
+    _, state = views()[key]
+    settings = {field.name for field in fields(TrainConfig)} | {"dataset"}
+    finals = {"best_val_accuracy", "final_val_accuracy", "largest_drop", "test_accuracy"}
+    recorded = (
+        {f"params.`{name}`" for name in settings} | {f"metrics.`{name}`" for name in finals} | {"tags.`collapsed`"}
+    )
+    assert set(state["selectedColumns"]) <= recorded
+    for chart in state["compareRunCharts"]:
+        if chart["type"] == "PARALLEL":
+            assert set(chart["selectedParams"]) <= settings
+            assert set(chart["selectedMetrics"]) <= finals
+        else:
+            assert chart["metricKey"] in {*EVALUATED, *EVERY_ITERATION, *finals, "gradient_norm"}
+    assert {chart["metricSectionId"] for chart in state["compareRunCharts"]} <= {
+        section["uuid"] for section in state["compareRunSections"]
+    }
