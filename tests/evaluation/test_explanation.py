@@ -15,8 +15,8 @@ from glassliquid.models.table import build_model
 from glassliquid.training.config import TrainConfig
 from glassliquid.training.trainer import Trainer, TrainingData
 
-SIDE, SIZE, LENGTH = 12, 64, 12.0
-"""Particles along an edge, pixels along an edge, side of the box [sigma_AA]."""
+SIDE, SIZE, LENGTH = 12, 96, 12.0
+"""Particles along an edge, pixels along an edge (8 a particle, as in the demo), side of the box [sigma_AA]."""
 BLOCK = 3
 """The marked region is a block of 3 x 3 particles."""
 IMAGES, UNSEEN = 96, 16
@@ -77,17 +77,20 @@ def test_the_attribution_finds_the_one_region_that_differs(trained, lattices: li
     assert scores.accuracy == 1
     found = explanation.attribute(trained, pictures)
     sign = 1 if label == GLASS else -1
-    recalled, inside, outside = [], [], []
+    recalled, first, inside, outside = [], [], [], []
     for index, lattice in enumerate(unseen):
         evidence = sign * found.over_discs(index, lattice.points, np.full(SIDE**2, SIZE / LENGTH / 2))
         strongest = np.argsort(-evidence)[: lattice.marked.sum()]
+        first.append(lattice.marked[strongest[0]])
         recalled.append(lattice.marked[strongest].mean())
         inside.append(evidence[lattice.marked].mean())
         outside.append(evidence[~lattice.marked].mean())
-    # Chance is 9 of 144. A cell of the map is 1.5 particles wide, so some of the nine lose to a neighbour outside.
-    assert np.mean(recalled) > 0.75
+    # Chance is 9 of 144. Over three seeds and sixty images each, recall was 0.91 to 0.95 and never below 0.77, the strongest
+    # particle always one of the nine, and the evidence inside 9 to 13 times that outside.
+    assert all(first)
+    assert np.mean(recalled) > 0.8
     assert min(recalled) > 0.5
-    assert np.mean(inside) > 4 * abs(np.mean(outside))
+    assert np.mean(inside) > 5 * abs(np.mean(outside))
 
 
 def test_a_fresh_network_does_not_find_it(lattices: list[Lattice]):
