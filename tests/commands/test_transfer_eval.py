@@ -3,17 +3,16 @@
 import csv
 import io
 import re
-import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import mlflow
 import pytest
-from PIL import Image
+import torch
 
+from entrypoints.transfer_eval import main
 from glassliquid.dataset.build import make_dataset
-from glassliquid.dataset.description import Dataset, Recipe, open_dataset
+from glassliquid.dataset.description import Dataset, Recipe
 from glassliquid.dataset.load import load_split
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import wilson_interval
@@ -21,13 +20,11 @@ from glassliquid.simulation.ensemble import Ensemble
 from glassliquid.simulation.split import Split
 from glassliquid.simulation.workers import LocalPool
 from glassliquid.training.checkpoint import load_checkpoint, restore_model
-from tests.commands.conftest import Command
-from tests.commands.test_bad_input import assert_one_sentence
+from glassliquid.workflows.transfer_eval import COARSE_LIQUIDS, parse_liquids
+from tests.commands.conftest import TRANSFER_NAME as NAME
+from tests.commands.conftest import Command, run_of
 from tests.conftest import ignore_progress
 
-NAME = "transfer-test"
-"""Registered under a name of its own: other tests count the versions of the default one."""
-SETTINGS = {"batch_size": 14, "iterations": 25, "batches_per_iteration": 4, "eval_every": 5, "register_as": NAME}
 LIQUIDS = "5,60,195"
 HELD_OUT = 6
 """Of 20 simulations 3 are for validation and 3 for testing."""
@@ -39,24 +36,9 @@ def client(tracking_uri: str):
     return mlflow.MlflowClient()
 
 
-def run_of(done, client):
-    """The run of a command that `mlflow run` has started."""
-    assert done.returncode == 0, done.stderr
-    return client.get_run(re.search(r"in run with ID '(\w+)'", done.stderr).group(1))
-
-
 @pytest.fixture(scope="module")
-def own_data(dataset: Dataset, ensemble: Ensemble, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the shared data, to which the tests of this module may add."""
-    folder = tmp_path_factory.mktemp("transfer")
-    shutil.copytree(ensemble.folder, folder / "ensembles" / ensemble.name)
-    shutil.copytree(dataset.folder, folder / "datasets" / dataset.name)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def trained(mlflow_run: Command, client, own_data: Path):
-    return run_of(mlflow_run("train", data_dir=own_data, **SETTINGS), client)
+def trained(trained_well):
+    return trained_well
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +50,10 @@ def model_id(trained) -> str:
 def near_datasets(own_data: Path, ensemble: Ensemble, recipe: Recipe, pool: LocalPool) -> list[Dataset]:
     """Liquids 60 and 195 of the shared ensemble against its glass."""
     names = {"data_liquid60": 60, "data_near": 195}
-    return [open_dataset(drawn(own_data, name, ensemble, replace(recipe, liquid=k), pool)) for name, k in names.items()]
+    return [
+        make_dataset(own_data / "datasets" / name, ensemble, replace(recipe, liquid=liquid), pool, ignore_progress)
+        for name, liquid in names.items()
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -231,95 +216,32 @@ def test_the_registered_version_says_what_it_is(trained, client, dataset: Datase
 def test_a_model_on_images_drawn_otherwise_is_told_so(
     trained, command: Command, own_data: Path, ensemble: Ensemble, recipe: Recipe, pool: LocalPool
 ):
-    drawn(own_data, "data_window", ensemble, replace(recipe, window=0.5), pool)
+    make_dataset(own_data / "datasets" / "data_window", ensemble, replace(recipe, window=0.5), pool, ignore_progress)
     done = command("evaluate", model=f"models:/{NAME}/1", dataset="data_window", data_dir=own_data)
     assert done.returncode == 0, done.stderr
     assert "data_window are drawn differently (window 0.5, in training 1.0)" in done.stdout
 
 
-def drawn(own_data: Path, name: str, ensemble: Ensemble, recipe: Recipe, pool: LocalPool) -> Path:
-    folder = own_data / "datasets" / name
-    make_dataset(folder, ensemble, recipe, pool, ignore_progress)
-    return folder
-
-
-def kept_rows(folder: Path, keep: Callable[[str], bool]) -> None:
-    """Remove images from a dataset's table."""
-    head, *rows = (folder / "metadata.csv").read_text().splitlines(keepends=True)
-    (folder / "metadata.csv").write_text(head + "".join(row for row in rows if keep(row)))
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"model": f"models:/{NAME}@nobody"}, f"{NAME} has the versions 1 and the aliases data_liquid5"),
-        ({"model": f"models:/{NAME}/99"}, f"no model 'models:/{NAME}/99' .*versions 1 and the aliases data_liquid5"),
-        ({"model": "models:/nothing/1"}, f"registered models: .*{NAME}"),
-        ({"model": f"models:/{NAME}"}, "no model"),
-        ({"liquids": "5,62"}, "liquids is 62, which the ensemble 'small' does not store .nearest: 0, 5, 60, 100"),
-        ({"glass": 199}, "glass is 199, which the ensemble 'small' does not store .nearest: .*195, 200"),
-        ({"ensemble": "large"}, "no ensemble 'large' .*there: small"),
-        ({"datasets": "data_nothing"}, "no dataset 'data_nothing' .*there: .*data_liquid5"),
-        ({"glass": 5, "liquids": "0,1"}, "liquids is 1, which the ensemble 'small' does not store"),
-    ],
-)
-def test_what_is_not_there_is_named_with_what_is(trained, quick_command: Command, own_data: Path, options, message):
-    given = {"model": f"models:/{NAME}/1", "liquids": LIQUIDS, "data_dir": own_data, **options}
-    assert_one_sentence(quick_command("transfer_eval", **given), message)
-
-
-@pytest.mark.parametrize("entry_point", ["evaluate", "transfer_eval"])
-@pytest.mark.parametrize("fault", ["size", "seen", "empty", "no rows", "grey", "truncated", "missing"])
-def test_data_that_cannot_be_used_are_named(
-    trained,
-    quick_command: Command,
-    own_data: Path,
-    ensemble: Ensemble,
-    recipe: Recipe,
-    pool: LocalPool,
-    fault,
-    entry_point,
+def test_a_model_of_inherent_structures_is_tried_on_inherent_structures(
+    trained, command: Command, own_data: Path, ensemble: Ensemble, tmp_path: Path
 ):
-    name = f"data_{fault.replace(' ', '_')}_{entry_point}"
-    folder = own_data / "datasets" / name
-    if fault == "empty":
-        folder.mkdir()
-    else:
-        drawn(own_data, name, ensemble, replace(recipe, image_size=32 if fault == "size" else 64), pool)
-    image = next((folder / "test" / "glass").iterdir()) if fault != "empty" else folder
-    if fault == "seen":
-        kept_rows(folder, lambda row: row.startswith("train/"))
-    elif fault == "no rows":
-        kept_rows(folder, lambda row: False)
-    elif fault == "grey":
-        Image.open(image).convert("L").save(image)
-    elif fault == "truncated":
-        image.write_bytes(image.read_bytes()[:100])
-    elif fault == "missing":
-        image.unlink()
-    message = {
-        "size": "trained on images of 64 pixels, and those of data_.* have 32: make the dataset with -P image_size=64",
-        "seen": f"All simulations of the dataset {name} are in the training split of {NAME} v1",
-        "empty": "dataset.json",
-        "no rows": "metadata.csv is empty",
-        "grey": rf"{image.name} cannot be used \(it is \(64, 64\) L, not \(64, 64\) RGB\)",
-        "truncated": f"{image.name} cannot be used",
-        "missing": f"{image.name} cannot be used .it is missing",
-    }[fault]
-    where = {"dataset": name} if entry_point == "evaluate" else {"datasets": f"data_liquid5,{name}"}
-    done = quick_command(entry_point, model=f"models:/{NAME}/1", data_dir=own_data, **where)
-    assert_one_sentence(done, message)
+    """They are made where they are missing, of the held-out simulations alone."""
+    state = load_checkpoint(
+        Path(
+            mlflow.artifacts.download_artifacts(
+                run_id=trained.info.run_id, artifact_path="checkpoints/best.pt", dst_path=str(tmp_path)
+            )
+        )
+    )
+    state["data"]["recipe"]["inherent"] = True
+    torch.save(state, tmp_path / "inherent.pt")
+    done = command("transfer_eval", model=tmp_path / "inherent.pt", liquids="5,195", data_dir=own_data)
+    assert done.returncode == 0, done.stderr
+    assert "inherent.pt (trained on liquid 5" in done.stdout
+    made = {path.stem for path in (own_data / "ensembles" / "small" / "inherent").glob("sim-*.gsd")}
+    assert made == {each.stem for each in ensemble.simulations if each.split is not Split.TRAIN}
 
 
-def test_a_damaged_or_missing_trajectory_is_named(trained, quick_command: Command, own_data: Path, ensemble: Ensemble):
-    folder = own_data / "ensembles" / "small"
-    held_out = next(each for each in ensemble.simulations if each.split is Split.TEST)
-    path, given = folder / held_out.file_name, {"model": f"models:/{NAME}/1", "liquids": LIQUIDS, "data_dir": own_data}
-    whole = path.read_bytes()
-    try:
-        path.write_bytes(whole[:1000])
-        assert_one_sentence(quick_command("transfer_eval", **given), f"{held_out.file_name} is damaged .*make_data")
-        path.unlink()
-        assert_one_sentence(quick_command("transfer_eval", **given), f"{held_out.file_name} is missing: run make_data")
-    finally:
-        path.write_bytes(whole)
+def test_the_coarse_scan_of_the_chain_is_the_default_one():
+    (default,) = [option.default for option in main.params if option.name == "liquids"]
+    assert parse_liquids(default) == COARSE_LIQUIDS

@@ -15,7 +15,6 @@ from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import GLASS, Scores, glass_probabilities, score_logits
 from glassliquid.files import csv_text
 from glassliquid.plots import evaluation as plots
-from glassliquid.simulation.protocol import temperature
 from glassliquid.simulation.split import Split
 from glassliquid.tracking.registry import FoundModel, find_model
 from glassliquid.tracking.run import TrackedRun, tracked_run
@@ -171,8 +170,4 @@ def _headline(found: FoundModel, dataset: Dataset, scored: list[ScoredSplit]) ->
         f"{100 * expected_calibration_error(each.bins):.1f} %"
         for each in scored
     ]
-    recipe = dataset.recipe
-    return (
-        f"{found.label}, trained on {found.state['data']['name']}, on {dataset.name} (liquid {recipe.liquid}, "
-        f"T = {temperature(recipe.liquid):.3g}): {'; '.join(parts)}."
-    )
+    return f"{found.label}, trained on {found.state['data']['name']}, on {dataset.name}: {'; '.join(parts)}."
