@@ -1,14 +1,16 @@
 """Files that appear whole or not at all, names that stay inside their folder, and locks between processes."""
 
 import contextlib
+import csv
 import errno
+import io
 import json
 import os
 import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +84,15 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write JSON, indented, whole or not at all."""
     write_text(path, json.dumps(value, indent=1) + "\n")
+
+
+def csv_text(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """A table as comma-separated text, quoted where a value needs it."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 def read_json(path: Path, what: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,9 +13,11 @@ from pathlib import Path
 import mlflow
 import pytest
 from mlflow import MlflowClient
+from mlflow.entities import Run
 
 from entrypoints import shell
 from glassliquid.dataset.description import Dataset
+from glassliquid.simulation.ensemble import Ensemble
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -90,6 +93,35 @@ def mlflow_run(environment: dict[str, str]) -> Command:
         return _run([*mlflow, "-e", entry_point, *arguments], environment)
 
     return run
+
+
+TRANSFER_NAME = "transfer-test"
+"""Registered under a name of its own: other tests count the versions of the default one."""
+TRANSFER_SETTINGS = {"batch_size": 14, "iterations": 25, "batches_per_iteration": 4, "eval_every": 5}
+
+
+@pytest.fixture(scope="session")
+def own_data(dataset: Dataset, ensemble: Ensemble, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the shared data, to which the tests of evaluate and transfer_eval may add."""
+    folder = tmp_path_factory.mktemp("transfer")
+    shutil.copytree(ensemble.folder, folder / "ensembles" / ensemble.name)
+    shutil.copytree(dataset.folder, folder / "datasets" / dataset.name)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained_well(mlflow_run: Command, tracking_uri: str, own_data: Path) -> Run:
+    """The run of a training that is long enough to learn, registered as TRANSFER_NAME."""
+    done = mlflow_run("train", data_dir=own_data, register_as=TRANSFER_NAME, **TRANSFER_SETTINGS)
+    return run_of(done, MlflowClient(tracking_uri))
+
+
+def run_of(done: subprocess.CompletedProcess[str], client: MlflowClient) -> Run:
+    """The run of a command that `mlflow run` has started."""
+    assert done.returncode == 0, done.stderr
+    found = re.search(r"in run with ID '(\w+)'", done.stderr)
+    assert found, done.stderr
+    return client.get_run(found.group(1))
 
 
 def history(client: MlflowClient, run_id: str, key: str) -> list[tuple[int, float]]:

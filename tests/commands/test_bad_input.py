@@ -56,6 +56,18 @@ WRONG = [
     ),
     ("evaluate", {"model": "missing.pt"}, "no model 'missing.pt'"),
     ("main", {"model": "resnet"}, "model is 'resnet'"),
+    ("transfer_eval", {"model": "missing.pt"}, "no model 'missing.pt'.*models:/NAME@ALIAS"),
+    ("transfer_eval", {"model": "a.pt,,b.pt"}, "model is 'a.pt,,b.pt': pass one name or several"),
+    (
+        "transfer_eval",
+        {"liquids": "5,x"},
+        "liquids is '5,x': pass indices separated by commas, such as 5,100,171, or all",
+    ),
+    ("transfer_eval", {"liquids": "5,201"}, "liquids is 201.*0 .* to 200"),
+    ("transfer_eval", {"liquids": "5,200"}, "liquids has 200, and the glass is 200: choose liquids before it"),
+    ("transfer_eval", {"glass": -1}, "glass is -1.*0 .* to 200"),
+    ("transfer_eval", {"find_breakdown": "yes"}, "find_breakdown is 'yes': pass true or false"),
+    ("transfer_eval", {"datasets": "data_liquid5,"}, "datasets is 'data_liquid5,': pass one name or several"),
 ]
 
 

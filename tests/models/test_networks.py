@@ -6,6 +6,7 @@ from torch import nn
 from glassliquid.errors import UserError
 from glassliquid.evaluation.predict import BATCH, predict_logits
 from glassliquid.models.classifier import SeededDropout
+from glassliquid.models.served import GlassProbability
 from glassliquid.models.table import MODELS, build_model, seed_dropout
 
 
@@ -100,3 +101,14 @@ def test_unsuitable_networks_are_refused():
         build_model("cnn2018", 12, 0.5, generator())
     with pytest.raises(UserError, match="dropout is 1"):
         build_model("compact", 32, 1, generator())
+
+
+@pytest.mark.parametrize("name", ["compact", "cnn2018"])
+def test_the_served_network_answers_with_the_probability_of_glass(name: str):
+    network, asked = build_model(name, 64, 0.5, generator()).eval(), images(5, 64)
+    with torch.inference_mode():
+        logits, p_glass = network(asked).double(), GlassProbability(network, glass=0)(asked)
+    assert p_glass.shape == (5,)
+    assert p_glass.dtype == torch.float32
+    expected = 1 / (1 + torch.exp(logits[:, 1] - logits[:, 0]))
+    torch.testing.assert_close(p_glass.double(), expected, rtol=1e-5, atol=1e-7)

@@ -1,5 +1,7 @@
 """Run a network over images, a batch at a time."""
 
+from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -26,3 +28,19 @@ def predict_logits(model: Any, images: Tensor | NDArray[np.uint8], device: torch
         batch = part if isinstance(part, Tensor) else torch.from_numpy(np.ascontiguousarray(part))
         logits[start : start + BATCH] = model(batch.to(device)).float().cpu().numpy()
     return logits
+
+
+@torch.inference_mode()
+def predict_stream(model: Any, images: Iterable[NDArray[np.uint8]], device: torch.device) -> NDArray[np.float32]:
+    """Logits of uint8 images that come one at a time, shape (n, 2); only a batch of them is in memory.
+
+    Args:
+        model: as in `predict_logits`.
+        images: each of shape (size, size, 3).
+        device: where the model is.
+    """
+    stream = iter(images)
+    logits = [np.empty((0, 2), dtype=np.float32)]
+    while batch := list(islice(stream, BATCH)):
+        logits.append(model(torch.from_numpy(np.stack(batch)).to(device)).float().cpu().numpy())
+    return np.concatenate(logits)

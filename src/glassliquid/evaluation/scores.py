@@ -1,4 +1,4 @@
-"""Accuracy and its interval, area under the ROC curve, and loss, from logits."""
+"""Accuracy and its interval, confusion matrix, area under the ROC curve, and loss, from logits."""
 
 from dataclasses import dataclass
 
@@ -28,6 +28,13 @@ class Scores:
     """Area under the ROC curve of P(glass); 0.5 is chance, nan if only one class is present."""
     loss: float
     """Mean cross-entropy [nats]."""
+    confusion: tuple[tuple[int, int], tuple[int, int]]
+    """How many images of each class (row) were called each class (column), glass first."""
+
+    def class_accuracy(self, label: int) -> float:
+        """Share of the class's images that were classified rightly; nan if it has none."""
+        row = self.confusion[label]
+        return row[label] / sum(row) if sum(row) else float("nan")
 
     def __str__(self) -> str:
         """Such as `99.17 % (119 of 120, 95 % interval 95.4 to 99.9 %)`."""
@@ -60,16 +67,15 @@ def score_logits(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> S
     Raises:
         UserError: there are no images, or a logit is not finite.
     """
-    from sklearn.metrics import roc_auc_score
+    from sklearn.metrics import confusion_matrix, roc_auc_score
 
     if len(labels) == 0:
         raise UserError("There are no images to score: choose a dataset or split that has some.")
-    if not np.isfinite(logits).all():
-        raise UserError(
-            "The model's output is not finite on some image: its weights have diverged, choose another model."
-        )
+    check_finite(logits)
     log_p = log_probabilities(logits)
-    right = int((logits.argmax(axis=1) == labels).sum())
+    called = logits.argmax(axis=1)
+    right = int((called == labels).sum())
+    (gg, gl), (lg, ll) = confusion_matrix(labels, called, labels=[GLASS, 1 - GLASS]).tolist()
     both = len(np.unique(labels)) == 2
     return Scores(
         images=len(labels),
@@ -78,7 +84,24 @@ def score_logits(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> S
         interval=wilson_interval(right, len(labels)),
         auc=float(roc_auc_score(labels == GLASS, log_p[:, GLASS] - log_p[:, 1 - GLASS])) if both else float("nan"),
         loss=float(-log_p[np.arange(len(labels)), labels].mean()),
+        confusion=((gg, gl), (lg, ll)),
     )
+
+
+def glass_probabilities(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    """P(glass) = exp(x_glass) / (exp(x_glass) + exp(x_liquid)) from logits x of shape (n, 2); shape (n,)."""
+    from scipy.special import expit
+
+    wide = logits.astype(np.float64)
+    return np.asarray(expit(wide[:, GLASS] - wide[:, 1 - GLASS]))
+
+
+def check_finite(logits: NDArray[np.floating]) -> None:
+    """Raise UserError if a logit is infinite or not a number."""
+    if not np.isfinite(logits).all():
+        raise UserError(
+            "The model's output is not finite on some image: its weights have diverged, choose another model."
+        )
 
 
 def log_probabilities(logits: NDArray[np.floating]) -> NDArray[np.float64]:

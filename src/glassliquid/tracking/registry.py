@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from glassliquid.dataset.description import CLASSES, Dataset
+from glassliquid.dataset.description import CLASSES, Dataset, Label
 from glassliquid.errors import UserError, listed
 from glassliquid.files import check_name
 from glassliquid.models.classifier import CHANNELS, ImageClassifier
+from glassliquid.models.served import GlassProbability
+from glassliquid.simulation.protocol import temperature
 from glassliquid.tracking.run import TAG_DATASET, TAG_DATASET_DIGEST
 from glassliquid.training.checkpoint import BEST, CURRENT, State, load_checkpoint, restore_model
 
@@ -45,7 +47,8 @@ class FoundModel:
 def log_model(model: ImageClassifier, image_size: int, state: State) -> Any:
     """Log the network in PyTorch's exported format, which loads without unpickling anything, to the active run.
 
-    Its input is uint8 images, shape (n, image_size, image_size, 3); its output the logits, shape (n, 2).
+    Its input is uint8 images, shape (n, image_size, image_size, 3); its output P(glass), shape (n,). The logits, and the
+    network as Python code, are had from the run's checkpoint.
     """
     import mlflow
     from mlflow.models import ModelSignature
@@ -54,12 +57,13 @@ def log_model(model: ImageClassifier, image_size: int, state: State) -> Any:
     # Two images: with one, the exported program would be fixed to batches of one.
     example = np.zeros((2, image_size, image_size, CHANNELS), dtype=np.uint8)
     signature = ModelSignature(
-        Schema([TensorSpec(np.dtype(np.uint8), (-1, *example.shape[1:]), "images")]),
-        Schema([TensorSpec(np.dtype(np.float32), (-1, len(CLASSES)), "logits")]),
+        # Without names: to a named input MLflow hands a dictionary, which its PyTorch flavor refuses.
+        Schema([TensorSpec(np.dtype(np.uint8), (-1, *example.shape[1:]))]),
+        Schema([TensorSpec(np.dtype(np.float32), (-1,))]),
     )
     with _quiet():
         return mlflow.pytorch.log_model(
-            model.cpu().eval(),
+            GlassProbability(model, CLASSES.index(Label.GLASS)).cpu().eval(),
             name=MODEL_NAME,
             signature=signature,
             input_example=example,
@@ -72,10 +76,12 @@ def log_model(model: ImageClassifier, image_size: int, state: State) -> Any:
 def register(model_uri: str, name: str, run_id: str, dataset: Dataset, accuracy: float) -> tuple[str, bool]:
     """Register a logged model and move the dataset's alias to it if it is the best on that data.
 
+    The version's tags and description say what it was trained on and how well it does.
+
     Args:
         model_uri: address of the logged model.
         name: the registered model's name.
-        run_id: the training run.
+        run_id: the training run, which has its test scores as metrics.
         dataset: what it was trained on; the alias is its name.
         accuracy: its best validation accuracy.
 
@@ -86,17 +92,29 @@ def register(model_uri: str, name: str, run_id: str, dataset: Dataset, accuracy:
     import mlflow
     from mlflow import MlflowClient
 
-    client = MlflowClient()
-    with _quiet():
-        version = mlflow.register_model(model_uri, name).version
-    tags = {
+    client, recipe = MlflowClient(), dataset.recipe
+    measured = client.get_run(run_id).data.metrics
+    tags: dict[str, str] = {
         TAG_DATASET: dataset.name,
         TAG_DATASET_DIGEST: dataset.digest,
+        "ensemble": recipe.ensemble,
+        "liquid": str(recipe.liquid),
+        "glass": str(recipe.glass),
+        "image_size": str(recipe.image_size),
         TAG_VALIDATION: repr(accuracy),
         "run_id": run_id,
     }
-    for key, value in tags.items():
-        client.set_model_version_tag(name, version, key, value)
+    tags |= {key: repr(measured[key]) for key in ("test_accuracy", "test_images") if key in measured}
+    with _quiet():
+        version = mlflow.register_model(model_uri, name, tags=tags).version
+    tested = f", test accuracy {100 * measured['test_accuracy']:.2f} %" if "test_accuracy" in measured else ""
+    client.update_model_version(
+        name,
+        version,
+        f"Trained on {dataset.name} (liquid {recipe.liquid}, T = {temperature(recipe.liquid):.3g}, against glass "
+        f"{recipe.glass}, T = {temperature(recipe.glass):.3g}): best validation accuracy {100 * accuracy:.2f} %{tested}. "
+        f"Input: uint8 RGB images of {recipe.image_size} pixels; output: P(glass).",
+    )
     alias = check_name("dataset", dataset.name)
     holder = _version_at(name, alias)
     same_data = holder is not None and holder.tags.get(TAG_DATASET_DIGEST) == dataset.digest
@@ -124,7 +142,7 @@ def find_checkpoint(name: str, kind: str, runs_folder: Path) -> tuple[State, str
         source, label, model_id = _registered(name)
         return run_checkpoint(source, kind, runs_folder), label, model_id
     if (run_id := run_id_of(name)) is not None:
-        return run_checkpoint(run_id, kind, runs_folder), f"run {run_id[:8]}", _logged_model_id(run_id)
+        return run_checkpoint(run_id, kind, runs_folder), _label_of_run(run_id), _logged_model_id(run_id)
     path = Path(name)
     if not path.is_file():
         raise UserError(
@@ -218,6 +236,14 @@ def _known(name: str) -> str:
     versions = sorted((v.version for v in client.search_model_versions(f"name='{registered}'")), key=int)
     aliases = sorted(client.get_registered_model(registered).aliases)
     return f"{registered} has the versions {listed(versions)} and the aliases {listed(aliases)}"
+
+
+def _label_of_run(run_id: str) -> str:
+    """The version that a run's model was registered as, such as `glass-liquid v3`, or else the run itself."""
+    from mlflow import MlflowClient
+
+    versions = MlflowClient().search_model_versions(f"run_id='{run_id}'")
+    return f"{versions[0].name} v{versions[0].version}" if versions else f"run {run_id[:8]}"
 
 
 def _version_at(name: str, alias: str) -> Any:

@@ -3,6 +3,8 @@
 import contextlib
 import os
 import subprocess
+import tempfile
+import time
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,6 +25,8 @@ TAG_COMMIT = "git_commit"
 TAG_DIRTY = "git_dirty"
 TAG_ERROR = "error"
 MOST_TAG_CHARACTERS = 5000
+LARGEST_BATCH = 1000
+"""Metrics in one call."""
 
 
 class TrackedRun:
@@ -69,9 +73,39 @@ class TrackedRun:
 
         mlflow.log_metrics(dict(metrics), model_id=model_id, dataset=mlflow_dataset(dataset) if model_id else None)
 
+    def model_curves(
+        self, points: Mapping[int, Mapping[str, float]], model_id: str | None, dataset: str, digest: str
+    ) -> None:
+        """Log figures of a model at several steps in one call, so that the model's own page lists them too.
+
+        Args:
+            points: step to names and values.
+            model_id: the logged model; None for one that MLflow does not know, whose figures stand on this run alone.
+            dataset: name of what the model was tried on.
+            digest: its fingerprint.
+        """
+        from mlflow.entities import Metric
+
+        now = round(time.time() * 1000)
+        link = {"model_id": model_id, "dataset_name": dataset, "dataset_digest": digest} if model_id else {}
+        metrics = [
+            Metric(key, value, now, step, run_id=self.run_id, **link)
+            for step, values in points.items()
+            for key, value in values.items()
+        ]
+        for start in range(0, len(metrics), LARGEST_BATCH):
+            self._client.log_batch(self.run_id, metrics=metrics[start : start + LARGEST_BATCH])
+
     def file(self, path: Path, folder: str | None = None) -> None:
         """Keep a file as an artifact, replacing one of the same name."""
         self._client.log_artifact(self.run_id, str(path), folder)
+
+    def copy(self, run_id: str, name: str) -> None:
+        """Keep another run's artifact too."""
+        import mlflow
+
+        with tempfile.TemporaryDirectory() as folder:
+            self.file(Path(mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=name, dst_path=folder)))
 
     def json(self, value: Mapping[str, Any], name: str) -> None:
         """Keep a JSON artifact."""
@@ -89,12 +123,18 @@ class TrackedRun:
         """Keep an RGB array as a PNG artifact."""
         self._client.log_image(self.run_id, pixels, name)
 
-    def dataset(self, dataset: Dataset, context: str) -> None:
-        """Link the run to a dataset by its name and digest."""
-        import mlflow
-
+    def dataset(self, dataset: Dataset, context: str, model_id: str | None = None) -> None:
+        """Link the run to a dataset by its name and digest, and to the logged model that is tried on it, if any."""
         self.tags({TAG_DATASET: dataset.name, TAG_DATASET_DIGEST: dataset.digest})
-        mlflow.log_input(mlflow_dataset(dataset), context=context)
+        self.input(dataset.name, dataset.digest, dataset.folder, context, model_id)
+
+    def input(self, name: str, digest: str, folder: Path, context: str, model_id: str | None = None) -> None:
+        """Link the run to data of any kind by name and digest, and to the logged model that is tried on them, if any."""
+        import mlflow
+        from mlflow.entities import LoggedModelInput
+
+        model = LoggedModelInput(model_id) if model_id else None
+        mlflow.log_input(_described(name, digest, folder), context=context, model=model)
 
     def note_error(self, sentence: str) -> None:
         """Say on the run's page why it failed."""
@@ -160,15 +200,19 @@ def note_error(run_id: str, sentence: str) -> None:
 
 def mlflow_dataset(dataset: Dataset) -> Any:
     """The dataset as MLflow describes one: name, digest of the pixels, folder."""
+    return _described(dataset.name, dataset.digest, dataset.folder)
+
+
+def _described(name: str, digest: str, folder: Path) -> Any:
     from mlflow.data.dataset_source_registry import resolve_dataset_source
     from mlflow.data.meta_dataset import MetaDataset
 
     with warnings.catch_warnings():
         # MLflow knows two equal readers for a local folder, and says so each time.
         warnings.simplefilter("ignore")
-        source = resolve_dataset_source(str(dataset.folder))
+        source = resolve_dataset_source(str(folder))
     # MLflow's class leaves a property abstract without saying so to Python.
-    return MetaDataset(source, name=dataset.name, digest=dataset.digest)  # type: ignore[abstract]
+    return MetaDataset(source, name=name, digest=digest)  # type: ignore[abstract]
 
 
 def _point_to(new: str, continued: str) -> None:

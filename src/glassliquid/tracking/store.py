@@ -8,10 +8,12 @@ from glassliquid.files import locked
 
 DATABASE = "mlflow.db"
 
-_HTTP_LIMITS = {
+_SETTINGS = {
     # MLflow's own limits let one call hang for four minutes when the server is gone.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    # Bars for copies that take a moment bury the results.
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
 
 
@@ -27,7 +29,7 @@ def connect(folder: Path | None = None) -> str:
     """
     import mlflow
 
-    for name, value in _HTTP_LIMITS.items():
+    for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
     where = Path.cwd() if folder is None else folder
     address = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{where.resolve() / DATABASE}"

@@ -6,7 +6,7 @@ A file holds tensors, numbers and text only:
 |---|---|
 | format | version of this table |
 | config | the settings (`TrainConfig.to_json`) |
-| data | name, digest and image size of the dataset, and `classes` |
+| data | name, digest, image size and recipe of the dataset |
 | run_id | the tracked run that the checkpoint belongs to |
 | iteration | iterations finished |
 | progress | best, last and largest drop (`Progress`) |

@@ -46,7 +46,7 @@ class TrainingData:
     periodic: bool
     """Whether images may be shifted round their edges."""
     identity: dict[str, Any]
-    """name, digest and image_size, kept in checkpoints."""
+    """name, digest, image_size and recipe, kept in checkpoints."""
 
 
 @dataclass(frozen=True)

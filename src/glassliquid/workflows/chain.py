@@ -1,16 +1,19 @@
 """main: the whole chain as child runs of one parent, finished steps reused."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from glassliquid.dataset.description import DESCRIPTION
 from glassliquid.errors import UserError
 from glassliquid.files import read_json
+from glassliquid.simulation import ensemble
 from glassliquid.tracking.projects import StepResult, run_step
 from glassliquid.tracking.run import tracked_run
 from glassliquid.training.config import TrainConfig
 from glassliquid.workflows.layout import Layout
 from glassliquid.workflows.make_data import MakeDataConfig
+from glassliquid.workflows.transfer_eval import COARSE_LIQUIDS, FIGURE, SENTENCE_TAG
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +35,7 @@ class ChainJob:
 
 
 def run(job: ChainJob) -> None:
-    """Make the data, train, evaluate; print a table of what was found."""
+    """Make the data, train, evaluate, find where the model stops working; print a table of what was found."""
     data = job.data
     data_dir = {"data_dir": str(data.data_dir)}
     made = {
@@ -44,18 +47,29 @@ def run(job: ChainJob) -> None:
     }
     training = {"dataset": data.name, "model": job.model, "seed": str(job.seed)}
 
+    layout = Layout(data.data_dir)
+
     def digest() -> dict[str, str]:
-        return {"dataset": _digest(Layout(data.data_dir).dataset(data.name))}
+        return {"dataset": _digest(layout.dataset(data.name))}
+
+    def cooling() -> dict[str, str]:
+        return digest() | {
+            "ensemble": _fingerprint(layout.ensemble(data.ensemble or data.preset) / ensemble.DESCRIPTION)
+        }
 
     with tracked_run("main", f"chain on {data.name}", Layout(data.data_dir).runs) as tracked:
         steps = [run_step(job.project, "make_data", made | data_dir, digest)]
         steps.append(run_step(job.project, "train", training | data_dir, digest))
         evaluation = {"dataset": data.name, "model": steps[-1].run_id}
         steps.append(run_step(job.project, "evaluate", evaluation | data_dir, digest))
-        table = _table(steps)
-        tracked.describe(table)
-        tracked.metrics({key: steps[-1].metrics[key] for key in ("val_accuracy", "test_accuracy")})
-        print(f"\n{table}\n")
+        transfer = {"model": evaluation["model"], "glass": str(data.glass), "liquids": _liquids(data)}
+        steps.append(run_step(job.project, "transfer_eval", transfer | data_dir, cooling))
+        found = f"{_table(steps)}\n\n{steps[-1].tags[SENTENCE_TAG]}"
+        tracked.describe(found)
+        tracked.metrics({key: steps[-2].metrics[key] for key in ("val_accuracy", "test_accuracy")})
+        tracked.metrics({key: value for key, value in steps[-1].metrics.items() if key.startswith("breakdown")})
+        tracked.copy(steps[-1].run_id, FIGURE)
+        print(f"\n{found}\n")
 
 
 def _digest(folder: Path) -> str:
@@ -66,8 +80,18 @@ def _digest(folder: Path) -> str:
         return "missing"
 
 
+def _fingerprint(path: Path) -> str:
+    """Changes with the content of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "missing"
+
+
+def _liquids(data: MakeDataConfig) -> str:
+    """The indices at which the model is tried: the usual ones, and its own."""
+    return ",".join(str(index) for index in sorted({*COARSE_LIQUIDS, data.liquid}) if index < data.glass)
+
+
 def _table(steps: list[StepResult]) -> str:
-    made, trained, evaluated = (step.metrics for step in steps)
+    made, trained, evaluated, transferred = (step.metrics for step in steps)
     rows: list[tuple[str, str, StepResult | str]] = [
         ("step", "result", "run"),
         ("---", "---", "---"),
@@ -79,6 +103,7 @@ def _table(steps: list[StepResult]) -> str:
             steps[1],
         ),
         ("evaluate", f"validation {_accuracy(evaluated, 'val')}; test {_accuracy(evaluated, 'test')}", steps[2]),
+        ("transfer_eval", _breakdown(transferred), steps[3]),
     ]
     cells = [
         (a, b, f"{c.run_id[:8]}{' (reused)' if c.reused else ''}" if isinstance(c, StepResult) else c)
@@ -90,6 +115,13 @@ def _table(steps: list[StepResult]) -> str:
         fill = "-" if row[0] == "---" else " "
         lines.append("| " + " | ".join(cell.ljust(width, fill) for cell, width in zip(row, widths, strict=True)) + " |")
     return "\n".join(lines)
+
+
+def _breakdown(metrics: dict[str, float]) -> str:
+    if "breakdown_temperature" not in metrics:
+        return "accuracy below 75 % everywhere"
+    low, high = metrics["breakdown_temperature_low"], metrics["breakdown_temperature_high"]
+    return f"accuracy above 75 % down to T = {metrics['breakdown_temperature']:.3f} (95 % interval {low:.3f} to {high:.3f})"
 
 
 def _accuracy(metrics: dict[str, float], split: str) -> str:

@@ -3,7 +3,7 @@
 import shlex
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,12 @@ def load_training_splits(dataset: Dataset, device_name: str) -> TrainingSplits:
     """Load the training and validation splits, on the device if they fit there; the test split stays closed."""
     device = choose_device(device_name)
     train, validation = load_split(dataset, Split.TRAIN), load_split(dataset, Split.VALIDATION)
-    identity = {"name": dataset.name, "digest": dataset.digest, "image_size": dataset.recipe.image_size}
+    identity = {
+        "name": dataset.name,
+        "digest": dataset.digest,
+        "image_size": dataset.recipe.image_size,
+        "recipe": asdict(dataset.recipe),
+    }
     data = TrainingData(
         resident(torch.from_numpy(train.images), device),
         torch.from_numpy(train.labels).to(device),

@@ -25,9 +25,10 @@ from glassliquid.simulation.split import Split
 from glassliquid.tracking.registry import FoundModel, find_model
 from glassliquid.tracking.run import TrackedRun, tracked_run
 from glassliquid.training.device import choose_device
-from glassliquid.workflows.evaluate import REGISTERED_NAME, check_fits
+from glassliquid.workflows.evaluate import REGISTERED_NAME
 from glassliquid.workflows.layout import Layout
 from glassliquid.workflows.make_data import require_dataset
+from glassliquid.workflows.unseen import check_fits
 
 PARTICLES = "particles.csv"
 COLUMNS = ("simulation", "snapshot", "label", "p_glass", "particle", "species", "x", "y", "attribution")

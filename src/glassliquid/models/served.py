@@ -1,0 +1,27 @@
+"""A network as it is logged and served: images in, P(glass) out."""
+
+from torch import Tensor, nn
+
+from glassliquid.models.classifier import ImageClassifier
+
+
+class GlassProbability(nn.Module):
+    """Answers uint8 images with P(glass), so that whoever asks needs to know neither logits nor the classes' order."""
+
+    def __init__(self, network: ImageClassifier, glass: int) -> None:
+        """Wrap a network; `glass` is the class index of glass."""
+        super().__init__()
+        self.network = network
+        self.glass = glass
+
+    def forward(self, images: Tensor) -> Tensor:
+        """P(glass) = exp(x_glass) / sum exp(x) from the network's logits x.
+
+        Args:
+            images: uint8 RGB images, shape (n, size, size, 3).
+
+        Returns:
+            float32, shape (n,).
+        """
+        logits: Tensor = self.network(images)
+        return logits.float().softmax(dim=1)[:, self.glass]

@@ -1,0 +1,97 @@
+"""How a model does on a dataset: confusion matrix, reliability diagram, what it is most wrong about."""
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from glassliquid.dataset.description import CLASSES
+from glassliquid.evaluation.calibration import ReliabilityBin, expected_calibration_error
+from glassliquid.evaluation.scores import Scores
+
+GLASS_COLOUR, LIQUID_COLOUR = "#1f63be", "#d9480f"
+COLUMNS = 4
+
+
+@dataclass(frozen=True)
+class Example:
+    """An image and what is written above it."""
+
+    image: NDArray[np.uint8]
+    """RGB, shape (size, size, 3)."""
+    title: str
+
+
+def evaluation_figure(
+    scores: Scores,
+    bins: Sequence[ReliabilityBin],
+    p_glass: NDArray[np.floating],
+    is_glass: NDArray[np.bool_],
+    caption: str,
+) -> Figure:
+    """Confusion matrix, reliability diagram, and how P(glass) is distributed in each class."""
+    figure = Figure(figsize=(13, 4.4), layout="constrained")
+    confusion, diagram, histogram = figure.subplots(1, 3, width_ratios=(1, 1.1, 1.1))
+    _confusion(confusion, scores)
+    _reliability(diagram, bins)
+    edges = np.linspace(0, 1, 21)
+    for name, chosen, colour in (("glass", is_glass, GLASS_COLOUR), ("liquid", ~is_glass, LIQUID_COLOUR)):
+        label = f"{name} ({int(chosen.sum())} images)"
+        histogram.hist(p_glass[chosen], bins=edges, histtype="stepfilled", alpha=0.55, color=colour, label=label)
+    histogram.set_xlabel("P(glass)")
+    histogram.set_ylabel("images")
+    histogram.set_title("what the model says", fontsize=11)
+    histogram.legend(fontsize=9, loc="upper center")
+    figure.suptitle(textwrap.fill(caption, 130), fontsize=10)
+    return figure
+
+
+def gallery_figure(examples: Sequence[Example], caption: str) -> Figure:
+    """Images in rows of four, each with its title."""
+    columns = min(COLUMNS, len(examples))
+    rows = -(-len(examples) // columns)
+    figure = Figure(figsize=(max(3.1 * columns, 6), 3.5 * rows + 0.5), layout="constrained")
+    places: list[Any] = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axes in places:
+        axes.set_axis_off()
+    for axes, example in zip(places, examples, strict=False):
+        axes.imshow(example.image, interpolation="nearest")
+        axes.set_title(example.title, fontsize=10)
+    figure.suptitle(caption, fontsize=11)
+    return figure
+
+
+def _confusion(axes: Any, scores: Scores) -> None:
+    counts = np.array(scores.confusion)
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for row, column in np.ndindex(counts.shape):
+        text = f"{counts[row, column]}\n{100 * share[row, column]:.1f} %"
+        colour = "white" if share[row, column] > 0.5 else "black"
+        axes.text(column, row, text, ha="center", va="center", fontsize=13, color=colour)
+    axes.set_xticks(range(len(CLASSES)), [f"called {label}" for label in CLASSES])
+    axes.set_yticks(range(len(CLASSES)), [label.value for label in CLASSES])
+    axes.set_title("confusion matrix", fontsize=11)
+
+
+def _reliability(axes: Any, bins: Sequence[ReliabilityBin]) -> None:
+    mean, share = [each.mean_p_glass for each in bins], [each.share for each in bins]
+    errors = np.array([(max(each.share - each.interval[0], 0), max(each.interval[1] - each.share, 0)) for each in bins])
+    axes.plot([0, 1], [0, 1], color="0.6", linestyle="--", linewidth=1, label="calibrated")
+    axes.errorbar(mean, share, yerr=errors.T, fmt="o", color=GLASS_COLOUR, capsize=3, label="bins, 95 % intervals")
+    for each in bins:
+        axes.annotate(
+            str(each.images), (each.mean_p_glass, each.share), (6, -3), textcoords="offset points", fontsize=8
+        )
+    axes.set_xlim(-0.03, 1.08)
+    axes.set_ylim(-0.03, 1.03)
+    axes.set_xlabel("mean P(glass) of the images in a bin")
+    axes.set_ylabel("share of glass among them")
+    axes.set_title(
+        f"reliability: expected calibration error {100 * expected_calibration_error(list(bins)):.1f} %", fontsize=11
+    )
+    axes.legend(fontsize=9, loc="upper left")

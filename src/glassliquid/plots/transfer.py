@@ -1,0 +1,142 @@
+"""Where models stop working: curves along the cooling, and the matrix of models and data."""
+
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from glassliquid.evaluation.scan import CoolingScan
+from glassliquid.evaluation.scores import GLASS
+from glassliquid.evaluation.transfer import BREAKDOWN_ACCURACY, LIQUID, Crossing, Interval
+from glassliquid.evaluation.transfer import Point as Scored
+from glassliquid.plots.evaluation import GLASS_COLOUR, LIQUID_COLOUR
+from glassliquid.simulation.protocol import GLASS_TRANSITION_SNAPSHOT, INTERVALS, temperature
+
+ACCURACY_COLOUR = "0.15"
+TICK_EVERY = 20
+
+
+def transfer_figure(scan: CoolingScan, trained_liquid: int, trained_glass: int, caption: str) -> Figure:
+    """Accuracies and area under the ROC curve above, mean P(glass) below, along the cooling, hot on the left.
+
+    Shaded are 95 % intervals; vertical lines mark the training data, T_g and the crossings.
+    """
+    figure = Figure(figsize=(9.5, 8.2), layout="constrained")
+    rows: list[Any] = list(figure.subplots(2, 1, sharex=True, height_ratios=(3, 2)))
+    above, below = rows
+    indices, points = list(scan.points), list(scan.points.values())
+    for values, intervals, colour, label in (
+        (
+            [p.class_accuracy(LIQUID) for p in points],
+            [p.class_interval(LIQUID) for p in points],
+            LIQUID_COLOUR,
+            "liquid",
+        ),
+        ([p.class_accuracy(GLASS) for p in points], [p.class_interval(GLASS) for p in points], GLASS_COLOUR, "glass"),
+        ([p.accuracy for p in points], [p.accuracy_interval for p in points], ACCURACY_COLOUR, "both"),
+    ):
+        _curve(above, indices, values, intervals, colour, f"accuracy, {label}")
+    _curve(
+        above,
+        indices,
+        [p.auc for p in points],
+        [p.auc_interval for p in points],
+        "#2b8a3e",
+        "area under the ROC curve",
+        ":",
+    )
+    above.axhline(BREAKDOWN_ACCURACY, color="0.5", linewidth=0.8, linestyle="--")
+    above.set_ylabel("accuracy")
+    above.set_ylim(-0.03, 1.03)
+    _curve(
+        below,
+        indices,
+        [p.p_glass for p in points],
+        [p.p_glass_interval for p in points],
+        LIQUID_COLOUR,
+        "mean P(glass)",
+    )
+    below.plot(
+        [indices[-1], scan.glass], [points[-1].p_glass, scan.p_glass_of_glass], color=LIQUID_COLOUR, linestyle=":"
+    )
+    below.plot(scan.glass, scan.p_glass_of_glass, "s", color=GLASS_COLOUR, label=f"of the glass, snapshot {scan.glass}")
+    below.axhline(0.5, color="0.5", linewidth=0.8, linestyle="--")
+    below.set_ylabel("order parameter, mean P(glass)")
+    below.set_ylim(-0.03, 1.03)
+    _crossing(above, scan.breakdown, f"falls below {100 * BREAKDOWN_ACCURACY:.0f} %")
+    _crossing(below, scan.half_glass, "passes one half")
+    for axes in rows:
+        _marks(axes, trained_liquid, trained_glass, labelled=axes is above)
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=9, loc="center left")
+    below.set_xlim(-4, INTERVALS + 4)
+    below.set_xticks(range(0, INTERVALS + 1, TICK_EVERY))
+    below.set_xlabel("snapshot index (cooling goes to the right)")
+    _temperature_axis(above)
+    figure.suptitle(textwrap.fill(caption, 105), fontsize=10)
+    return figure
+
+
+def matrix_figure(points: Sequence[Sequence[Scored]], models: Sequence[str], data: Sequence[str]) -> Figure:
+    """Accuracy of every model (row) on all data (columns) as a heat map with counts and 95 % intervals."""
+    figure = Figure(figsize=(3.2 + 1.45 * len(data), 2.2 + 0.9 * len(models)), layout="constrained")
+    axes: Any = figure.subplots()
+    accuracy = np.array([[point.accuracy for point in line] for line in points])
+    picture = axes.imshow(accuracy, cmap="RdYlBu", vmin=0.5, vmax=1, aspect="auto")
+    for row, line in enumerate(points):
+        for column, point in enumerate(line):
+            low, high = point.accuracy_interval
+            text = (
+                f"{100 * point.accuracy:.1f} %\n{sum(point.right)} of {sum(point.counts)}\n"
+                f"{100 * low:.1f} to {100 * high:.1f}"
+            )
+            colour = "white" if abs(point.accuracy - 0.75) > 0.2 else "black"
+            axes.text(column, row, text, ha="center", va="center", fontsize=8.5, color=colour)
+    axes.set_xticks(range(len(data)), data, fontsize=9, rotation=30 if max(map(len, data)) > 22 else 0)
+    axes.set_yticks(range(len(models)), models, fontsize=9)
+    figure.colorbar(picture, ax=axes, label="accuracy", shrink=0.9)
+    figure.suptitle(
+        "Accuracy of each model (trained on) on data that it was not trained on, with 95 % intervals", fontsize=10
+    )
+    return figure
+
+
+def _curve(
+    axes: Any,
+    indices: Sequence[int],
+    values: Sequence[float],
+    intervals: Sequence[Interval],
+    colour: str,
+    label: str,
+    style: str = "-",
+) -> None:
+    axes.plot(indices, values, color=colour, marker=".", linestyle=style, linewidth=1.4, label=label)
+    low, high = zip(*intervals, strict=True)
+    axes.fill_between(indices, low, high, color=colour, alpha=0.15, linewidth=0)
+
+
+def _crossing(axes: Any, crossing: Crossing | None, label: str) -> None:
+    if crossing is not None:
+        axes.axvspan(*crossing.interval, color="#f59f00", alpha=0.3, linewidth=0)
+        axes.axvline(crossing.index, color="#f59f00", linewidth=1.6, label=label)
+
+
+def _marks(axes: Any, trained_liquid: int, trained_glass: int, labelled: bool) -> None:
+    """Vertical lines at T_g and at the training data."""
+    lines = (
+        (GLASS_TRANSITION_SNAPSHOT, "0.3", "--", "next to the assumed T_g = 0.21"),
+        (trained_liquid, LIQUID_COLOUR, "-.", f"training data: liquid {trained_liquid}"),
+        (trained_glass, GLASS_COLOUR, "-.", f"training data: glass {trained_glass}"),
+    )
+    for index, colour, style, label in lines:
+        axes.axvline(index, color=colour, linestyle=style, linewidth=1, label=label if labelled else None)
+
+
+def _temperature_axis(axes: Any) -> None:
+    """The set temperature along the upper edge; it is linear in the index."""
+    ticks = range(0, INTERVALS + 1, TICK_EVERY)
+    upper = axes.secondary_xaxis("top")
+    upper.set_xticks(ticks, [f"{temperature(index):.2f}" for index in ticks])
+    upper.set_xlabel("set temperature")

@@ -1,0 +1,110 @@
+"""A registered model behind a real `mlflow models serve`."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from glassliquid.dataset.description import Dataset
+from glassliquid.dataset.load import load_split
+from glassliquid.evaluation.predict import predict_logits
+from glassliquid.evaluation.scores import glass_probabilities
+from glassliquid.simulation.split import Split
+from glassliquid.tracking.registry import find_model
+from tests.commands.conftest import Command
+
+pytestmark = pytest.mark.slow
+
+NAME = "served-test"
+START_S = 120
+SETTINGS = {"batch_size": 14, "iterations": 10, "batches_per_iteration": 4, "register_as": NAME}
+
+
+@pytest.fixture(scope="module")
+def address(
+    command: Command, environment: dict[str, str], data_dir: Path, dataset: Dataset, tmp_path_factory
+) -> Iterator[str]:
+    """Where the server of a freshly registered version answers."""
+    done = command("train", data_dir=data_dir, **SETTINGS)
+    assert done.returncode == 0, done.stderr
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = tmp_path_factory.mktemp("serving") / "server.log"
+    serve = ["models", "serve", "-m", f"models:/{NAME}@data_liquid5", "--env-manager", "local", "-p", str(port)]
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "mlflow", *serve, "-h", "127.0.0.1"],
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # its workers are in its process group, which is stopped as a whole
+        )
+    try:
+        _wait(f"http://127.0.0.1:{port}/ping", server, log)
+        yield f"http://127.0.0.1:{port}/invocations"
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGTERM)
+        server.wait(30)
+
+
+def _wait(url: str, server: subprocess.Popen, log: Path) -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        with contextlib.suppress(urllib.error.URLError, ConnectionError):
+            urllib.request.urlopen(url, timeout=5)
+            return
+        assert server.poll() is None, log.read_text()
+        time.sleep(0.3)
+    pytest.fail(f"no answer within {START_S} s: {log.read_text()}")
+
+
+def ask(address: str, inputs: object) -> tuple[int, dict]:
+    body = json.dumps({"inputs": inputs}).encode()
+    request = urllib.request.Request(address, body, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def test_it_answers_images_with_the_probability_of_glass(
+    address: str, tracking_uri: str, dataset: Dataset, data_dir: Path
+):
+    import mlflow
+
+    mlflow.set_tracking_uri(tracking_uri)
+    version = mlflow.MlflowClient().get_model_version_by_alias(NAME, "data_liquid5")
+    model = find_model(version.run_id, data_dir / "runs").model
+    images = np.array(load_split(dataset, Split.TEST).images)
+    expected = glass_probabilities(predict_logits(model, images, next(model.parameters()).device))
+    for batch in (images, images[:1]):
+        status, answer = ask(address, batch.tolist())
+        assert status == 200, answer
+        # The exported program may add in another order than the network.
+        np.testing.assert_allclose(answer["predictions"], expected[: len(batch)], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("wrong", ["another size", "not uint8", "no image"])
+def test_what_is_not_an_image_is_refused(address: str, wrong: str):
+    inputs = {
+        "another size": np.zeros((1, 32, 32, 3), int).tolist(),
+        "not uint8": np.full((1, 64, 64, 3), 256).tolist(),
+        "no image": "glass?",
+    }[wrong]
+    status, answer = ask(address, inputs)
+    assert status == 400
+    assert answer["message"]
