@@ -164,7 +164,9 @@ def tracked_run(
 
     connect()
     given = os.environ.pop(RUN_ID_VARIABLE, None)
-    first_tags = {TAG_STAGE: stage, **_code_version(), **liveness.identity_tags(), **(tags or {})}
+    # As text: a server refuses a number, which a database takes.
+    first_tags = {TAG_STAGE: stage, **_code_version(), **liveness.identity_tags()}
+    first_tags |= {key: str(value) for key, value in (tags or {}).items()}
     active = mlflow.start_run(
         run_id=run_id or given, nested=parent is not None, parent_run_id=parent, run_name=name, tags=first_tags
     )
