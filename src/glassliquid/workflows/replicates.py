@@ -106,7 +106,7 @@ def _train_one(
         test, model_uri = conclude_run(one, child, splits)
         child.tags({TAG_MODEL: model_uri})
         found = headline(outcome, test)
-        child.describe(f"{one.caption}\n\n{found}")
+        child.describe(f"{found}\n\n{one.caption}")
         print(f"Replicate {number} of {job.repeats}: {found}", flush=True)
 
 
@@ -138,7 +138,7 @@ def _summarise(job: TrainJob, tracked: TrackedRun, dataset: Dataset, finished: l
         f"{len(finished)} replicates: {'; '.join(sentences)}; {len(collapsed)} collapsed. "
         f"Best: replicate {best.tags[TAG_REPLICATE]}. {registered}"
     )
-    tracked.describe(f"{job.caption}\n\n{found_text}")
+    tracked.describe(f"{found_text}\n\n{job.caption}")
     return found_text
 
 

@@ -51,7 +51,7 @@ def run(job: TrainJob, watch_for_stop: WatchForStop) -> None:
         except Stopped as stopped:
             sentence = f"{stopped} {how_to_go_on(tracked.run_id, job.data_dir)}"
             # Also on the run's page: `mlflow run` marks a run that Ctrl-C stopped as FAILED, whatever this process says.
-            tracked.describe(f"{job.caption}\n\n{sentence}")
+            tracked.describe(f"{sentence}\n\n{job.caption}")
             raise Stopped(sentence) from stopped
         print(found)
 
@@ -63,5 +63,5 @@ def _train(
     test, model_uri = conclude_run(job, tracked, splits)
     registered = register_best(job, model_uri, tracked.run_id, splits.dataset, outcome.progress.best_accuracy)
     found = f"{headline(outcome, test)} {registered}"
-    tracked.describe(f"{job.caption}\n\n{found}")
+    tracked.describe(f"{found}\n\n{job.caption}")
     return found
