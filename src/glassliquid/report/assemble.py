@@ -272,7 +272,8 @@ def _conclusion(run: PastRun) -> str:
 
 
 def _error(run: PastRun) -> list[str]:
-    return [f"It {run.status.lower()}: {run.tags['error']}"] if "error" in run.tags else []
+    """Why a run ended early, if it said so; one that was continued and has finished since keeps its old words."""
+    return [f"Reason given: {run.tags['error']}"] if "error" in run.tags and run.status != "FINISHED" else []
 
 
 def _says_nothing(run: PastRun) -> bool:
