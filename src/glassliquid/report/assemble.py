@@ -93,7 +93,7 @@ def assemble(
             children.setdefault(parent.run_id, []).append(run)
         elif run.stage not in content.LEFT_OUT and not _says_nothing(run):
             top.append(run)
-    trained = content.trainings(runs)
+    trained = [run for run in content.trainings(runs) if not _says_nothing(run)]
     unfinished = [run for run in runs if run.status != "FINISHED" and run.stage not in content.LEFT_OUT]
     datasets = builder.datasets(runs, trained)
     return content.Log(
