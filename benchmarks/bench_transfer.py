@@ -64,31 +64,35 @@ def scoring(found, ensemble, recipe) -> None:
     rows = [
         (
             name,
-            spread([len(images) / t for t in found_times], 0),
-            spread(ratios(times["bare network"], found_times)),
+            spread([len(images) / wall for wall, _ in found_times], 0),
+            *(spread(ratios(times["bare network"], found_times, clock)) for clock in (0, 1)),
             target,
         )
         for (name, found_times), target in zip(times.items(), ("", ">= 0.9", ""), strict=True)
     ]
     title = f"Scoring {len(images)} images of {recipe.image_size} pixels, {ROUNDS} rounds in turn"
-    print_table(title, ("what", "images a second", "of the bare network's speed", "target"), rows)
+    print_table(title, ("what", "images a second", "of the bare network's speed", "by processor time", "target"), rows)
 
 
-def in_turn(cases: dict[str, Callable[[], None]]) -> dict[str, list[float]]:
-    """Seconds of each case in each round; a first round warms up."""
-    times: dict[str, list[float]] = {name: [] for name in cases}
+Times = list[tuple[float, float]]
+"""Seconds by the clock and of processor time, one pair a round."""
+
+
+def in_turn(cases: dict[str, Callable[[], None]]) -> dict[str, Times]:
+    """Times of each case in each round; a first round warms up."""
+    times: dict[str, Times] = {name: [] for name in cases}
     for round_number in range(ROUNDS + 1):
         for name, case in cases.items():
-            started = time.perf_counter()
+            started, used = time.perf_counter(), time.process_time()
             case()
             if round_number:
-                times[name].append(time.perf_counter() - started)
+                times[name].append((time.perf_counter() - started, time.process_time() - used))
     return times
 
 
-def ratios(reference: list[float], times: list[float]) -> list[float]:
-    """Speed relative to the reference, round by round."""
-    return [a / b for a, b in zip(reference, times, strict=True)]
+def ratios(reference: Times, times: Times, clock: int) -> list[float]:
+    """Speed relative to the reference, round by round, by the clock (0) or by processor time (1)."""
+    return [a[clock] / b[clock] for a, b in zip(reference, times, strict=True)]
 
 
 def whole(job: transfer_eval.TransferJob) -> None:
