@@ -26,3 +26,7 @@ class Layout:
     def runs(self) -> Path:
         """Folder of the checkpoints and journals of training runs, one folder a run id."""
         return self.data_dir / "runs"
+
+    def sweep(self, study: str) -> Path:
+        """Folder of a sweep's study."""
+        return self.data_dir / "sweeps" / check_name("study", study)
