@@ -7,11 +7,13 @@ from typing import Any
 
 from glassliquid.sweep.study import PRUNED, Row, Study
 
+VALUE = "validation accuracy"
+
 
 def figures(study: Study, rows: list[Row], names: list[str]) -> Iterator[tuple[str, Any]]:
     """Give each picture's name and figure: history, importances, slice and contour, those that there are data for.
 
-    Importances need accuracies that differ, contours two settings that were varied.
+    Importances and contours need accuracies that differ and two settings that were varied.
     """
     import matplotlib
 
@@ -20,21 +22,18 @@ def figures(study: Study, rows: list[Row], names: list[str]) -> Iterator[tuple[s
     from optuna.visualization import matplotlib as draw
 
     plain, varied = _plain(study, rows), _varied(rows, names)
-    drawn: list[tuple[str, Callable[[], Any]]] = [("history", lambda: draw.plot_optimization_history(plain))]
+    drawn: list[tuple[str, Callable[[], Any]]] = [
+        ("history", lambda: draw.plot_optimization_history(plain, target_name=VALUE))
+    ]
     if varied:
-        drawn.append(("slice", lambda: draw.plot_slice(plain, varied)))
-    if len(varied) > 1:
-        drawn.append(("contour", lambda: draw.plot_contour(plain, varied)))
-        if _differ(rows):
-            drawn.append(("importances", lambda: draw.plot_param_importances(plain, params=varied)))
+        drawn.append(("slice", lambda: draw.plot_slice(plain, varied, target_name=VALUE)))
+    if len(varied) > 1 and _differ(rows):
+        drawn.append(("contour", lambda: draw.plot_contour(plain, varied, target_name=VALUE)))
+        drawn.append(("importances", lambda: draw.plot_param_importances(plain, params=varied, target_name=VALUE)))
     for name, make in drawn:
         with _quiet():
             axes = make()
         figure = (axes if hasattr(axes, "figure") else axes.flat[0]).figure
-        for each in figure.axes:
-            each.set_title(each.get_title().replace("Objective Value", "validation accuracy"))
-            for label in (each.xaxis.label, each.yaxis.label):
-                label.set_text(label.get_text().replace("Objective Value", "validation accuracy"))
         try:
             yield name, figure
         finally:
@@ -47,16 +46,15 @@ def page(study: Study, rows: list[Row], names: list[str]) -> str:
 
     plain, varied = _plain(study, rows), _varied(rows, names)
     drawn: list[Callable[[], Any]] = [
-        lambda: draw.plot_parallel_coordinate(plain, varied or None, target_name="validation accuracy"),
-        lambda: draw.plot_optimization_history(plain, target_name="validation accuracy"),
+        lambda: draw.plot_parallel_coordinate(plain, varied or None, target_name=VALUE),
+        lambda: draw.plot_optimization_history(plain, target_name=VALUE),
         lambda: draw.plot_intermediate_values(plain),
     ]
     if varied:
-        drawn.append(lambda: draw.plot_slice(plain, varied, target_name="validation accuracy"))
-    if len(varied) > 1:
-        drawn.append(lambda: draw.plot_contour(plain, varied, target_name="validation accuracy"))
-        if _differ(rows):
-            drawn.append(lambda: draw.plot_param_importances(plain, params=varied))
+        drawn.append(lambda: draw.plot_slice(plain, varied, target_name=VALUE))
+    if len(varied) > 1 and _differ(rows):
+        drawn.append(lambda: draw.plot_contour(plain, varied, target_name=VALUE))
+        drawn.append(lambda: draw.plot_param_importances(plain, params=varied, target_name=VALUE))
     parts: list[str] = []
     for make in drawn:
         with _quiet():

@@ -1,5 +1,7 @@
 """Where studies are kept: a file by default, or any database that Optuna can use."""
 
+import random
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,9 @@ CONNECT_WITHIN_S = 10
 """How long a database server may take to answer."""
 WAIT_FOR_LOCK_S = 60
 """How long a process waits while another one writes into the same SQLite file."""
+
+ATTEMPTS = 6
+"""How often the tables of a fresh database are tried to be made."""
 
 
 def open_storage(address: str) -> Any:
@@ -35,10 +40,7 @@ def open_storage(address: str) -> Any:
     # A connection that the server has closed meanwhile is opened again.
     options = {"connect_args": arguments.get(url.get_backend_name(), {}), "pool_pre_ping": True}
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            storage = optuna.storages.RDBStorage(url.render_as_string(hide_password=False), options)
-            return optuna.storages.get_storage(storage)
+        return optuna.storages.get_storage(_with_tables(url.render_as_string(hide_password=False), options))
     except (ImportError, NoSuchModuleError) as error:
         raise UserError(
             f"storage is {shown!r}, and there is no driver for it ({_reason(error)}): install one (for PostgreSQL: "
@@ -49,6 +51,23 @@ def open_storage(address: str) -> Any:
             f"The storage {shown} cannot be used ({_reason(error)}): start the server or correct the address, or pass "
             "storage=auto, which is a file."
         ) from error
+
+
+def _with_tables(address: str, options: dict[str, Any]) -> Any:
+    """The storage; when two commands make the tables of a fresh database at once, one of them finds half of them there."""
+    import optuna
+    from sqlalchemy.exc import IntegrityError, ProgrammingError
+
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return optuna.storages.RDBStorage(address, options)
+        except (IntegrityError, ProgrammingError):
+            if attempt == ATTEMPTS:
+                raise
+            time.sleep(attempt * random.random())
+    raise AssertionError("not reached")
 
 
 def sqlite_file(address: str) -> Path | None:

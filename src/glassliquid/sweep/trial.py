@@ -51,6 +51,8 @@ class Trial:
 
         chooses, gives_up = make_sampler(sampler, seed, row.slot), make_pruner(pruner, iterations, eval_every)
         self._study = kept.load_optuna_study(storage, study, chooses, gives_up)
+        # Optuna's cache takes reports only on trials that this process has read.
+        self._study.get_trials(deepcopy=False)
         self._trial = optuna.trial.Trial(self._study, row.trial_id)
         self.number = row.number
         self.settings = space.suggest(self._trial)
