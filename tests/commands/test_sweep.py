@@ -20,7 +20,7 @@ from tests.commands.conftest import PROJECT, Command
 from tests.commands.test_bad_input import assert_one_sentence
 
 SMALL = {"batch_sizes": "4,8", "iterations": 4, "eval_every": 2, "pruner": "none", "register_as": "none"}
-LONG = {**SMALL, "iterations": 40, "eval_every": 10, "trials": 12, "jobs": 2}
+LONG = {**SMALL, "iterations": 20, "eval_every": 10, "trials": 12, "jobs": 2}
 """Trials that take a second or more, so that there is a middle of a sweep to kill something in."""
 
 

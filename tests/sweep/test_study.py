@@ -183,17 +183,17 @@ def test_hyperband_gives_up_some_of_many_bad_trials(address: str):
     assert kept.PRUNED in states
 
 
-def test_a_silent_command_is_noticed_by_its_beats(address: str, monkeypatch: pytest.MonkeyPatch):
+def test_a_silent_command_is_noticed_by_its_beats(address: str):
     study = opened(address)
     study.queue(2, None)
     quiet, living = study.claim(2, OWNER), study.claim(2, OWNER)
-    assert study.silent(study.rows()) == []
-    monkeypatch.setattr(kept, "SILENT_AFTER_S", -1.0)
+    assert study.silent(study.rows(), now=1000) == []
     study.beat(living.trial_id)
-    # The living trial's beat has changed since the last look, and starts its time anew.
-    monkeypatch.setattr(kept, "SILENT_AFTER_S", 0.0)
-    first = {row.trial_id for row in study.silent(study.rows())}
-    assert quiet.trial_id in first
+    assert study.silent(study.rows(), now=1119) == []
+    study.beat(living.trial_id)
+    assert [row.number for row in study.silent(study.rows(), now=1121)] == [quiet.number]
+    # A trial that was claimed by a command that died before it could say so is silent too.
+    assert [row.number for row in study.silent(study.rows(), now=1300)] == [quiet.number, living.number]
 
 
 @pytest.mark.parametrize(

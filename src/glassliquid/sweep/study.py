@@ -10,6 +10,7 @@ again with the same settings. So nothing is lost or counted twice, whoever dies 
 """
 
 import contextlib
+import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ DONE = (COMPLETE, PRUNED, FAILED)
 DEFINITION = "definition"
 """On the study: what is searched and what is held fixed."""
 PARENT_RUN = "parent_run"
-"""On the study: the MLflow run that its trials belong to."""
+"""On the study, with a fingerprint of the tracking store behind it: the MLflow run there that its trials belong to."""
 SLOT, OWNER, BEAT, ERROR, DISCARDED, AGAIN = "slot", "owner", "beat", "error", "discarded", "again_after"
 """On a trial: its slot, the process that claimed it, a number that grows while that process lives, why it failed, that it
 was queued twice, and the trial that was killed before it."""
@@ -66,15 +67,14 @@ class Study:
         """The study's name."""
         return str(self.optuna.study_name)
 
-    @property
-    def parent_run(self) -> str | None:
-        """The MLflow run that the trials belong to."""
-        run_id = self.optuna.user_attrs.get(PARENT_RUN)
+    def parent_run(self, store: str) -> str | None:
+        """The MLflow run that the trials belong to, for commands that use this tracking store."""
+        run_id = self.optuna.user_attrs.get(_parent_key(store))
         return None if run_id is None else str(run_id)
 
-    def adopt(self, run_id: str) -> None:
-        """Let the trials belong to this MLflow run."""
-        self.optuna.set_user_attr(PARENT_RUN, run_id)
+    def adopt(self, run_id: str, store: str) -> None:
+        """Let the trials belong to this MLflow run, for commands that use this tracking store."""
+        self.optuna.set_user_attr(_parent_key(store), run_id)
 
     def rows(self) -> list[Row]:
         """All trials but discarded ones, by number."""
@@ -136,9 +136,11 @@ class Study:
             return bool(self._storage.set_trial_state_values(trial_id, TrialState.FAIL))
         return False
 
-    def silent(self, rows: list[Row]) -> list[Row]:
-        """Running trials whose beat has not changed for two minutes, by the clock of this machine alone."""
-        now = time.monotonic()
+    def silent(self, rows: list[Row], now: float) -> list[Row]:
+        """Running trials whose beat has not changed for two minutes.
+
+        Only `now`, the time of this process [s], counts: the clocks of two machines need not agree.
+        """
         running = {row.trial_id: row for row in rows if row.state == RUNNING}
         for trial_id, row in running.items():
             beat = row.attributes.get(BEAT)
@@ -205,6 +207,11 @@ def _active(rows: list[Row]) -> dict[int, Row]:
         if row.state != KILLED:
             active.setdefault(row.slot, row)
     return active
+
+
+def _parent_key(store: str) -> str:
+    # The store's address may hold a password.
+    return f"{PARENT_RUN}:{hashlib.sha256(store.encode()).hexdigest()[:16]}"
 
 
 def _definition(study: Any) -> dict[str, Any] | None:

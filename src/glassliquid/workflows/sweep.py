@@ -44,7 +44,7 @@ def run(job: SweepJob, watch_for_stop: WatchForStop) -> None:
     _check_apart(address, store)
     with _alone(address), contextlib.ExitStack() as stack:
         study = open_study(open_storage(address), name, job.definition(dataset))
-        parent, joins = _parent_of(study)
+        parent, joins = _parent_of(study, store)
         runs_folder = Layout(job.data_dir).runs
         title = f"sweep {name}"
         tracked = stack.enter_context(tracked_run("sweep", title, runs_folder, None if joins else parent))
@@ -54,7 +54,7 @@ def run(job: SweepJob, watch_for_stop: WatchForStop) -> None:
                 f"This command works on the study {name}; its trials and its table are in the run `{parent}`."
             )
         else:
-            _introduce(job, study, tracked, dataset)
+            _introduce(job, study, tracked, dataset, store)
         trials_of = str(parent) if joins else tracked.run_id
         should_stop = stopper(job.max_hours, watch_for_stop())
         print(_beginning(job, study, address, str(device)), flush=True)
@@ -63,7 +63,11 @@ def run(job: SweepJob, watch_for_stop: WatchForStop) -> None:
         except Stopped as stopped:
             raise Stopped(f"{stopped} Run the same command again to continue: {sweep_line(job)}") from stopped
         if joins:
-            print(f"The study {name} is complete ({counts(rows)}); its table is in the run {parent}.")
+            found = find_run(str(parent))
+            where = f"its table is in the run {parent}"
+            if found is not None and found.status == "RUNNING" and found.lives_in is None:
+                where = "the command that was to make its table has died: run the same command again for it"
+            print(f"The study {name} is complete ({counts(rows)}); {where}.")
             return
         print(_conclude(job, study, rows, tracked, dataset, on_cpu=device.type == "cpu"))
 
@@ -117,19 +121,20 @@ def _alone(address: str) -> Iterator[None]:
         yield
 
 
-def _parent_of(study: Study) -> tuple[str | None, bool]:
+def _parent_of(study: Study, store: str) -> tuple[str | None, bool]:
     """The run that the study's trials belong to, if it is in this tracking store, and whether it lives in another process."""
     deadline = time.monotonic() + PARENT_WITHIN_S
-    while not study.created and study.parent_run is None and not study.rows() and time.monotonic() < deadline:
+    while not (study.created or study.parent_run(store) or study.rows()) and time.monotonic() < deadline:
         time.sleep(0.2)
-    stored = None if study.parent_run is None else find_run(study.parent_run)
+    run_id = study.parent_run(store)
+    stored = None if run_id is None else find_run(run_id)
     if stored is None:
         return None, False
     return stored.run_id, stored.lives_in is not None
 
 
-def _introduce(job: SweepJob, study: Study, tracked: TrackedRun, dataset: Dataset) -> None:
-    study.adopt(tracked.run_id)
+def _introduce(job: SweepJob, study: Study, tracked: TrackedRun, dataset: Dataset, store: str) -> None:
+    study.adopt(tracked.run_id, store)
     tracked.tags({TAG_STUDY: study.name})
     tracked.json({**job.definition(dataset), "study": study.name}, "config.json")
     tracked.dataset(dataset, context="training")

@@ -81,7 +81,10 @@ class Workers:
     def end(self) -> None:
         """End the processes; what they were running is marked as killed."""
         for worker in self._workers:
-            if worker.process.is_alive():
+            # One that waits for a trial is told that there are no more; one that trains ends its iteration.
+            with contextlib.suppress(OSError):
+                worker.pipe.send(None)
+            if worker.process.is_alive() and worker.row is not None:
                 worker.process.terminate()
         deadline = time.monotonic() + END_WITHIN_S
         for worker in self._workers:
@@ -148,7 +151,7 @@ class Workers:
     def _mark_dead(self, rows: list[Row]) -> None:
         """Mark the running trials of commands that are dead: at once on this machine, after a silence on another."""
         mine = {worker.row.trial_id for worker in self._workers if worker.row is not None}
-        silent = {row.trial_id for row in self._study.silent(rows)}
+        silent = {row.trial_id for row in self._study.silent(rows, time.monotonic())}
         for row in rows:
             if row.state != kept.RUNNING or row.trial_id in mine:
                 continue
