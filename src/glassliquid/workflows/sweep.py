@@ -14,7 +14,7 @@ from glassliquid.sweep.storage import hide_password, open_storage, same_database
 from glassliquid.sweep.study import Row, Study, open_study
 from glassliquid.tracking.run import TrackedRun, tracked_run
 from glassliquid.tracking.store import connect
-from glassliquid.tracking.stored import find_run
+from glassliquid.tracking.stored import children_of, comparison_link, find_run
 from glassliquid.training.device import choose_device
 from glassliquid.workflows.layout import Layout
 from glassliquid.workflows.make_data import require_dataset
@@ -22,13 +22,15 @@ from glassliquid.workflows.progress_bar import progress_bar
 from glassliquid.workflows.replicates import TAG_MODEL
 from glassliquid.workflows.sweep_job import SweepJob, sweep_line, train_line
 from glassliquid.workflows.sweep_table import as_csv, best_of, counts, markdown, percent
-from glassliquid.workflows.sweep_trial import MODEL_RUN, RUN, TAG_STUDY
+from glassliquid.workflows.sweep_trial import MODEL_RUN, RUN, TAG_STATE, TAG_STUDY
 from glassliquid.workflows.sweep_workers import cores, threads_of, workers_of
 from glassliquid.workflows.train import WatchForStop
 from glassliquid.workflows.training_run import conclude_run, load_training_splits, register_best, stopper
 
 TAG_JOINS = "joins"
 """On the run of a further command that works on a study: the run that has the study's trials and table."""
+MOST_COMPARED = 100
+"""Trials behind the link to MLflow's comparison, whose address must not grow without limit."""
 PARENT_WITHIN_S = 30.0
 """How soon after it made a study a command says which run the trials belong to."""
 
@@ -186,7 +188,9 @@ def _conclude(job: SweepJob, study: Study, rows: list[Row], tracked: TrackedRun,
     tracked.text(line + "\n", "best_trial.txt")
     tracked.metrics({"best_val_accuracy": best.value or 0.0, "best_trial": best.number})
     tracked.tags({"best_run": best.attributes[RUN]})
-    tracked.describe(f"{job.caption}\n\n" + "\n\n".join([*found[:3], f"`{line}`", table]))
+    here = [child.run_id for child in children_of(tracked.run_id) if child.tags.get(TAG_STATE) == kept.COMPLETE]
+    compare = f"[Compare the trials in parallel coordinates]({comparison_link(here[:MOST_COMPARED])})" if here else ""
+    tracked.describe(f"{job.caption}\n\n" + "\n\n".join([*found[:3], f"`{line}`", compare, table]))
     return "\n" + "\n\n".join([table, *found])
 
 
