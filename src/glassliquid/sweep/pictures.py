@@ -34,6 +34,8 @@ def figures(study: Study, rows: list[Row], names: list[str]) -> Iterator[tuple[s
         with _quiet():
             axes = make()
         figure = (axes if hasattr(axes, "figure") else axes.flat[0]).figure
+        if name == "importances":
+            figure.tight_layout()  # long names of settings would be cut off
         try:
             yield name, figure
         finally:
