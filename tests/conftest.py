@@ -87,8 +87,8 @@ def dataset(data_dir: Path, ensemble: Ensemble, recipe: Recipe, pool: LocalPool)
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
     """Address of a PostgreSQL server that is started for the tests of one process."""
-    with server() as address:
-        yield address
+    with server() as running:
+        yield running.address
 
 
 @pytest.fixture

@@ -8,12 +8,22 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 USER = "postgres"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server."""
+
+    address: str
+    stop: Callable[[], None]
+    start: Callable[[], None]
 
 
 def binaries() -> Path | None:
@@ -28,8 +38,8 @@ def binaries() -> Path | None:
 
 
 @contextlib.contextmanager
-def server() -> Iterator[str]:
-    """Start a server on a free port of this machine; give the address of its database; stop it at the end."""
+def server() -> Iterator[Server]:
+    """Start a server on a free port of this machine; stop it at the end."""
     place = binaries()
     if place is None:
         pytest.skip("no PostgreSQL: neither its programs nor the package pgserver are installed")
@@ -50,11 +60,21 @@ def server() -> Iterator[str]:
         call(str(place / "initdb"), "-D", str(data), "-U", USER, "-A", "trust", "-N", "--encoding=UTF8")
         port = _free_port()
         settings = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-        call(str(place / "pg_ctl"), "-D", str(data), "-w", "-l", str(folder / "log"), "-o", settings, "start")
+
+        def control(*arguments: str) -> None:
+            call(str(place / "pg_ctl"), "-D", str(data), "-w", *arguments)
+
+        def start() -> None:
+            control("-l", str(folder / "log"), "-o", settings, "start")
+
+        def stop() -> None:
+            control("-m", "immediate", "stop")
+
+        start()
         try:
-            yield f"postgresql://{USER}@127.0.0.1:{port}/{USER}"
+            yield Server(f"postgresql://{USER}@127.0.0.1:{port}/{USER}", stop, start)
         finally:
-            call(str(place / "pg_ctl"), "-D", str(data), "-m", "immediate", "-w", "stop")
+            stop()
 
 
 def _unprivileged(folder: Path) -> dict[str, int]:

@@ -18,6 +18,7 @@ import pytest
 from glassliquid.dataset.description import Dataset
 from tests.commands.conftest import PROJECT, Command
 from tests.commands.test_bad_input import assert_one_sentence
+from tests.postgresql import server
 
 SMALL = {"batch_sizes": "4,8", "iterations": 4, "eval_every": 2, "pruner": "none", "register_as": "none"}
 LONG = {**SMALL, "iterations": 20, "eval_every": 10, "trials": 12, "jobs": 2}
@@ -279,6 +280,22 @@ def test_two_commands_join_a_postgresql_study_one_is_killed_and_the_count_is_exa
     assert sum("is complete" in output for output in outputs) == 1
     # Both took part.
     assert len({run.data.tags["process"] for run in trials(store, "joined")}) >= 2
+
+
+@pytest.mark.slow
+@pytest.mark.faults
+def test_a_database_that_is_away_for_a_while_costs_nothing(start, store, dataset, data_dir):
+    with server() as database:
+        settings = {**LONG, "trials": 5, "study": "away", "storage": database.address}
+        process = start(data_dir=data_dir, **settings)
+        wait_for(lambda: len(running(store, "away")) == 2)
+        database.stop()
+        time.sleep(8)
+        assert process.poll() is None
+        database.start()
+        out, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, out
+    assert_complete(store, "away", 5, 0)
 
 
 WRONG = [

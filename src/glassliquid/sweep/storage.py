@@ -1,8 +1,10 @@
 """Where studies are kept: a file by default, or any database that Optuna can use."""
 
+import contextlib
 import random
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,21 @@ WAIT_FOR_LOCK_S = 60
 
 ATTEMPTS = 6
 """How often the tables of a fresh database are tried to be made."""
+
+
+class StorageSilent(Exception):
+    """The storage does not answer at the moment."""
+
+
+@contextlib.contextmanager
+def answering() -> Iterator[None]:
+    """Raise StorageSilent for what goes wrong between Optuna and its storage in the block."""
+    from optuna.exceptions import StorageInternalError
+
+    try:
+        yield
+    except StorageInternalError as error:
+        raise StorageSilent(_reason(error)) from error
 
 
 def open_storage(address: str) -> Any:

@@ -9,8 +9,9 @@ from glassliquid.errors import Stopped
 from glassliquid.sweep import study as kept
 from glassliquid.sweep.algorithms import make_pruner, make_sampler
 from glassliquid.sweep.space import SearchSpace
+from glassliquid.sweep.storage import StorageSilent, answering
 
-STORE_WITHIN_S = 120.0
+STORE_WITHIN_S = 300.0
 """How long the end of a trial waits for a storage that does not answer, before its result is given up."""
 RETRY_AFTER_S = 2.0
 
@@ -67,9 +68,7 @@ class Trial:
 
         A storage that does not answer at the moment only means that nothing is given up.
         """
-        from optuna.exceptions import StorageInternalError
-
-        with contextlib.suppress(StorageInternalError):
+        with contextlib.suppress(StorageSilent), answering():
             self._trial.report(value, step)
             if self._trial.should_prune():
                 raise GivenUp
@@ -91,18 +90,19 @@ class Trial:
         return self._end("FAIL", {})
 
     def _end(self, state: str, facts: Mapping[str, Any], value: float | None = None) -> bool:
-        from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+        from optuna.exceptions import UpdateFinishedTrialError
         from optuna.trial import TrialState
 
         deadline = time.monotonic() + STORE_WITHIN_S
         while True:
             try:
-                self.note(facts)
-                ended = self._study.tell(self._trial, value, TrialState[state], skip_if_finished=True)
+                with answering():
+                    self.note(facts)
+                    ended = self._study.tell(self._trial, value, TrialState[state], skip_if_finished=True)
                 return bool(ended.state == TrialState[state])
             except UpdateFinishedTrialError:
                 return False
-            except StorageInternalError:
+            except StorageSilent:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(RETRY_AFTER_S)

@@ -24,8 +24,9 @@ def progress_bar(doing: str, unit: str) -> Iterator[Report]:
     from tqdm import tqdm
 
     terminal = sys.stderr.isatty()
+    # The time left follows from the mean speed so far: calls that find nothing new must not count as slowness.
     bar = tqdm(
-        desc=doing, unit=f" {unit}", mininterval=0.2 if terminal else LOG_EVERY_S, dynamic_ncols=terminal, smoothing=0.1
+        desc=doing, unit=f" {unit}", mininterval=0.2 if terminal else LOG_EVERY_S, dynamic_ncols=terminal, smoothing=0
     )
 
     def report(done: int, total: int, note: str = "") -> None:

@@ -15,7 +15,9 @@ from typing import Any
 
 from glassliquid.errors import Stopped, UserError
 from glassliquid.sweep import study as kept
+from glassliquid.sweep.storage import StorageSilent, answering
 from glassliquid.sweep.study import Row, Study
+from glassliquid.sweep.trial import STORE_WITHIN_S
 from glassliquid.tracking.liveness import SIGN_EVERY_S, identity_tags, living_process, sign_of_life
 from glassliquid.tracking.run import TrackedRun
 from glassliquid.tracking.upkeep import mark_killed
@@ -61,22 +63,36 @@ class Workers:
             Stopped: `should_stop` answered True; trials that ran are marked.
             UserError: a trial cannot be run at all, or none of the first can be trained.
         """
-        points = self._job.points
+        points, answered_at = self._job.points, time.monotonic()
         while True:
+            if should_stop():
+                raise Stopped("The sweep was stopped; trials that have ended stay, those that ran will be run again.")
+            try:
+                rows = self._look(slots, points, report)
+                if len(kept.done(rows, slots)) >= slots:
+                    return rows
+                answered_at = time.monotonic()
+            except StorageSilent as error:
+                # The workers train on meanwhile, and their results wait as long.
+                if time.monotonic() - answered_at > STORE_WITHIN_S:
+                    raise UserError(
+                        f"The storage has not answered for {STORE_WITHIN_S:.0f} s ({error}): start it and run the same command "
+                        "again."
+                    ) from error
+            self._give_signs(tracked)
+            self._wait()
+
+    def _look(self, slots: int, points: list[dict[str, float]] | None, report: Report) -> list[Row]:
+        """Look at all trials, mark dead ones, hand out new ones."""
+        with answering():
             self._study.queue(slots, points)
             rows = self._study.rows()
             report(rows)
-            if len(kept.done(rows, slots)) >= slots:
-                return rows
             _check_hope(rows)
-            if should_stop():
-                raise Stopped(
-                    "The sweep was stopped; trials that have ended are kept, those that ran will be run again."
-                )
             self._mark_dead(rows)
             self._hand_out(slots)
-            self._give_signs(tracked)
-            self._wait()
+            self._beat()
+            return rows
 
     def end(self) -> None:
         """End the processes; what they were running is marked as killed."""
@@ -166,20 +182,27 @@ class Workers:
                 self._kill(row)
 
     def _kill(self, row: Row) -> None:
-        if not self._study.kill(row.trial_id):
-            return
-        # The run was made after the trial was claimed.
-        run_id = next((r.attributes.get(RUN) for r in self._study.rows() if r.trial_id == row.trial_id), None)
+        try:
+            with answering():
+                if not self._study.kill(row.trial_id):
+                    return
+                # The run was made after the trial was claimed.
+                run_id = next((r.attributes.get(RUN) for r in self._study.rows() if r.trial_id == row.trial_id), None)
+        except StorageSilent:
+            return  # the next command finds the trial, and that its owner is dead
         if run_id is not None:
             mark_killed(str(run_id), {TAG_STATE: kept.KILLED})
 
-    def _give_signs(self, tracked: TrackedRun) -> None:
+    def _beat(self) -> None:
         now = time.monotonic()
         if now - self._beaten_at >= BEAT_EVERY_S:
             self._beaten_at = now
             for worker in self._workers:
                 if worker.row is not None:
                     self._study.beat(worker.row.trial_id)
+
+    def _give_signs(self, tracked: TrackedRun) -> None:
+        now = time.monotonic()
         if now - self._signed_at >= SIGN_EVERY_S:
             self._signed_at = now
             tracked.tags(sign_of_life())
