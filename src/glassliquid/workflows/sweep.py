@@ -15,6 +15,7 @@ from glassliquid.sweep.study import Row, Study, open_study
 from glassliquid.tracking.run import TrackedRun, tracked_run
 from glassliquid.tracking.store import connect
 from glassliquid.tracking.stored import children_of, comparison_link, find_run
+from glassliquid.tracking.upkeep import same_end_time
 from glassliquid.training.device import choose_device
 from glassliquid.workflows.layout import Layout
 from glassliquid.workflows.make_data import require_dataset
@@ -190,7 +191,7 @@ def _conclude(job: SweepJob, study: Study, rows: list[Row], tracked: TrackedRun,
     tracked.tags({"best_run": best.attributes[RUN]})
     here = [child.run_id for child in children_of(tracked.run_id) if child.tags.get(TAG_STATE) == kept.COMPLETE]
     compare = f"[Compare the trials in parallel coordinates]({comparison_link(here[:MOST_COMPARED])})" if here else ""
-    tracked.describe(f"{job.caption}\n\n" + "\n\n".join([*found[:3], f"`{line}`", compare, table]))
+    tracked.describe(f"{job.caption}\n\n" + "\n\n".join([compare, *found[:3], f"`{line}`", table]))
     return "\n" + "\n\n".join([table, *found])
 
 
@@ -206,7 +207,10 @@ def _tested(job: SweepJob, best: Row, parent: str, dataset: Dataset) -> str:
         runs_folder = Layout(job.data_dir).runs
         splits = load_training_splits(dataset, job.device)
         one = job.training(job.config)
-        with tracked_run(stored.tags["stage"], stored.tags["mlflow.runName"], runs_folder, run_id, above) as tracked:
+        with (
+            same_end_time(run_id),
+            tracked_run(stored.tags["stage"], stored.tags["mlflow.runName"], runs_folder, run_id, above) as tracked,
+        ):
             test, model = conclude_run(one, tracked, splits)
             tracked.tags({TAG_MODEL: model})
             registered = register_best(one, model, run_id, dataset, accuracy)

@@ -156,7 +156,7 @@ def train_line(job: SweepJob, settings: Mapping[str, float], threads: int | None
 
 
 def sweep_line(job: SweepJob) -> str:
-    """The command that continues a sweep, with what differs from the defaults of `sweep`."""
+    """The command that continues a sweep: the search space and what differs from the defaults of `sweep`."""
     from glassliquid.sweep.storage import hide_password
 
     default = TrainConfig()
