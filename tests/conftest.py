@@ -17,6 +17,7 @@ from glassliquid.simulation.engine import Engine
 from glassliquid.simulation.ensemble import Ensemble, make_ensemble
 from glassliquid.simulation.protocol import PRESETS, Protocol
 from glassliquid.simulation.workers import LocalPool
+from tests.postgresql import server
 
 ROOT = Path(__file__).resolve().parents[1]
 SEED = 1
@@ -81,6 +82,13 @@ def recipe(ensemble: Ensemble) -> Recipe:
 def dataset(data_dir: Path, ensemble: Ensemble, recipe: Recipe, pool: LocalPool) -> Dataset:
     """Forty images of 64 pixels, liquid 5 against glass 200."""
     return make_dataset(data_dir / "datasets" / "data_liquid5", ensemble, recipe, pool, ignore_progress)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """Address of a PostgreSQL server that is started for the tests of one process."""
+    with server() as running:
+        yield running.address
 
 
 @pytest.fixture

@@ -78,12 +78,14 @@ def main(arguments: list[str]) -> int:
     if not arguments:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
         needs, test_needs = project["dependencies"], project["optional-dependencies"]["test"]
-        markers = {canonicalize_name(r.name): f"; {r.marker}" for r in map(Requirement, needs) if r.marker}
+        every = map(Requirement, [*needs, *test_needs])
+        markers = {canonicalize_name(r.name): f"; {r.marker}" for r in every if r.marker}
         run_pins = resolve(needs)
         lines = [f"{name}=={version}{markers.get(name, '')}\n" for name, version in run_pins.items()]
         LOCK.write_text(LOCK_HEAD + "".join(lines), encoding="utf-8")
         test_pins = resolve([*test_needs, "--constraint", str(LOCK)])
-        lines = [f"{name}=={version}\n" for name, version in test_pins.items() if name not in run_pins]
+        own = {name: version for name, version in test_pins.items() if name not in run_pins}
+        lines = [f"{name}=={version}{markers.get(name, '')}\n" for name, version in own.items()]
         TEST_LOCK.write_text(TEST_HEAD + "".join(lines), encoding="utf-8")
     elif arguments != ["--conda"]:
         print(__doc__)

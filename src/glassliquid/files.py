@@ -122,8 +122,8 @@ def remove_partials(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def locked(folder: Path, doing: str) -> Iterator[None]:
-    """Hold the lock of `folder`; while another process holds it, say so once and wait.
+def locked(folder: Path, doing: str | None) -> Iterator[None]:
+    """Hold the lock of `folder`; while another process holds it, say once what it is doing, if that takes long, and wait.
 
     The operating system frees the lock when its holder dies, so a killed command never blocks the next one.
     """
@@ -134,7 +134,10 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        print(f"Another command is {doing} in {folder}; waiting until it has finished.", file=sys.stderr, flush=True)
+        if doing is not None:
+            print(
+                f"Another command is {doing} in {folder}; waiting until it has finished.", file=sys.stderr, flush=True
+            )
         lock.acquire()
     try:
         yield

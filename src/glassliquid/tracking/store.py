@@ -36,9 +36,8 @@ def connect(folder: Path | None = None) -> str:
     mlflow.set_tracking_uri(address)
     try:
         if address.startswith("sqlite:///"):
-            with locked(
-                _lock_folder(Path(address.removeprefix("sqlite:///")).parent), "setting up the tracking database"
-            ):
+            # Without a word: the workers of a sweep come here for every trial, and each is through in a moment.
+            with locked(_lock_folder(Path(address.removeprefix("sqlite:///")).parent), None):
                 mlflow.MlflowClient().search_experiments(max_results=1)
         else:
             mlflow.MlflowClient().search_experiments(max_results=1)

@@ -1,7 +1,9 @@
 """Runs as they are kept in the tracking store, read back."""
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from glassliquid.errors import UserError
 from glassliquid.tracking.liveness import living_process
@@ -53,6 +55,14 @@ def children_of(run_id: str) -> list[StoredRun]:
         token = page.token
         if not token:
             return found
+
+
+def comparison_link(run_ids: list[str]) -> str:
+    """Address, within the MLflow page, of the comparison of some runs of one experiment: parallel coordinates and more."""
+    from mlflow import MlflowClient
+
+    experiment = MlflowClient().get_run(run_ids[0]).info.experiment_id
+    return f"#/compare-runs?runs={quote(json.dumps(run_ids))}&experiments={quote(json.dumps([experiment]))}"
 
 
 def metric_history(run_id: str) -> dict[str, list[tuple[int, float]]]:

@@ -1,10 +1,13 @@
 """What every command does for the runs before it: points that wait are sent, runs of dead processes are closed."""
 
+import contextlib
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from glassliquid.tracking.liveness import TAG_HOST, TAG_PROCESS, TAG_USER, identity_tags, living_process
 from glassliquid.tracking.metrics import send_pending
+from glassliquid.tracking.stored import children_of, find_run
 
 MOST_RUNS = 1000
 
@@ -35,3 +38,29 @@ def close_stale_runs(experiments: list[str]) -> list[str]:
     for run_id in stale:
         client.set_terminated(run_id, "KILLED")
     return stale
+
+
+def mark_killed(run_id: str, tags: Mapping[str, str]) -> None:
+    """Mark a run whose process was killed as KILLED, with its running children; a run of another store is left alone."""
+    from mlflow import MlflowClient
+
+    if find_run(run_id) is None:
+        return
+    client = MlflowClient()
+    for key, value in tags.items():
+        client.set_tag(run_id, key, value)
+    for child in children_of(run_id):
+        if child.status == "RUNNING":
+            client.set_terminated(child.run_id, "KILLED")
+    client.set_terminated(run_id, "KILLED")
+
+
+@contextlib.contextmanager
+def same_end_time(run_id: str) -> Iterator[None]:
+    """Let a finished run that is opened again in the block keep its duration on the MLflow page."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient()
+    ended = client.get_run(run_id).info.end_time
+    yield
+    client.set_terminated(run_id, "FINISHED", ended)

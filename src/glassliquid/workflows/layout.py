@@ -30,3 +30,7 @@ class Layout:
     def pictures(self, name: str) -> Path:
         """Folder of what `visualize` draws of one model and dataset."""
         return self.data_dir / "pictures" / name
+
+    def sweep(self, study: str) -> Path:
+        """Folder of a sweep's study."""
+        return self.data_dir / "sweeps" / check_name("study", study)

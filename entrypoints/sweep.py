@@ -1,0 +1,86 @@
+"""sweep: search batch size, dropout and more; one table of what was found, and the best model registered."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from entrypoints import shell
+from entrypoints.shell import (
+    AUTO_INTEGER,
+    AUTO_TEXT,
+    BOOLEAN,
+    INTEGER,
+    NUMBER,
+    OPTIONAL_INTEGER,
+    OPTIONAL_NUMBER,
+    OPTIONAL_TEXT,
+    TEXT,
+    option,
+)
+
+SURROUNDINGS = (
+    *("dataset", "trials", "sampler", "pruner", "repeats", "jobs", "study", "storage"),
+    *("max_hours", "version", "register_as", "device"),
+)
+OPTIONAL_RANGES = ("learning_rate", "l2", "eta_threshold")
+
+
+@click.command(help=__doc__)
+@option("dataset", TEXT, "data_liquid5", "Name of the dataset.")
+@option("trials", INTEGER, "20", "Trials of the study; killed ones do not count.")
+@option("batch_sizes", TEXT, "10,20,30,50,80,100,130,150,200", "Batch sizes to choose from.")
+@option("dropout_low", NUMBER, "0.1", "Lowest probability of dropout.")
+@option("dropout_high", NUMBER, "0.5", "Highest probability of dropout.")
+@option("learning_rate_range", OPTIONAL_TEXT, "none", "Search the initial rate too, such as 0.0001:0.01.")
+@option("l2_range", OPTIONAL_TEXT, "none", "Search the L2 weight too, such as 0.00001:0.01.")
+@option("eta_threshold_range", OPTIONAL_TEXT, "none", "Search the threshold of the rate too, such as 0.8:0.99.")
+@option("sampler", TEXT, "tpe", "How settings are chosen: tpe, grid (5 levels a range) or random.")
+@option("pruner", TEXT, "median", "When a trial is given up: median, hyperband or none.")
+@option("repeats", INTEGER, "1", "Seeds of each trial; their mean counts.")
+@option("jobs", INTEGER, "1", "Worker processes, which share the cores.")
+@option("study", AUTO_TEXT, "auto", "Name of the study; the same name continues it. auto follows from the settings.")
+@option("storage", AUTO_TEXT, "auto", "postgresql://USER@HOST/DATABASE or another database; auto is a file.")
+@option("model", TEXT, "compact", "Network: compact or cnn2018.")
+@option("learning_rate", NUMBER, "0.001", "Initial learning rate.")
+@option("final_learning_rate", NUMBER, "0.0001", "Final learning rate.")
+@option("schedule", TEXT, "threshold", "threshold, constant, step, linear, exponential or warmup.")
+@option("schedule_length", AUTO_INTEGER, "auto", "Iterations until the final rate; auto is the whole run.")
+@option("eta_threshold", TEXT, "0.90", "Validation accuracy above which the rate is lowered, or a list.")
+@option("l2", NUMBER, "0.0001", "Weight of the L2 penalty.")
+@option("augment", BOOLEAN, "true", "Turn, mirror and shift training images at random: true or false.")
+@option("iterations", INTEGER, "60", "Length of a trial.")
+@option("batches_per_iteration", INTEGER, "10", "Batches in an iteration.")
+@option("eval_every", INTEGER, "5", "Iterations between validations.")
+@option("patience", OPTIONAL_INTEGER, "none", "Stop a trial after this many validations without a better one.")
+@option("seed", INTEGER, "0", "Seed of the trials and of the search.")
+@option("max_hours", OPTIONAL_NUMBER, "none", "Stop the sweep after this time; the same command continues it.")
+@option("version", OPTIONAL_TEXT, "none", "Version label of the trials' runs.")
+@option(
+    "register_as", OPTIONAL_TEXT, "glass-liquid", "Name of the best trial's registered model; none does not register."
+)
+@option("device", TEXT, "auto", "auto, cpu, cuda or mps.")
+@option("precision", TEXT, "auto", "auto, float32 or bfloat16.")
+@option("data_dir", TEXT, "data", "Folder of all data.")
+def main(
+    batch_sizes: str, dropout_low: float, dropout_high: float, eta_threshold: str, data_dir: str, **options: Any
+) -> None:
+    from glassliquid.sweep.space import DROPOUT, Range, SearchSpace, parse_batch_sizes, parse_range
+    from glassliquid.training.config import TrainConfig, parse_thresholds
+    from glassliquid.workflows import sweep
+    from glassliquid.workflows.sweep_job import SweepJob
+
+    surroundings = {name: options.pop(name) for name in SURROUNDINGS}
+    given = {name: options.pop(f"{name}_range") for name in OPTIONAL_RANGES}
+    ranges = [Range(name=DROPOUT, low=dropout_low, high=dropout_high)]
+    ranges += [parse_range(name, text) for name, text in given.items() if text is not None]
+    space = SearchSpace(batch_sizes=parse_batch_sizes(batch_sizes), ranges=tuple(ranges))
+    config = TrainConfig(eta_threshold=parse_thresholds(eta_threshold), **options)
+    job = SweepJob(config=config, space=space, data_dir=Path(data_dir), **surroundings)
+    # While data are being made, a signal ends the command; while it sweeps, it ends the iterations first.
+    shell.interrupt_on_terminate()
+    sweep.run(job, shell.stop_flag)
+
+
+if __name__ == "__main__":
+    shell.run(main)

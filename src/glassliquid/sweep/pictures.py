@@ -1,0 +1,107 @@
+"""Pictures of a study, drawn by Optuna: as matplotlib figures, and interactive ones on a page that needs no network."""
+
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from glassliquid.sweep.study import PRUNED, Row, Study
+
+VALUE = "validation accuracy"
+
+
+def figures(study: Study, rows: list[Row], names: list[str]) -> Iterator[tuple[str, Any]]:
+    """Give each picture's name and figure: history, importances, slice and contour, those that there are data for.
+
+    Importances and contours need accuracies that differ and two settings that were varied.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+    from optuna.visualization import matplotlib as draw
+
+    plain, varied = _plain(study, rows), _varied(rows, names)
+    drawn: list[tuple[str, Callable[[], Any]]] = [
+        ("history", lambda: draw.plot_optimization_history(plain, target_name=VALUE))
+    ]
+    if varied:
+        drawn.append(("slice", lambda: draw.plot_slice(plain, varied, target_name=VALUE)))
+    if len(varied) > 1 and _differ(rows):
+        drawn.append(("contour", lambda: draw.plot_contour(plain, varied, target_name=VALUE)))
+        drawn.append(("importances", lambda: draw.plot_param_importances(plain, params=varied, target_name=VALUE)))
+    for name, make in drawn:
+        with _quiet():
+            axes = make()
+        figure = (axes if hasattr(axes, "figure") else axes.flat[0]).figure
+        if name == "importances":
+            figure.tight_layout()  # long names of settings would be cut off
+        try:
+            yield name, figure
+        finally:
+            pyplot.close(figure)
+
+
+def page(study: Study, rows: list[Row], names: list[str]) -> str:
+    """An HTML page with the parallel coordinates of all trials and the other pictures, to be looked at closely."""
+    from optuna import visualization as draw
+
+    plain, varied = _plain(study, rows), _varied(rows, names)
+    drawn: list[Callable[[], Any]] = [
+        lambda: draw.plot_parallel_coordinate(plain, varied or None, target_name=VALUE),
+        lambda: draw.plot_optimization_history(plain, target_name=VALUE),
+        lambda: draw.plot_intermediate_values(plain),
+    ]
+    if varied:
+        drawn.append(lambda: draw.plot_slice(plain, varied, target_name=VALUE))
+    if len(varied) > 1 and _differ(rows):
+        drawn.append(lambda: draw.plot_contour(plain, varied, target_name=VALUE))
+        drawn.append(lambda: draw.plot_param_importances(plain, params=varied, target_name=VALUE))
+    parts: list[str] = []
+    for make in drawn:
+        with _quiet():
+            # The first picture brings plotly's code along, for all.
+            parts.append(make().to_html(full_html=False, include_plotlyjs=not parts))
+    head = '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Sweep</title></head><body>'
+    return "\n".join([head, *parts, "</body></html>"])
+
+
+def importances(study: Study, rows: list[Row], names: list[str]) -> dict[str, float]:
+    """How much of the accuracy's variance each setting explains (PED-ANOVA or what Optuna's default is); empty if unknown."""
+    import optuna
+
+    varied = _varied(rows, names)
+    if len(varied) < 2 or not _differ(rows):
+        return {}
+    with _quiet():
+        found = optuna.importance.get_param_importances(_plain(study, rows), params=varied)
+    return {name: float(share) for name, share in found.items()}
+
+
+def _plain(study: Study, rows: list[Row]) -> Any:
+    """A copy of the study in memory without what is not a result, such as trials that were killed or queued twice."""
+    import optuna
+
+    wanted = {row.number for row in rows if row.value is not None or row.state == PRUNED}
+    copy = optuna.create_study(study_name=study.name, direction="maximize")
+    copy.add_trials([trial for trial in study.optuna.get_trials(deepcopy=False) if trial.number in wanted])
+    return copy
+
+
+def _varied(rows: list[Row], names: list[str]) -> list[str]:
+    """The settings of which complete trials have more than one value."""
+    complete = [row for row in rows if row.value is not None]
+    return [name for name in names if len({row.settings[name] for row in complete}) > 1]
+
+
+def _differ(rows: list[Row]) -> bool:
+    values = {row.value for row in rows if row.value is not None}
+    return len(values) > 1 and len([row for row in rows if row.value is not None]) > 3
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Optuna's notes that its pictures are new."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

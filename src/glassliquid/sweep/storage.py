@@ -1,0 +1,134 @@
+"""Where studies are kept: a file by default, or any database that Optuna can use."""
+
+import contextlib
+import random
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from glassliquid.errors import UserError
+
+CONNECT_WITHIN_S = 10
+"""How long a database server may take to answer."""
+WAIT_FOR_LOCK_S = 60
+"""How long a process waits while another one writes into the same SQLite file."""
+
+ATTEMPTS = 6
+"""How often the tables of a fresh database are tried to be made."""
+
+
+class StorageSilent(Exception):
+    """The storage does not answer at the moment."""
+
+
+@contextlib.contextmanager
+def answering() -> Iterator[None]:
+    """Raise StorageSilent for what goes wrong between Optuna and its storage in the block."""
+    from optuna.exceptions import StorageInternalError
+
+    try:
+        yield
+    except StorageInternalError as error:
+        raise StorageSilent(_reason(error)) from error
+
+
+def open_storage(address: str) -> Any:
+    """Optuna's storage at an SQLAlchemy address, with its tables made if there are none.
+
+    Raises:
+        UserError: the address is not one, its driver is not installed, or nobody answers there.
+    """
+    import optuna
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    url = _parsed(address)
+    shown = hide_password(address)
+    if (file := sqlite_file(address)) is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    arguments: dict[str, dict[str, Any]] = {
+        "sqlite": {"timeout": WAIT_FOR_LOCK_S},
+        "postgresql": {"connect_timeout": CONNECT_WITHIN_S},
+        "mysql": {"connect_timeout": CONNECT_WITHIN_S},
+    }
+    # A connection that the server has closed meanwhile is opened again.
+    options = {"connect_args": arguments.get(url.get_backend_name(), {}), "pool_pre_ping": True}
+    try:
+        return optuna.storages.get_storage(_with_tables(url.render_as_string(hide_password=False), options))
+    except (ImportError, NoSuchModuleError) as error:
+        raise UserError(
+            f"storage is {shown!r}, and there is no driver for it ({_reason(error)}): install one (for PostgreSQL: "
+            "pip install 'psycopg[binary]'), or pass storage=auto, which is a file."
+        ) from error
+    except (SQLAlchemyError, StorageInternalError, RuntimeError, OSError) as error:
+        raise UserError(
+            f"The storage {shown} cannot be used ({_reason(error)}): start the server or correct the address, or pass "
+            "storage=auto, which is a file."
+        ) from error
+
+
+def _with_tables(address: str, options: dict[str, Any]) -> Any:
+    """The storage; when two commands make the tables of a fresh database at once, one of them finds half of them there."""
+    import optuna
+    from sqlalchemy.exc import IntegrityError, ProgrammingError
+
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return optuna.storages.RDBStorage(address, options)
+        except (IntegrityError, ProgrammingError):
+            if attempt == ATTEMPTS:
+                raise
+            time.sleep(attempt * random.random())
+    raise AssertionError("not reached")
+
+
+def sqlite_file(address: str) -> Path | None:
+    """The file of an SQLite address; None for a server."""
+    url = _parsed(address)
+    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+
+
+def hide_password(address: str) -> str:
+    """The address with stars for its password."""
+    return str(_parsed(address).render_as_string(hide_password=True))
+
+
+def same_database(one: str, other: str) -> bool:
+    """Whether two addresses name the same database, whatever driver, user or password they name."""
+    try:
+        a, b = _parsed(one), _parsed(other)
+    except UserError:
+        return False
+    if a.get_backend_name() == "sqlite" == b.get_backend_name():
+        return Path(a.database or "").resolve() == Path(b.database or "").resolve()
+    return (a.get_backend_name(), a.host, a.port, a.database) == (b.get_backend_name(), b.host, b.port, b.database)
+
+
+def _parsed(address: str) -> Any:
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    # Both names are in use for PostgreSQL; the driver is the one that the project's extra installs.
+    for name in ("postgresql://", "postgres://"):
+        if address.startswith(name):
+            address = "postgresql+psycopg://" + address.removeprefix(name)
+    try:
+        return make_url(address)
+    except (ArgumentError, ValueError) as error:
+        # The address itself is not shown: what cannot be read may hold a password anywhere.
+        raise UserError(
+            "storage is not an address: pass auto, or for example postgresql://USER@HOST/DATABASE or sqlite:///FILE."
+        ) from error
+
+
+def _reason(error: BaseException) -> str:
+    """What the driver said, in one line."""
+    first: BaseException = error
+    while (cause := first.__cause__ or first.__context__) is not None:
+        first = cause
+    return (str(first).splitlines() or [type(first).__name__])[0].strip()[:200]

@@ -1,0 +1,222 @@
+"""sweep: search batch size, dropout and what else is asked for; one table of what was found."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+
+from glassliquid.dataset.description import Dataset
+from glassliquid.errors import Stopped, UserError
+from glassliquid.files import locked
+from glassliquid.simulation.split import Split
+from glassliquid.sweep import pictures
+from glassliquid.sweep import study as kept
+from glassliquid.sweep.storage import hide_password, open_storage, same_database, sqlite_file
+from glassliquid.sweep.study import Row, Study, open_study
+from glassliquid.tracking.run import TrackedRun, tracked_run
+from glassliquid.tracking.store import connect
+from glassliquid.tracking.stored import children_of, comparison_link, find_run
+from glassliquid.tracking.upkeep import same_end_time
+from glassliquid.training.device import choose_device
+from glassliquid.workflows.layout import Layout
+from glassliquid.workflows.make_data import require_dataset
+from glassliquid.workflows.progress_bar import progress_bar
+from glassliquid.workflows.replicates import TAG_MODEL
+from glassliquid.workflows.sweep_job import SweepJob, sweep_line, train_line
+from glassliquid.workflows.sweep_table import as_csv, best_of, counts, markdown, percent
+from glassliquid.workflows.sweep_trial import MODEL_RUN, RUN, TAG_STATE, TAG_STUDY
+from glassliquid.workflows.sweep_workers import cores, threads_of, workers_of
+from glassliquid.workflows.train import WatchForStop
+from glassliquid.workflows.training_run import conclude_run, load_training_splits, register_best, stopper
+
+TAG_JOINS = "joins"
+"""On the run of a further command that works on a study: the run that has the study's trials and table."""
+MOST_COMPARED = 100
+"""Trials behind the link to MLflow's comparison, whose address must not grow without limit."""
+PARENT_WITHIN_S = 30.0
+"""How soon after it made a study a command says which run the trials belong to."""
+
+
+def run(job: SweepJob, watch_for_stop: WatchForStop) -> None:
+    """Search, tracked; a sweep that is stopped says how to go on and raises Stopped."""
+    device = choose_device(job.device)
+    store = connect()
+    dataset = require_dataset(job.dataset, job.data_dir, make_default=True)
+    _check_batch_sizes(job, dataset)
+    name = job.study_name(dataset)
+    address = job.storage_address(name)
+    _check_apart(address, store)
+    with _alone(address), contextlib.ExitStack() as stack:
+        study = open_study(open_storage(address), name, job.definition(dataset))
+        parent, joins = _parent_of(study, store)
+        runs_folder = Layout(job.data_dir).runs
+        title = f"sweep {name}"
+        tracked = stack.enter_context(tracked_run("sweep", title, runs_folder, None if joins else parent))
+        if joins:
+            tracked.tags({TAG_JOINS: str(parent)})
+            tracked.describe(
+                f"This command works on the study {name}; its trials and its table are in the run `{parent}`."
+            )
+        else:
+            _introduce(job, study, tracked, dataset, store)
+        trials_of = str(parent) if joins else tracked.run_id
+        should_stop = stopper(job.max_hours, watch_for_stop())
+        print(_beginning(job, study, address, str(device)), flush=True)
+        try:
+            rows = _search(job, study, tracked, trials_of, should_stop)
+        except Stopped as stopped:
+            raise Stopped(f"{stopped} Run the same command again to continue: {sweep_line(job)}") from stopped
+        if joins:
+            found = find_run(str(parent))
+            where = f"its table is in the run {parent}"
+            if found is not None and found.status == "RUNNING" and found.lives_in is None:
+                where = "the command that was to make its table has died: run the same command again for it"
+            print(f"The study {name} is complete ({counts(rows)}); {where}.")
+            return
+        print(_conclude(job, study, rows, tracked, dataset, on_cpu=device.type == "cpu"))
+
+
+def _search(
+    job: SweepJob, study: Study, tracked: TrackedRun, parent: str, should_stop: Callable[[], bool]
+) -> list[Row]:
+    """Run what is missing; the trials' runs become children of `parent`."""
+    missing = job.slots - len(kept.done(study.rows(), job.slots))
+    with (
+        workers_of(job, study, parent, min(job.jobs, missing)) as workers,
+        progress_bar("Sweeping", "trials") as progress,
+    ):
+
+        def report(rows: list[Row]) -> None:
+            best = best_of(rows)
+            note = "no trial complete yet"
+            if best is not None:
+                note = f"best {100 * (best.value or 0.0):.2f} % (trial {best.number})"
+            progress(len(kept.done(rows, job.slots)), job.slots, note)
+
+        return workers.run(job.slots, tracked, should_stop, report)
+
+
+def _check_batch_sizes(job: SweepJob, dataset: Dataset) -> None:
+    largest, images = max(job.space.batch_sizes), len(dataset.split_range(Split.TRAIN))
+    if largest > images:
+        raise UserError(
+            f"batch_sizes has {largest}, and the training split of {dataset.name} has {images} images: pass batch sizes of "
+            f"{images} or less."
+        )
+
+
+def _check_apart(address: str, store: str) -> None:
+    """Optuna and MLflow both note the version of their tables under one name, and neither reads the other's."""
+    if same_database(address, store):
+        raise UserError(
+            f"storage is {hide_password(address)}, which is the tracking store of MLflow, and its tables clash with Optuna's: "
+            "pass another database."
+        )
+
+
+@contextlib.contextmanager
+def _alone(address: str) -> Iterator[None]:
+    """An SQLite file has no lock on a row, so one command at a time works on its study; a server has."""
+    file = sqlite_file(address)
+    if file is None:
+        yield
+        return
+    with locked(file.absolute().parent, "sweeping"):
+        yield
+
+
+def _parent_of(study: Study, store: str) -> tuple[str | None, bool]:
+    """The run that the study's trials belong to, if it is in this tracking store, and whether it lives in another process."""
+    deadline = time.monotonic() + PARENT_WITHIN_S
+    while not (study.created or study.parent_run(store) or study.rows()) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    run_id = study.parent_run(store)
+    stored = None if run_id is None else find_run(run_id)
+    if stored is None:
+        return None, False
+    return stored.run_id, stored.lives_in is not None
+
+
+def _introduce(job: SweepJob, study: Study, tracked: TrackedRun, dataset: Dataset, store: str) -> None:
+    study.adopt(tracked.run_id, store)
+    tracked.tags({TAG_STUDY: study.name})
+    tracked.json({**job.definition(dataset), "study": study.name}, "config.json")
+    tracked.dataset(dataset, context="training")
+    tracked.describe(job.caption)
+
+
+def _beginning(job: SweepJob, study: Study, address: str, device: str) -> str:
+    """What the command is about to do."""
+    rows = study.rows()
+    ended, points = len(kept.done(rows, job.slots)), job.points
+    lines = [f"Sweeping {job.caption}, {job.slots} trials with {job.jobs} workers on {device}."]
+    lines.append(f"Study {study.name} in {hide_password(address)}" + (f": {ended} trials are there." if rows else "."))
+    if points is not None and job.trials < len(points):
+        lines.append(f"The grid has {len(points)} points; for all of them pass -P trials={len(points)}.")
+    if "***" in hide_password(address):
+        lines.append(
+            "The address holds a password, which `mlflow run` keeps with the run's parameters: leave it out and set PGPASSWORD, "
+            "or use ~/.pgpass."
+        )
+    return "\n".join(lines)
+
+
+def _conclude(job: SweepJob, study: Study, rows: list[Row], tracked: TrackedRun, dataset: Dataset, on_cpu: bool) -> str:
+    """Test and register the best trial's model; keep table, pictures and headline on the parent run; return the headline."""
+    names, images = job.space.names, len(dataset.split_range(Split.VALIDATION))
+    done = kept.done(rows, job.slots)
+    tracked.text(as_csv(rows, names, images), "trials.csv")
+    states = {state: sum(row.state == state for row in rows) for state in (*kept.DONE, kept.KILLED)}
+    tracked.metrics({f"trials_{state.lower()}": count for state, count in states.items()})
+    best = best_of(done)
+    if best is None:
+        raise UserError(f"No trial is complete ({counts(rows)}): search elsewhere, under another study name.")
+    threads = threads_of(job.jobs) if on_cpu and threads_of(job.jobs) != cores() else None
+    line = train_line(job, best.settings, threads)
+    settings = ", ".join(f"{name} {best.settings[name]:.4g}" for name in names)
+    shares = pictures.importances(study, rows, names)
+    explained = ", ".join(f"{name} {100 * share:.0f} %" for name, share in shares.items())
+    found = [
+        f"Best of {len(done)} trials ({counts(rows)}): trial {best.number}, {settings}.",
+        f"Its validation accuracy is {percent(best, images)}, the highest of {len(done)} on the same images and so a "
+        f"flattering one; {_tested(job, best, tracked.run_id, dataset)}",
+        f"Importance: {explained}." if shares else "Importance: cannot be told from so few or equal accuracies.",
+        f"To repeat it: {line}",
+    ]
+    table = markdown(done, names, images)
+    for name, figure in pictures.figures(study, done, names):
+        tracked.figure(figure, f"{name}.png")
+    tracked.text(pictures.page(study, done, names), "trials.html")
+    tracked.text(line + "\n", "best_trial.txt")
+    tracked.metrics({"best_val_accuracy": best.value or 0.0, "best_trial": best.number})
+    tracked.tags({"best_run": best.attributes[RUN]})
+    here = [child.run_id for child in children_of(tracked.run_id) if child.tags.get(TAG_STATE) == kept.COMPLETE]
+    compare = f"[Compare the trials in parallel coordinates]({comparison_link(here[:MOST_COMPARED])})" if here else ""
+    tracked.describe(f"{job.caption}\n\n" + "\n\n".join([compare, *found[:3], f"`{line}`", table]))
+    return "\n" + "\n\n".join([table, *found])
+
+
+def _tested(job: SweepJob, best: Row, parent: str, dataset: Dataset) -> str:
+    """Test the best trial's model, unless that was done before, and register it; the end of a sentence about it."""
+    run_id = str(best.attributes[MODEL_RUN])
+    stored = find_run(run_id)
+    if stored is None:
+        return f"its run {run_id} is in another tracking store, where its model can be evaluated."
+    if TAG_MODEL not in stored.tags:
+        accuracy = float(best.attributes["model_accuracy"])
+        above = parent if run_id == best.attributes[RUN] else str(best.attributes[RUN])
+        runs_folder = Layout(job.data_dir).runs
+        splits = load_training_splits(dataset, job.device)
+        one = job.training(job.config)
+        with (
+            same_end_time(run_id),
+            tracked_run(stored.tags["stage"], stored.tags["mlflow.runName"], runs_folder, run_id, above) as tracked,
+        ):
+            test, model = conclude_run(one, tracked, splits)
+            tracked.tags({TAG_MODEL: model})
+            registered = register_best(one, model, run_id, dataset, accuracy)
+        return f"the test accuracy of its best model is {test}. {registered}"
+    images, accuracy = round(stored.metrics["test_images"]), stored.metrics["test_accuracy"]
+    return (
+        f"the test accuracy of its best model is {100 * accuracy:.2f} % ({round(accuracy * images)} of {images}), as found "
+        "before."
+    )

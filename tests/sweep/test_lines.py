@@ -1,0 +1,93 @@
+"""The printed command lines, read back by the real options."""
+
+import importlib
+import shlex
+from pathlib import Path
+
+import pytest
+
+from glassliquid.sweep.space import Range, SearchSpace, configured, parse_batch_sizes, parse_range
+from glassliquid.training.config import TrainConfig, parse_thresholds
+from glassliquid.workflows.sweep_job import SweepJob, sweep_line, train_line
+
+JOB = SweepJob(
+    config=TrainConfig(model="cnn2018", l2=0.00001, augment=False, iterations=7, schedule_length=5, patience=3, seed=4),
+    space=SearchSpace(
+        batch_sizes=(8, 4),
+        ranges=(Range(name="dropout", low=0.1, high=1 / 3), Range(name="learning_rate", low=0.00001, high=0.1)),
+    ),
+    dataset="some data",
+    data_dir=Path("a folder/it's"),
+    trials=7,
+    sampler="random",
+    pruner="none",
+    repeats=3,
+    jobs=2,
+    study="night",
+    register_as=None,
+    version="5",
+)
+
+
+def options_of(line: str, entry_point: str) -> dict:
+    """What the command's options make of the line, as `mlflow run` hands its parameters on."""
+    words = shlex.split(line)
+    while "=" in words[0]:
+        words.pop(0)
+    assert words[:5] == ["mlflow", "run", ".", "-e", entry_point]
+    assert words[5::2] == ["-P"] * len(words[6::2])
+    arguments = [part for word in words[6::2] for part in (f"--{word.partition('=')[0]}", word.partition("=")[2])]
+    command = importlib.import_module(f"entrypoints.{entry_point}").main
+    return command.make_context(entry_point, arguments).params
+
+
+@pytest.mark.parametrize("rate", [0.1 + 0.2, 1e-5, 0.0012345678901234567])
+def test_the_line_of_a_trial_gives_exactly_its_settings(rate: float):
+    settings = {"batch_size": 8, "dropout": 0.1 + 1e-17, "learning_rate": rate, "eta_threshold": 0.83}
+    line = train_line(JOB, settings, threads=1)
+    assert line.startswith("OMP_NUM_THREADS=1 mlflow run . -e train ")
+    assert "e-" not in line.partition("-P")[2].replace("-P ", "")
+    options = options_of(line, "train")
+    surroundings = {
+        name: options.pop(name)
+        for name in (
+            "dataset",
+            "data_dir",
+            "repeats",
+            "version",
+            "register_as",
+            "resume",
+            "max_hours",
+            "step",
+            "trial",
+            "device",
+        )
+    }
+    options["eta_threshold"] = parse_thresholds(options["eta_threshold"])
+    assert TrainConfig(**options) == configured(JOB.config, settings)
+    assert surroundings["dataset"] == "some data"
+    assert surroundings["data_dir"] == "a folder/it's"
+    assert (surroundings["repeats"], surroundings["version"], surroundings["register_as"]) == (3, "5", None)
+
+
+def test_a_line_names_no_threads_where_they_make_no_difference():
+    assert train_line(JOB, {"batch_size": 8, "dropout": 0.2}, threads=None).startswith("mlflow run . -e train ")
+
+
+def test_the_line_of_a_sweep_gives_exactly_the_sweep():
+    options = options_of(sweep_line(JOB), "sweep")
+    assert parse_batch_sizes(options.pop("batch_sizes")) == (8, 4)
+    assert (options.pop("dropout_low"), options.pop("dropout_high")) == (0.1, 1 / 3)
+    assert parse_range("learning_rate", options.pop("learning_rate_range")) == JOB.space.ranges[1]
+    fixed = {field: getattr(JOB.config, field) for field in ("model", "l2", "augment", "iterations", "schedule_length")}
+    own = {name: getattr(JOB, name) for name in ("trials", "sampler", "pruner", "repeats", "jobs", "study", "storage")}
+    expected = {**fixed, **own, "patience": 3, "seed": 4, "version": "5", "register_as": None, "dataset": "some data"}
+    assert {name: options[name] for name in expected} == expected
+    assert Path(options["data_dir"]) == JOB.data_dir
+
+
+def test_a_password_is_not_in_the_line():
+    from dataclasses import replace
+
+    line = sweep_line(replace(JOB, storage="postgresql://me:secret@host/x"))
+    assert "secret" not in line

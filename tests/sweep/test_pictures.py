@@ -1,0 +1,53 @@
+"""Pictures of invented scores: which there are, and what they say."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from glassliquid.sweep import pictures
+from glassliquid.sweep.study import Row, Study
+from tests.sweep.test_study import OWNER, SPACE, opened, sweep, trial_of
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, list[Row]]:
+    """Twenty trials whose score depends on the dropout alone, and one that was killed."""
+    address = f"sqlite:///{tmp_path_factory.mktemp('scored') / 'study.db'}"
+    study = opened(address)
+    study.queue(20, None)
+    study.kill(study.claim(20, OWNER).trial_id)
+    return study, sweep(study, address, 20)
+
+
+def test_the_importance_is_with_the_setting_that_matters(scored):
+    study, rows = scored
+    shares = pictures.importances(study, rows, SPACE.names)
+    assert sum(shares.values()) == pytest.approx(1)
+    assert shares["dropout"] > 0.8
+
+
+def test_every_picture_is_drawn(scored):
+    drawn = {}
+    for name, figure in pictures.figures(*scored, SPACE.names):
+        figure.canvas.draw()
+        drawn[name] = np.asarray(figure.canvas.buffer_rgba())
+    assert set(drawn) == {"history", "slice", "contour", "importances"}
+    assert all(len(np.unique(pixels.reshape(-1, 4), axis=0)) > 20 for pixels in drawn.values())
+
+
+def test_the_page_has_the_parallel_coordinates_and_loads_nothing(scored):
+    page = pictures.page(*scored, SPACE.names)
+    assert '"type":"parcoords"' in page
+    assert "<script src=" not in page
+
+
+def test_equal_scores_have_no_contour_and_no_importance(tmp_path: Path):
+    address = f"sqlite:///{tmp_path / 'study.db'}"
+    study = opened(address)
+    study.queue(5, None)
+    while (row := study.claim(5, OWNER)) is not None:
+        assert trial_of(address, row).complete(1.0, {})
+    rows = study.rows()
+    assert pictures.importances(study, rows, SPACE.names) == {}
+    assert [name for name, _ in pictures.figures(study, rows, SPACE.names)] == ["history", "slice"]

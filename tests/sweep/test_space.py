@@ -1,0 +1,69 @@
+import math
+
+import optuna
+import pytest
+
+from glassliquid.errors import UserError
+from glassliquid.sweep.space import Range, SearchSpace, configured, parse_batch_sizes, parse_range
+from glassliquid.training.config import TrainConfig
+
+LOG_SIZES = (10, 20, 30, 50, 80, 100, 130, 150, 200)
+LOG_SPACE = SearchSpace(batch_sizes=LOG_SIZES, ranges=(Range(name="dropout", low=0.1, high=0.5),))
+
+
+def test_the_grid_is_the_research_logs_own():
+    points = LOG_SPACE.grid(seed=0)
+    assert len(points) == 45
+    assert {(p["batch_size"], p["dropout"]) for p in points} == {
+        (size, dropout) for size in LOG_SIZES for dropout in (0.1, 0.2, 0.3, 0.4, 0.5)
+    }
+
+
+def test_the_grids_order_depends_on_the_seed_alone():
+    assert LOG_SPACE.grid(3) == LOG_SPACE.grid(3)
+    assert LOG_SPACE.grid(3) != LOG_SPACE.grid(4)
+
+
+def test_rates_are_spaced_by_their_logarithm_and_thresholds_evenly():
+    # Five levels over four decades are the decades themselves.
+    assert parse_range("learning_rate", "0.00001:0.1").levels() == pytest.approx([1e-5, 1e-4, 1e-3, 1e-2, 1e-1])
+    assert parse_range("eta_threshold", "0.8:1").levels() == pytest.approx([0.8, 0.85, 0.9, 0.95, 1.0])
+
+
+def test_a_range_of_one_point_is_one_level():
+    space = SearchSpace(batch_sizes=(8, 16), ranges=(Range(name="dropout", low=0.3, high=0.3),))
+    assert sorted(p["batch_size"] for p in space.grid(0)) == [8, 16]
+
+
+def test_suggestions_lie_in_the_space_and_rates_fill_their_decades_evenly():
+    ranges = (Range(name="dropout", low=0.1, high=0.5), Range(name="learning_rate", low=1e-5, high=1e-1))
+    space = SearchSpace(batch_sizes=(8, 16), ranges=ranges)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
+    chosen = [space.suggest(study.ask()) for _ in range(400)]
+    assert {c["batch_size"] for c in chosen} == {8, 16}
+    assert all(0.1 <= c["dropout"] <= 0.5 and 1e-5 <= c["learning_rate"] <= 1e-1 for c in chosen)
+    # Half of the draws are below the geometric mean; 400 of them are within 5 standard deviations, 50, of that.
+    assert abs(sum(c["learning_rate"] < math.sqrt(1e-5 * 1e-1) for c in chosen) - 200) < 50
+
+
+def test_a_point_becomes_the_settings_of_a_training():
+    config = configured(TrainConfig(iterations=7), {"batch_size": 30, "dropout": 0.2, "eta_threshold": 0.8})
+    assert config == TrainConfig(iterations=7, batch_size=30, dropout=0.2, eta_threshold=((0.8, None),))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Range(name="dropout", low=0.5, high=0.1), "range of dropout is upside down, from 0.5 to 0.1"),
+        (lambda: parse_range("l2", "0:0.1"), "l2 begins at 0.0.*above zero"),
+        (lambda: parse_range("l2", "0.1"), "l2_range is '0.1'.*0.0001:0.01, or none"),
+        (lambda: parse_range("l2", "a:b"), "l2_range is 'a:b'"),
+        (lambda: parse_range("eta_threshold", "nan:0.9"), "upside down, from nan"),
+        (lambda: parse_batch_sizes("10,many"), "batch_sizes is '10,many'.*10,50,100"),
+        (lambda: SearchSpace(batch_sizes=(10, 10), ranges=()), "batch_sizes is '10,10'.*each once"),
+        (lambda: SearchSpace(batch_sizes=(10, 0), ranges=()), "batch size is 0"),
+    ],
+)
+def test_a_space_that_is_none(make, message):
+    with pytest.raises(UserError, match=message):
+        make()
