@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from entrypoints import shell
-from entrypoints.shell import AUTO_INTEGER, AUTO_TEXT, BOOLEAN, INTEGER, NUMBER, TEXT, option
+from entrypoints.shell import AUTO_INTEGER, AUTO_TEXT, BOOLEAN, INTEGER, NUMBER, OPTIONAL_TEXT, TEXT, option
 
 
 @click.command(help=__doc__)
@@ -25,6 +25,9 @@ from entrypoints.shell import AUTO_INTEGER, AUTO_TEXT, BOOLEAN, INTEGER, NUMBER,
 @option("inherent", BOOLEAN, "false", "Draw inherent structures and record their energies: true or false.")
 @option("seed", INTEGER, "1", "Seed of the ensemble.")
 @option("workers", TEXT, "auto", "Worker processes; auto is all cores.")
+@option(
+    "scheduler", OPTIONAL_TEXT, "none", "Dask cluster: none, tcp://host:port, or a dask-jobqueue configuration file."
+)
 @option("data_dir", TEXT, "data", "Folder of all data.")
 def main(snapshots: str | None, data_dir: str, **options: Any) -> None:
     from glassliquid.workflows import make_data

@@ -149,6 +149,8 @@ class DyingPool:
     """A pool that is always broken, as if every worker died at once."""
 
     size = 1
+    broken = (BrokenProcessPool,)
+    survives = False
 
     def __init__(self, at_submit: bool) -> None:
         self.at_submit = at_submit

@@ -125,6 +125,8 @@ def make_ensemble(
             write_json(folder / DESCRIPTION, _to_json(ensemble))
         remove_partials(folder)
         _simulate(ensemble, pool, report)
+        # Of workers that were killed while they wrote.
+        remove_partials(folder)
     return ensemble
 
 

@@ -10,10 +10,11 @@ from glassliquid.dataset.description import Dataset, Label, Recipe
 from glassliquid.dataset.draw import DrawConfig
 from glassliquid.dataset.load import load_split
 from glassliquid.errors import UserError, check_choice
+from glassliquid.simulation.cluster import check_scheduler, open_pool
 from glassliquid.simulation.ensemble import Ensemble, cooling_curves, inherent_energies, make_ensemble, plan_ensemble
 from glassliquid.simulation.protocol import Protocol, preset_named, temperature
 from glassliquid.simulation.split import Split
-from glassliquid.simulation.workers import LocalPool, worker_count
+from glassliquid.simulation.workers import worker_count
 from glassliquid.workflows.layout import Layout
 from glassliquid.workflows.progress_bar import progress_bar
 
@@ -59,6 +60,8 @@ class MakeDataConfig:
     """Seed of the ensemble."""
     workers: str = "auto"
     """Number of worker processes."""
+    scheduler: str | None = None
+    """Dask cluster that does the work: address or configuration file; None is this machine."""
     data_dir: Path = Path("data")
     """Where everything lies."""
 
@@ -67,6 +70,10 @@ class MakeDataConfig:
         check_choice("source", self.source, SOURCES)
         DrawConfig(image_size=self.image_size, window=self.window)
         worker_count(self.workers)
+        if self.scheduler is not None:
+            check_scheduler(self.scheduler, self.workers)
+            # Workers on other machines start in other folders.
+            object.__setattr__(self, "data_dir", self.data_dir.absolute())
         layout = Layout(self.data_dir)
         layout.dataset(self.name)
         check_recipe(self.planned_ensemble(), self.liquid, self.glass)
@@ -116,7 +123,7 @@ def make_data(config: MakeDataConfig) -> MadeData:
     """
     started = time.monotonic()
     planned, recipe = config.planned_ensemble(), config.recipe()
-    with LocalPool(worker_count(config.workers)) as pool:
+    with open_pool(config.workers, config.scheduler, config.data_dir) as pool:
         with progress_bar(f"simulating {planned.name}", "simulations") as report:
             ensemble = make_ensemble(
                 planned.folder,
