@@ -12,6 +12,7 @@ Every stored snapshot is a frame; its `configuration.step` is the time step sinc
 | cooling/temperature, cooling/potential_energy, cooling/pressure | (201,) float64 | the first | the same at all indices |
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ class Configuration:
 
     snapshot: int
     """Snapshot index k."""
-    positions: NDArray[np.float32]
+    positions: NDArray[np.floating]
     """Coordinates in [-L/2, L/2) [sigma_AA], shape (N, 2)."""
     types: NDArray[np.uint32]
     """0 for A, 1 for B, shape (N,)."""
@@ -88,15 +89,20 @@ def write_cooling(path: Path, protocol: Protocol, cooling: Cooling) -> None:
     _write(path, frames)
 
 
-def write_inherent(path: Path, protocol: Protocol, structures: list[Configuration]) -> None:
-    """Write the inherent structures of one simulation, ascending by snapshot, whole or not at all."""
-    frames: list[dict[str, NDArray[Any]]] = []
-    for structure in structures:
-        log: dict[str, NDArray[Any]] = {name: np.array([value]) for name, value in structure.log.items()}
-        log[LOG_SNAPSHOT] = np.array([structure.snapshot], dtype=np.int32)
-        step = structure.snapshot * protocol.steps_per_snapshot
-        frames.append(_frame(structure.positions, structure.types, structure.length, step, log, not frames))
-    _write(path, frames)
+def write_configurations(path: Path, protocol: Protocol, configurations: Iterable[Configuration]) -> None:
+    """Write configurations of one simulation, ascending by snapshot, with what their logs hold; whole or not at all.
+
+    They are taken one at a time, so that memory does not grow with their number.
+    """
+    _write(path, _frames(protocol, configurations))
+
+
+def _frames(protocol: Protocol, configurations: Iterable[Configuration]) -> Iterator[dict[str, NDArray[Any]]]:
+    for number, each in enumerate(configurations):
+        log: dict[str, NDArray[Any]] = {name: np.array([value]) for name, value in each.log.items()}
+        log[LOG_SNAPSHOT] = np.array([each.snapshot], dtype=np.int32)
+        step = each.snapshot * protocol.steps_per_snapshot
+        yield _frame(each.positions, each.types, each.length, step, log, number == 0)
 
 
 def read_configurations(path: Path, snapshots: list[int] | None = None) -> list[Configuration]:
@@ -135,7 +141,7 @@ def read_cooling_curve(path: Path) -> CoolingCurve:
         raise _damaged(path, error) from error
 
 
-def _write(path: Path, frames: list[dict[str, NDArray[Any]]]) -> None:
+def _write(path: Path, frames: Iterable[dict[str, NDArray[Any]]]) -> None:
     """Write frames of named arrays in GSD's schema `hoomd`.
 
     Through the library's file layer: its frame objects fill in and compare everything that a frame could have, which takes
