@@ -11,6 +11,7 @@ from glassliquid.dataset.description import Dataset, Label, Recipe
 from glassliquid.dataset.draw import DrawConfig
 from glassliquid.dataset.load import load_split
 from glassliquid.errors import UserError, check_choice
+from glassliquid.files import tidy
 from glassliquid.simulation.cluster import check_scheduler, open_pool
 from glassliquid.simulation.ensemble import IMPORTED, Ensemble, cooling_curves, make_ensemble, plan_ensemble
 from glassliquid.simulation.inherent import inherent_energies
@@ -154,13 +155,19 @@ def make_data(config: MakeDataConfig) -> MadeData:
     recipe, skipped = config.recipe(), 0
     ensemble: Ensemble | None = None
     folder = Layout(config.folder).dataset(config.name)
-    with open_pool(config.workers, config.scheduler, config.folder) as pool:
-        if config.source == IMAGES:
-            dataset, skipped = take_images(config, folder, recipe, pool)
-        else:
-            ensemble = _make_ensemble(config, pool)
-            with progress_bar(f"drawing {config.name}", "batches of images") as report:
-                dataset = make_dataset(folder, ensemble, recipe, pool, report)
+    try:
+        with open_pool(config.workers, config.scheduler, config.folder) as pool:
+            if config.source == IMAGES:
+                dataset, skipped = take_images(config, folder, recipe, pool)
+            else:
+                ensemble = _make_ensemble(config, pool)
+                with progress_bar(f"drawing {config.name}", "batches of images") as report:
+                    dataset = make_dataset(folder, ensemble, recipe, pool, report)
+    except BaseException:
+        # Leaving the pool has ended workers in the middle of their files.
+        if config.source != IMAGES:
+            tidy(config.planned_ensemble.folder)
+        raise
     return MadeData(dataset, ensemble, time.monotonic() - started, skipped)
 
 
