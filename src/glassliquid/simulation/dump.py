@@ -60,20 +60,21 @@ def read(place: Place, wanted: Wanted) -> Iterator[Frame]:
 
 
 def write(file: IO[str], frames: Iterable[tuple[int, Configuration]]) -> None:
-    """Write frames, pairs of time step and configuration, with columns id, type (1 for A, 2 for B), x and y.
+    """Write frames, pairs of time step and configuration, with columns id, type (1 for A, 2 for B), x, y and z.
 
-    Nine significant digits give the single precision of trajectory files back exactly.
+    z is 0, and there because some readers insist on it. Nine significant digits give the single precision of trajectory files
+    back exactly.
     """
     for step, configuration in frames:
         count, half = len(configuration.types), configuration.length / 2
         file.write(
             f"ITEM: TIMESTEP\n{step}\nITEM: NUMBER OF ATOMS\n{count}\nITEM: BOX BOUNDS pp pp pp\n"
-            f"{-half!r} {half!r}\n{-half!r} {half!r}\n{-HEIGHT} {HEIGHT}\nITEM: ATOMS id type x y\n"
+            f"{-half!r} {half!r}\n{-half!r} {half!r}\n{-HEIGHT} {HEIGHT}\nITEM: ATOMS id type x y z\n"
         )
         rows = np.empty((count, 4), dtype=object)
         rows[:, 0], rows[:, 1] = range(1, count + 1), (configuration.types + 1).tolist()
         rows[:, 2:] = configuration.positions.astype(np.float64)
-        file.write(("%d %d %.9g %.9g\n" * count) % tuple(rows.ravel()))
+        file.write(("%d %d %.9g %.9g 0\n" * count) % tuple(rows.ravel()))
 
 
 def _read_header(text: Text) -> _Header | None:
