@@ -12,6 +12,7 @@ Every stored snapshot is a frame; its `configuration.step` is the time step sinc
 | cooling/temperature, cooling/potential_energy, cooling/pressure | (201,) float64 | the first | the same at all indices |
 """
 
+import bisect
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,21 +109,31 @@ def _frames(protocol: Protocol, configurations: Iterable[Configuration]) -> Iter
 def read_configurations(path: Path, snapshots: list[int] | None = None) -> list[Configuration]:
     """Read stored snapshots, all of them or those named, in the order asked for.
 
+    Through the library's file layer: its frame objects take three times as long, a sixth of the time of drawing.
+
     Raises:
         UserError: the file is missing or damaged, or does not hold one of the snapshots.
     """
-    import gsd.hoomd
+    import gsd.fl
 
     try:
-        with gsd.hoomd.open(str(path), "r") as file:
-            frames = {int(_logged(file, index, LOG_SNAPSHOT)): index for index in range(len(file))}
-            wanted = list(frames) if snapshots is None else snapshots
-            missing = [snapshot for snapshot in wanted if snapshot not in frames]
-            if missing:
+        with gsd.fl.open(str(path), "r") as file:
+            wanted = [_snapshot(file, frame) for frame in range(file.nframes)] if snapshots is None else snapshots
+            found = [_frame_of(file, snapshot) for snapshot in wanted]
+            if None in found:
+                missing = [snapshot for snapshot, frame in zip(wanted, found, strict=True) if frame is None]
+                held = [_snapshot(file, frame) for frame in range(file.nframes)]
                 raise UserError(
-                    f"{path} does not hold snapshot {listed(missing)}, it holds {listed(frames)}: choose one of these."
+                    f"{path} does not hold snapshot {listed(missing)}, it holds {listed(held)}: choose one of these."
                 )
-            return [_configuration(file[frames[snapshot]], snapshot) for snapshot in wanted]
+            names = [
+                name for name in file.find_matching_chunk_names("log/") if not name.startswith(f"log/{LOG_COOLING}")
+            ]
+            return [
+                _configuration(file, frame, snapshot, names)
+                for frame, snapshot in zip(found, wanted, strict=True)
+                if frame is not None
+            ]
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, IndexError) as error:
         raise _damaged(path, error) from error
 
@@ -191,19 +202,31 @@ def _frame(
     return frame | {f"log/{name}": values for name, values in log.items()}
 
 
-def _logged(file: Any, index: int, name: str) -> Any:
-    return file.file.read_chunk(frame=index, name=f"log/{name}")[0]
+def _snapshot(file: Any, frame: int) -> int:
+    return int(file.read_chunk(frame=frame, name=f"log/{LOG_SNAPSHOT}")[0])
 
 
-def _configuration(frame: Any, snapshot: int) -> Configuration:
-    log = {name: float(value[0]) for name, value in frame.log.items() if not name.startswith(LOG_COOLING)}
-    return Configuration(
-        snapshot=snapshot,
-        positions=frame.particles.position[:, :2],
-        types=frame.particles.typeid,
-        length=float(frame.configuration.box[0]),
-        log=log,
-    )
+def _frame_of(file: Any, snapshot: int) -> int | None:
+    """The frame of a snapshot; frames ascend by snapshot, so that a few of them have to be looked at."""
+    frame = bisect.bisect_left(range(file.nframes), snapshot, key=lambda place: _snapshot(file, place))
+    return frame if frame < file.nframes and _snapshot(file, frame) == snapshot else None
+
+
+def _configuration(file: Any, frame: int, snapshot: int, names: list[str]) -> Configuration:
+    def read(name: str) -> NDArray[Any]:
+        # What a frame leaves out is that of the first.
+        found: NDArray[Any] = file.read_chunk(frame=frame if file.chunk_exists(frame, name) else 0, name=name)
+        return found
+
+    positions, types = read("particles/position"), read("particles/typeid")
+    if positions.shape != (len(types), 3):
+        raise ValueError(f"positions have the shape {positions.shape} and types {types.shape}")
+    log = {
+        name.removeprefix("log/"): float(file.read_chunk(frame=frame, name=name)[0])
+        for name in names
+        if file.chunk_exists(frame, name)
+    }
+    return Configuration(snapshot, positions[:, :2], types, float(read("configuration/box")[0]), log)
 
 
 def _damaged(path: Path, error: Exception) -> UserError:

@@ -99,7 +99,7 @@ def run(config: ExportConfig) -> None:
     """Export, and keep in MLflow what was exported."""
     from glassliquid.tracking.run import tracked_run
 
-    with tracked_run("export", f"export {config.ensemble}") as tracked:
+    with tracked_run("export", f"export {config.ensemble}", Layout(config.data_dir).runs) as tracked:
         count = export(config)
         tracked.file(config.folder / NOTE)
         tracked.metrics({"simulations": count})
