@@ -255,6 +255,37 @@ def test_jobs_of_a_queue_make_the_same_ensemble(ensemble, tmp_path, monkeypatch)
     assert contents(made.folder) == contents(ensemble.folder)
 
 
+SBATCH = """#!/bin/sh
+echo "$1" >>"{folder}/submitted"
+cp "$1" "{folder}/script"
+env -u PYTHONPATH bash "{folder}/script" >"{folder}/job.log" 2>&1 &
+echo "Submitted batch job $!"
+"""
+"""Stands for SLURM's: runs the job's script at once, on this machine."""
+
+
+def test_jobs_of_slurm_run_this_code_with_one_thread_a_core(ensemble, tmp_path, monkeypatch):
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name, text in (("sbatch", SBATCH.format(folder=tmp_path)), ("scancel", '#!/bin/sh\nkill "$@"\n')):
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    configuration = tmp_path / "slurm.yaml"
+    prologue = f"export PYTHONPATH={ROOT}"  # for the functions that tests hand to workers
+    slurm = f"{{cores: 2, memory: 2GB, walltime: '01:00:00', interface: lo, job-script-prologue: ['{prologue}']}}"
+    configuration.write_text(f"jobqueue: {{slurm: {slurm}}}")
+    with open_pool("2", str(configuration), tmp_path / "data") as pool:
+        made = make(tmp_path / "data" / "ensembles" / "small", pool)
+        wait_until(lambda: pool._count() == 2)
+    assert contents(made.folder) == contents(ensemble.folder)
+    script = (tmp_path / "script").read_text()
+    assert "--nworkers 2" in script
+    assert "--nthreads 1" in script
+    assert script.index(prologue) < script.index(f'export PYTHONPATH="{ROOT / "src"}:$PYTHONPATH"')
+    assert len((tmp_path / "submitted").read_text().splitlines()) == 1  # one job of two cores
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -7,6 +7,7 @@ Each worker is asked at the start, and again before its first task, because work
 
 import concurrent.futures
 import contextlib
+import logging
 import platform
 import secrets
 import sys
@@ -169,11 +170,9 @@ def _requirements(data_dir: Path) -> Iterator[Requirements]:
 
 @contextlib.contextmanager
 def _client(scheduler: str, workers: str) -> "Iterator[Client]":
-    import dask
     from distributed import Client
 
-    # Silent: what the scheduler and the workers log stands in their own logs.
-    with dask.config.set({"distributed.logging.distributed": "critical"}), contextlib.ExitStack() as stack:
+    with _quiet("distributed"), contextlib.ExitStack() as stack:
         if _is_address(scheduler):
             target: Any = scheduler
             wait_s, hold = CONNECT_S, _nothing
@@ -192,6 +191,18 @@ def _client(scheduler: str, workers: str) -> "Iterator[Client]":
         _wait_for_worker(client, scheduler, wait_s)
         hold()
         yield client
+
+
+@contextlib.contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """Keep a library's log from the terminal: what the scheduler and the workers log stands in their own logs."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _nothing() -> None:
