@@ -36,9 +36,12 @@ class DaskCluster:
             process.wait()
 
     def start_worker(self, *options: str, code: Path = ROOT / "src", nanny: bool = False) -> subprocess.Popen[bytes]:
-        """Start a worker of one thread that imports glassliquid from `code`."""
+        """Start a worker of one thread that imports glassliquid from `code`; return when the scheduler knows it."""
         start = ["--nthreads", "1", *([] if nanny else ["--no-nanny"]), "--local-directory", str(self.folder), *options]
-        return self._start("dask_worker", self.address, *start, code=code)
+        process = self._start("dask_worker", self.address, *start, code=code)
+        log = self.folder / f"dask_worker-{len(self.processes) - 1}.log"
+        wait_until(lambda: "Registered to" in log.read_text(), seconds=60)
+        return process
 
     @staticmethod
     def worker_process(started: subprocess.Popen[bytes]) -> psutil.Process:

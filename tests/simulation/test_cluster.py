@@ -141,9 +141,9 @@ def test_a_dead_scheduler_ends_in_one_sentence_and_keeps_what_is_done(own_cluste
 def test_workers_that_never_come_back_end_in_one_sentence(own_cluster, tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "NO_WORKER_S", 0.5)
     worker = own_cluster.start_worker()
-    threading.Timer(2.0, worker.kill).start()
     alone = pytest.raises(UserError, match=r"has had no worker for 0 seconds: .* what is finished is kept")
     with open_pool("auto", own_cluster.address, tmp_path) as pool, alone:
+        threading.Timer(1.0, worker.kill).start()
         list(run_all(pool, sleep, [30]))
 
 
@@ -163,7 +163,7 @@ def test_an_address_that_is_none_is_one_sentence(address, tmp_path):
 
 
 def test_a_scheduler_without_workers_is_one_sentence(own_cluster, tmp_path, monkeypatch):
-    monkeypatch.setattr(cluster, "CONNECT_S", 1.0)
+    monkeypatch.setattr(cluster, "FIRST_WORKER_S", 0.5)
     with pytest.raises(UserError, match="has no workers: start one worker process a core, each with one thread"):
         open_and_close("auto", own_cluster.address, tmp_path)
 

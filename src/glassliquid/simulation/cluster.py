@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 CONNECT_S = 10.0
 """A scheduler that does not answer for so long is out of reach."""
 
+FIRST_WORKER_S = 10.0
+"""A scheduler that has had no worker for so long from the start has none."""
+
 NO_WORKER_S = 60.0
 """A running ensemble whose cluster has had no worker for so long ends; what is finished is kept."""
 
@@ -175,7 +178,7 @@ def _client(scheduler: str, workers: str) -> "Iterator[Client]":
     with _quiet("distributed"), contextlib.ExitStack() as stack:
         if _is_address(scheduler):
             target: Any = scheduler
-            wait_s, hold = CONNECT_S, _nothing
+            wait_s, hold = FIRST_WORKER_S, _nothing
         else:
             from glassliquid.simulation.job_queue import open_queue
 

@@ -127,7 +127,8 @@ def run_all(
     waiting: deque[tuple[int, Task]] = deque()
     pending: dict[Future[Result], tuple[int, Task]] = {}
     while True:
-        waiting.extend(itertools.islice(numbered, 4 * pool.size - len(pending) - len(waiting)))
+        # A cluster may have become smaller than what is under way already.
+        waiting.extend(itertools.islice(numbered, max(0, 4 * pool.size - len(pending) - len(waiting))))
         broken = False
         try:
             while waiting:
