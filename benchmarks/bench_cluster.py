@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 from benchmarks import SOURCE
 from benchmarks.report import print_surroundings, print_table, spread
 from glassliquid.simulation.cluster import open_pool
@@ -42,21 +44,25 @@ def main() -> None:
         f"ensemble {SEED}; {options.rounds} rounds of {options.simulations} simulations, {options.processes} processes",
     )
     hourly: dict[str, list[float]] = {"processes": [], "Dask workers": []}
+    processor: dict[str, list[float]] = {way: [] for way in hourly}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for number in range(options.rounds):
             ways = list(hourly) if number % 2 == 0 else list(reversed(hourly))
             for way in ways:
                 with pool_of(way, options.processes, folder) as pool:
-                    seconds = seconds_of(pool, folder / f"{number}-{way[0]}", options.simulations)
-                hourly[way].append(3600 * options.simulations / seconds)
+                    wall, used = seconds_of(pool, folder / f"{number}-{way[0]}", options.simulations)
+                hourly[way].append(3600 * options.simulations / wall)
+                processor[way].append(used / options.simulations)
     print_table(
         f"{options.simulations} simulations of the demo protocol, {options.processes} processes",
-        ["way", "simulations an hour"],
-        [(way, spread(values, 0)) for way, values in hourly.items()],
+        ["way", "simulations an hour", "processor seconds a simulation"],
+        [(way, spread(hourly[way], 0), spread(processor[way], 3)) for way in hourly],
     )
     ratios = [dask / plain for dask, plain in zip(hourly["Dask workers"], hourly["processes"], strict=True)]
-    print(f"Dask in units of the plain processes: {spread(ratios, 3)} (target: >= {TARGET})")
+    used = [plain / dask for dask, plain in zip(processor["Dask workers"], processor["processes"], strict=True)]
+    print(f"Dask's simulations an hour in units of the plain processes': {spread(ratios, 3)} (target: >= {TARGET})")
+    print(f"The same by the processor's time, scheduler and this process included: {spread(used, 3)}")
     print_core_hours()
 
 
@@ -93,13 +99,20 @@ def pool_of(way: str, processes: int, folder: Path) -> Iterator[WorkerPool]:
             process.wait()
 
 
-def seconds_of(pool: WorkerPool, folder: Path, simulations: int) -> float:
-    """Seconds for an ensemble, with workers that have LAMMPS loaded."""
+def seconds_of(pool: WorkerPool, folder: Path, simulations: int) -> tuple[float, float]:
+    """Seconds for an ensemble, with workers that have LAMMPS loaded: by the clock and of the processor."""
     for _ in run_all(pool, load_engine, range(4 * pool.size)):
         pass
-    started = time.perf_counter()
+    started, used = time.perf_counter(), processor_seconds()
     make_ensemble(folder, "demo", PRESETS["demo"].protocol, simulations, SEED, pool, lambda *_: None)
-    return time.perf_counter() - started
+    return time.perf_counter() - started, processor_seconds() - used
+
+
+def processor_seconds() -> float:
+    """Processor time of this process and of all that it started and that still run."""
+    this = psutil.Process()
+    times = [process.cpu_times() for process in (this, *this.children(recursive=True))]
+    return sum(each.user + each.system for each in times)
 
 
 def load_engine(_: int) -> None:
