@@ -14,14 +14,16 @@ from tests.conftest import ROOT
 class DaskCluster:
     """A context manager; `start_worker` gives a worker's process, which a test may kill."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, code: Path = ROOT / "src") -> None:
+        self.folder, self.code = folder, code
         self.processes: list[subprocess.Popen[bytes]] = []
         self.address = ""
 
     def __enter__(self) -> "DaskCluster":
         note = self.folder / "scheduler.json"
-        self._start("dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(note))
+        self._start(
+            "dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(note), code=self.code
+        )
         wait_until(note.exists)
         self.address = wait_for_address(note)
         return self

@@ -209,6 +209,20 @@ def test_a_worker_that_does_not_fit_is_refused(own_cluster, tmp_path, prepare, o
         open_and_close("auto", own_cluster.address, tmp_path / "data")
 
 
+@pytest.mark.parametrize(
+    ("prepare", "message"),
+    [(other_code, r"has glassliquid's code \w{12} where this"), (no_code, "cannot run glassliquid")],
+)
+def test_a_scheduler_that_does_not_fit_is_refused(tmp_path, prepare, message):
+    """It reads the tasks on their way to the workers."""
+    prepare(tmp_path / "code")
+    (tmp_path / "dask").mkdir()
+    with DaskCluster(tmp_path / "dask", tmp_path / "code") as running:
+        running.start_worker()
+        with pytest.raises(UserError, match=f"^The scheduler {message}.*start it with the .venv and the code of this"):
+            open_and_close("auto", running.address, tmp_path / "data")
+
+
 def test_a_worker_that_joins_later_is_checked_as_well(own_cluster, tmp_path):
     first = own_cluster.start_worker()
     other_code(tmp_path / "code")

@@ -228,7 +228,8 @@ def _wait_for_worker(client: "Client", scheduler: str, wait_s: float) -> None:
 
 
 def _check_workers(client: "Client", requirements: Requirements) -> None:
-    """Refuse workers that cannot do this command's work, before any of them gets any."""
+    """Refuse a scheduler or workers that cannot do this command's work, before any of them gets any."""
+    _check_scheduler_code(client, requirements)
     answers: Any = client.get_versions(packages=list(PACKAGES))
     for address, found in sorted(answers["workers"].items()):
         there, here = ".".join(found["host"]["python"].split(".")[:3]), platform.python_version()
@@ -243,6 +244,18 @@ def _check_workers(client: "Client", requirements: Requirements) -> None:
             raise UserError(f"The worker {address} cannot run glassliquid ({_brief(answer)}): {REMEDY}.") from answer
         if answer is not None:
             raise UserError(f"The worker {address} {answer}: {REMEDY}.")
+
+
+def _check_scheduler_code(client: "Client", requirements: Requirements) -> None:
+    """The scheduler reads tasks as well, so it needs the package that they name."""
+    remedy = "start it with the .venv and the code of this clone (docs/CLUSTER.md)"
+    try:
+        there: Any = dict(client.run_on_scheduler(own_versions))
+    except Exception as error:  # whatever went wrong while it imported something
+        raise UserError(f"The scheduler cannot run glassliquid ({_brief(error)}): {remedy}.") from error
+    for name, wanted in requirements.versions:
+        if there.get(name) != wanted:
+            raise UserError(f"The scheduler has {name} {there.get(name)} where this command has {wanted}: {remedy}.")
 
 
 def _brief(error: BaseException) -> str:

@@ -19,6 +19,7 @@ import numpy as np
 from glassliquid.errors import UserError, listed
 from glassliquid.files import check_name, locked, read_json, remove_partials, write_json
 from glassliquid.simulation import trajectory
+from glassliquid.simulation.differences import ensemble_differences
 from glassliquid.simulation.engine import engine_of_this_process
 from glassliquid.simulation.protocol import Protocol, check_snapshot
 from glassliquid.simulation.split import Split, draw_split
@@ -32,9 +33,6 @@ SIMULATED, IMPORTED = "simulate", "trajectories"
 """What `make_data` calls the two sources of ensembles."""
 SPLIT_STREAM = 1
 """Branch of the ensemble's seed from which the split is drawn; branch 0 gives the simulations' seeds."""
-
-MOST_DIFFERENCES = 5
-"""So many are named in a message."""
 
 Report = Callable[[int, int], None]
 """Told how many tasks are done, and of how many."""
@@ -264,20 +262,7 @@ def _simulate_one(task: tuple[Protocol, Simulation, Path]) -> None:
 
 
 def _check_same(present: Ensemble, wanted: Ensemble) -> None:
-    differences = []
-    both = zip(present.simulations, wanted.simulations, strict=False)
-    for what, here, asked in (
-        *((name, value, wanted.protocol.to_json()[name]) for name, value in present.protocol.to_json().items()),
-        ("simulations", len(present.simulations), len(wanted.simulations)),
-        ("seed", present.seed, wanted.seed),
-        ("what its files say", _described(present.origin), _described(wanted.origin)),
-        *((f"the file of simulation {one.number}", one.file, other.file) for one, other in both),
-    ):
-        if here != asked:
-            differences.append(f"{what} is {_brief(here)} there and {_brief(asked)} here")
-        if len(differences) == MOST_DIFFERENCES:
-            break
-    if differences:
+    if differences := ensemble_differences(present, wanted):
         raise UserError(
             f"The ensemble {present.name!r} was made differently ({'; '.join(differences)}): pass its values "
             f"(its preset is {present.preset!r}), or another name with -P ensemble=NAME."
@@ -291,21 +276,6 @@ def _check_empty(folder: Path) -> None:
             f"{folder} holds files but no {DESCRIPTION} (found {listed(foreign[:3])}), so it is not an ensemble: move them "
             "away or pass another name with -P ensemble=NAME."
         )
-
-
-def _brief(value: object) -> str:
-    """A value for a message; of a long list only where it ends."""
-    if not isinstance(value, list):
-        return str(value)
-    return listed(value) if len(value) < 100 else listed([*value[:3], "...", value[-1]])
-
-
-def _described(origin: Origin | None) -> str:
-    if origin is None:
-        return "nothing (it is simulated)"
-    return (
-        f"{origin.particles_a} of {listed(origin.species)} in a box of {origin.length:g} from step {origin.first_step}"
-    )
 
 
 def _to_json(ensemble: Ensemble) -> dict[str, Any]:

@@ -80,8 +80,12 @@ def open_queue(path: Path, workers: str) -> Iterator[tuple[Any, Callable[[], Non
     if system != "local":
         # The workers run this clone's code, whatever is installed where they start.
         code = Path(__file__).resolve().parents[2]
-        prologue = [*(settings.get("job-script-prologue") or []), f'export PYTHONPATH="{code}:$PYTHONPATH"']
-        settings["job-script-prologue"] = prologue
+        settings["job-script-prologue"] = [
+            *(settings.get("job-script-prologue") or []),
+            f'export PYTHONPATH="{code}:$PYTHONPATH"',
+            # Dask samples what its workers do a hundred times a second; it is always LAMMPS.
+            "export DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED=False",
+        ]
     module = dask_jobqueue.local if system == "local" else dask_jobqueue
     made = getattr(module, CLUSTERS[system])
     command = getattr(made.job_cls, "submit_command", "")
