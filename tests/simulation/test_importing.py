@@ -93,6 +93,10 @@ def test_an_import_is_an_ensemble(tmp_path, pool):
     simulated = plan_ensemble(tmp_path / "any", "demo", PROTOCOL, 5, 1)
     assert [each.split for each in made.simulations] == [each.split for each in simulated.simulations]
     assert made.digest != simulated.digest
+    # A simulation is known by its seed; those of other files must not be taken for it, nor the same file for another one.
+    again = plan_import(tmp_path / "ensembles" / "other", ImportPlan(input=tmp_path / "cooling", seed=2))
+    assert [each.seed for each in again.simulations] == [each.seed for each in made.simulations]
+    assert len({each.seed for each in made.simulations}) == 5
     for simulation, system in zip(made.simulations, systems, strict=True):
         found = read_configurations(made.path(simulation))
         assert [each.snapshot for each in found] == list(made.protocol.snapshots)

@@ -45,7 +45,7 @@ class Simulation:
     number: int
     """Counted from 1."""
     seed: int
-    """Seed of its random start, velocities and thermostat."""
+    """Seed of its random start, velocities and thermostat; of an imported one a number that identifies its file."""
     split: Split
     """The split that all its images belong to."""
     file: str = ""

@@ -4,6 +4,7 @@ Snapshots are mapped to indices by their time step: index k is the frame at `fir
 Frames between the marks are passed over.
 """
 
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from glassliquid.files import check_name
 from glassliquid.simulation.ensemble import SPLIT_STREAM, Ensemble, Origin, Report, Simulation, complete_ensemble
 from glassliquid.simulation.frames import SAME_LENGTH, Frame, Place, format_of, read_frames
 from glassliquid.simulation.protocol import INTERVALS, Protocol
-from glassliquid.simulation.split import draw_split
+from glassliquid.simulation.split import Split, draw_split
 from glassliquid.simulation.trajectory import Configuration, write_configurations
 from glassliquid.simulation.workers import WorkerPool
 
@@ -127,7 +128,7 @@ def plan_import(folder: Path, plan: ImportPlan) -> Ensemble:
     )
     splits = draw_split(len(files), np.random.default_rng([plan.seed, SPLIT_STREAM]))
     members = (
-        Simulation(number, 0, split, file.relative_to(plan.input).as_posix())
+        _member(number, split, file.relative_to(plan.input).as_posix(), plan.input.name)
         for number, (file, split) in enumerate(zip(files, splits, strict=True), start=1)
     )
     return Ensemble(folder, PRESET, protocol, plan.seed, tuple(members), origin)
@@ -182,6 +183,12 @@ def _check_same_system(place: Place, frame: Frame, task: ImportTask) -> None:
         place.refuse(
             f"has a box of side {frame.length:g} at time step {frame.step} where the first simulation has {origin.length:g}"
         )
+
+
+def _member(number: int, split: Split, file: str, folder: str) -> Simulation:
+    """A simulation whose seed nobody knows: a number of its own stands for it, the same wherever this file is imported."""
+    own = int.from_bytes(hashlib.sha256(f"{folder}/{file}".encode()).digest()[:8], "big")
+    return Simulation(number, own, split, file)
 
 
 def _survey(path: Path, first_step: int) -> tuple[list[int], Frame]:
