@@ -138,7 +138,7 @@ def draw_simulations(task: DrawTask) -> list[Row]:
     drawn = []
     for simulation in task.ensemble.simulations:
         path = task.ensemble.inherent_path(simulation) if recipe.inherent else task.ensemble.path(simulation)
-        found = read_configurations(path, [recipe.glass, recipe.liquid])
+        found = read_configurations(path, [recipe.glass, recipe.liquid], with_log=False)
         for label, configuration in zip((Label.GLASS, Label.LIQUID), found, strict=True):
             pixels = draw(configuration.positions, configuration.types, configuration.length, config)
             file_name = f"{simulation.split}/{label}/{simulation.stem}.png"

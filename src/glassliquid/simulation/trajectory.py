@@ -106,8 +106,8 @@ def _frames(protocol: Protocol, configurations: Iterable[Configuration]) -> Iter
         yield _frame(each.positions, each.types, each.length, step, log, number == 0)
 
 
-def read_configurations(path: Path, snapshots: list[int] | None = None) -> list[Configuration]:
-    """Read stored snapshots, all of them or those named, in the order asked for.
+def read_configurations(path: Path, snapshots: list[int] | None = None, with_log: bool = True) -> list[Configuration]:
+    """Read stored snapshots, all of them or those named, in the order asked for; without their logs if these are not needed.
 
     Through the library's file layer: its frame objects take three times as long, a sixth of the time of drawing.
 
