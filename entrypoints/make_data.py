@@ -6,12 +6,13 @@ from typing import Any
 import click
 
 from entrypoints import shell
-from entrypoints.shell import AUTO_INTEGER, AUTO_TEXT, BOOLEAN, INTEGER, NUMBER, TEXT, option
+from entrypoints.shell import AUTO_INTEGER, AUTO_TEXT, BOOLEAN, INTEGER, NUMBER, OPTIONAL_TEXT, TEXT, option
 
 
 @click.command(help=__doc__)
 @option("name", TEXT, "data_liquid5", "Name of the dataset.")
-@option("source", TEXT, "simulate", "Where configurations come from: simulate.")
+@option("source", TEXT, "simulate", "Where the data come from: simulate, trajectories or images.")
+@option("input", OPTIONAL_TEXT, "none", "Folder of the trajectories or images.")
 @option("preset", TEXT, "demo", "Protocol: demo, fast or reference.")
 @option("ensemble", AUTO_TEXT, "auto", "Name of the ensemble; auto is the preset's name.")
 @option("liquid", INTEGER, "5", "Snapshot index drawn as liquid, 0 to 200.")
@@ -23,15 +24,21 @@ from entrypoints.shell import AUTO_INTEGER, AUTO_TEXT, BOOLEAN, INTEGER, NUMBER,
 @option("image_size", INTEGER, "128", "Side of the images [pixels].")
 @option("window", NUMBER, "1.0", "Side of the square that is drawn, as a fraction of the box's.")
 @option("inherent", BOOLEAN, "false", "Draw inherent structures and record their energies: true or false.")
+@option("first_step", INTEGER, "0", "Time step of imported trajectories at which the cooling starts.")
+@option("skip_unreadable", BOOLEAN, "false", "Leave out images that cannot be read: true or false.")
 @option("seed", INTEGER, "1", "Seed of the ensemble.")
 @option("workers", TEXT, "auto", "Worker processes; auto is all cores.")
+@option(
+    "scheduler", OPTIONAL_TEXT, "none", "Dask cluster: none, tcp://host:port, or a dask-jobqueue configuration file."
+)
 @option("data_dir", TEXT, "data", "Folder of all data.")
-def main(snapshots: str | None, data_dir: str, **options: Any) -> None:
+def main(snapshots: str | None, data_dir: str, input: str | None, **options: Any) -> None:
     from glassliquid.workflows import make_data
 
     shell.interrupt_on_terminate()
     stored = None if snapshots is None else make_data.parse_snapshots(snapshots)
-    make_data.run(make_data.MakeDataConfig(snapshots=stored, data_dir=Path(data_dir), **options))
+    folder = None if input is None else Path(input)
+    make_data.run(make_data.MakeDataConfig(snapshots=stored, data_dir=Path(data_dir), input=folder, **options))
 
 
 if __name__ == "__main__":

@@ -121,6 +121,15 @@ def remove_partials(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+def tidy(folder: Path) -> None:
+    """Remove half-written files from a folder, if it is there and no other process works in it."""
+    from filelock import FileLock, Timeout
+
+    if folder.is_dir():
+        with contextlib.suppress(Timeout, OSError), FileLock(folder / ".lock", timeout=0):
+            remove_partials(folder)
+
+
 @contextlib.contextmanager
 def locked(folder: Path, doing: str | None) -> Iterator[None]:
     """Hold the lock of `folder`; while another process holds it, say once what it is doing, if that takes long, and wait.

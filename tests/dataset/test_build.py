@@ -231,6 +231,7 @@ def test_tasks_do_not_carry_the_whole_ensemble_again_and_again(ensemble, recipe,
 
     class Weighing:
         size = 1
+        broken = ()
 
         def executor(self):
             return self

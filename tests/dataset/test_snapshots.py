@@ -5,7 +5,8 @@ import numpy as np
 from glassliquid.dataset.description import Dataset, Recipe
 from glassliquid.dataset.load import load_split
 from glassliquid.dataset.snapshots import draw_snapshots
-from glassliquid.simulation.ensemble import Ensemble, make_inherent
+from glassliquid.simulation.ensemble import Ensemble
+from glassliquid.simulation.inherent import make_inherent
 from glassliquid.simulation.split import Split
 from glassliquid.simulation.workers import LocalPool
 from tests.conftest import ignore_progress

@@ -12,10 +12,10 @@ from glassliquid.files import storage_fault
 from glassliquid.simulation.ensemble import (
     check_stored,
     make_ensemble,
-    make_inherent,
     open_ensemble,
     plan_ensemble,
 )
+from glassliquid.simulation.inherent import make_inherent
 from glassliquid.simulation.protocol import PRESETS, Protocol
 from glassliquid.simulation.split import Split
 from glassliquid.simulation.trajectory import read_configurations

@@ -70,7 +70,7 @@ def test_snapshots_come_in_the_order_asked_for(path):
 def test_inherent_structures_round_trip(tmp_path, path):
     structures = [replace(each, log={"inherent_energy": -3.5}) for each in trajectory.read_configurations(path)]
     target = tmp_path / "inherent" / "sim-00001.gsd"
-    trajectory.write_inherent(target, PROTOCOL, structures)
+    trajectory.write_configurations(target, PROTOCOL, structures)
     found = trajectory.read_configurations(target)
     assert [each.log["inherent_energy"] for each in found] == [-3.5] * 3
     for one, other in zip(found, structures, strict=True):

@@ -91,6 +91,23 @@ def test_only_a_few_tasks_are_taken_ahead(pool):
     assert taken == 200
 
 
+class ShrinkingPool(LocalPool):
+    """A pool that has one worker less at every look, down to one, as a cluster whose jobs end has."""
+
+    looks = 0
+
+    @property
+    def size(self):
+        self.looks += 1
+        return max(1, 5 - self.looks)
+
+
+def test_a_pool_that_becomes_smaller_finishes_what_is_under_way():
+    with ShrinkingPool(1) as shrinking:
+        assert sorted(run_all(shrinking, square, range(30))) == [(number, number**2) for number in range(30)]
+        assert shrinking.size == 1
+
+
 @pytest.mark.parametrize(
     ("function", "error", "message"),
     [(refuse, UserError, "0 is refused: pass another"), (fail, ZeroDivisionError, "a defect at 0")],
@@ -149,6 +166,8 @@ class DyingPool:
     """A pool that is always broken, as if every worker died at once."""
 
     size = 1
+    broken = (BrokenProcessPool,)
+    survives = False
 
     def __init__(self, at_submit: bool) -> None:
         self.at_submit = at_submit

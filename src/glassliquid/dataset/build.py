@@ -5,8 +5,10 @@ import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from glassliquid.dataset.description import (
     DESCRIPTION,
@@ -24,13 +26,17 @@ from glassliquid.dataset.description import (
 from glassliquid.dataset.draw import DrawConfig, draw
 from glassliquid.errors import UserError, listed
 from glassliquid.files import PARTIAL_SUFFIX, locked, remove_partials, write_json
-from glassliquid.simulation.ensemble import Ensemble, check_stored, make_inherent
+from glassliquid.simulation.ensemble import Ensemble, check_stored
+from glassliquid.simulation.inherent import make_inherent
 from glassliquid.simulation.protocol import temperature
 from glassliquid.simulation.split import Split
 from glassliquid.simulation.trajectory import read_configurations
 from glassliquid.simulation.workers import WorkerPool, run_all
 
 SIMULATIONS_PER_TASK = 10
+
+Row = tuple[Record, str]
+"""A row of the table, and the SHA-256 of the image's pixels."""
 
 Report = Callable[[int, int], None]
 """Told how many tasks are done, and of how many."""
@@ -81,16 +87,43 @@ def make_dataset(folder: Path, ensemble: Ensemble, recipe: Recipe, pool: WorkerP
     Raises:
         UserError: a dataset of this name was made differently, or the folder holds something else.
     """
+
+    def fill(partial: Path) -> tuple[list[Row], dict[str, Any]]:
+        if recipe.inherent:
+            make_inherent(ensemble, [recipe.liquid, recipe.glass], pool, report)
+        return _draw_all(partial, ensemble, recipe, pool, report), {}
+
+    return publish_dataset(folder, recipe, fill)
+
+
+def publish_dataset(folder: Path, recipe: Recipe, fill: Callable[[Path], tuple[list[Row], dict[str, Any]]]) -> Dataset:
+    """Make a dataset's folder appear whole, or find that it is there already.
+
+    Args:
+        folder: where the dataset is or will be.
+        recipe: what it is to show.
+        fill: puts the images below a folder; returns the rows of the table in any order, and more for `dataset.json`.
+
+    Raises:
+        UserError: a dataset of this name was made differently, or the folder holds something else.
+    """
     check_dataset_name(folder.name)
     with locked(folder.parent, "making a dataset"):
         remove_partials(folder.parent)
         if folder.exists():
             return _present(folder, recipe)
-        if recipe.inherent:
-            make_inherent(ensemble, [recipe.liquid, recipe.glass], pool, report)
         partial = folder.with_name(f".{folder.name}{PARTIAL_SUFFIX}")
         try:
-            _draw_all(partial, ensemble, recipe, pool, report)
+            for split in Split:
+                for label in Label:
+                    (partial / split / label).mkdir(parents=True)
+            rows, more = fill(partial)
+            # Tasks finish in any order; the table and the digest have one order.
+            rows.sort(key=lambda row: (list(Split).index(row[0].split), row[0].label, row[0].simulation))
+            records = [record for record, _ in rows]
+            digest = content_digest((record.file_name, pixels) for record, pixels in rows)
+            write_table(partial / TABLE, records)
+            write_json(partial / DESCRIPTION, description(recipe, records, digest) | more)
             partial.rename(folder)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
@@ -98,21 +131,18 @@ def make_dataset(folder: Path, ensemble: Ensemble, recipe: Recipe, pool: WorkerP
     return open_dataset(folder)
 
 
-def draw_simulations(task: DrawTask) -> list[tuple[Record, str]]:
+def draw_simulations(task: DrawTask) -> list[Row]:
     """Draw both snapshots of each simulation as PNG files; return their records and the SHA-256 of their pixels."""
-    from PIL import Image
-
     recipe = task.recipe
     config = DrawConfig(image_size=recipe.image_size, window=recipe.window)
     drawn = []
     for simulation in task.ensemble.simulations:
         path = task.ensemble.inherent_path(simulation) if recipe.inherent else task.ensemble.path(simulation)
-        found = read_configurations(path, [recipe.glass, recipe.liquid])
+        found = read_configurations(path, [recipe.glass, recipe.liquid], with_log=False)
         for label, configuration in zip((Label.GLASS, Label.LIQUID), found, strict=True):
             pixels = draw(configuration.positions, configuration.types, configuration.length, config)
             file_name = f"{simulation.split}/{label}/{simulation.stem}.png"
-            # Level 1 is three times as fast as the default and makes these images only a little larger.
-            Image.fromarray(pixels).save(task.folder / file_name, compress_level=1)
+            save_image(pixels, task.folder / file_name)
             record = Record(
                 file_name,
                 label,
@@ -125,30 +155,30 @@ def draw_simulations(task: DrawTask) -> list[tuple[Record, str]]:
     return drawn
 
 
+def save_image(pixels: NDArray[np.uint8], path: Path) -> None:
+    """Save RGB pixels as PNG."""
+    from PIL import Image
+
+    # Level 1 is three times as fast as the default and makes these images only a little larger.
+    Image.fromarray(pixels).save(path, compress_level=1)
+
+
 def pixel_digest(pixels: np.ndarray) -> str:
     """SHA-256 of an image's pixels."""
     return hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest()
 
 
-def _draw_all(partial: Path, ensemble: Ensemble, recipe: Recipe, pool: WorkerPool, report: Report) -> None:
-    for split in Split:
-        for label in Label:
-            (partial / split / label).mkdir(parents=True)
+def _draw_all(partial: Path, ensemble: Ensemble, recipe: Recipe, pool: WorkerPool, report: Report) -> list[Row]:
     members = ensemble.simulations
     tasks = [
         DrawTask(replace(ensemble, simulations=members[start : start + SIMULATIONS_PER_TASK]), recipe, partial)
         for start in range(0, len(members), SIMULATIONS_PER_TASK)
     ]
-    drawn: list[tuple[Record, str]] = []
+    drawn: list[Row] = []
     for done, (_, rows) in enumerate(run_all(pool, draw_simulations, tasks), start=1):
         drawn += rows
         report(done, len(tasks))
-    # Tasks finish in any order; the table and the digest have one order.
-    drawn.sort(key=lambda row: (list(Split).index(row[0].split), row[0].label, row[0].simulation))
-    records = [record for record, _ in drawn]
-    digest = content_digest((record.file_name, pixels) for record, pixels in drawn)
-    write_table(partial / TABLE, records)
-    write_json(partial / DESCRIPTION, description(recipe, records, digest))
+    return drawn
 
 
 def _present(folder: Path, recipe: Recipe) -> Dataset:

@@ -9,26 +9,28 @@ import hashlib
 import importlib.metadata
 import json
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from glassliquid.errors import UserError, listed
 from glassliquid.files import check_name, locked, read_json, remove_partials, write_json
 from glassliquid.simulation import trajectory
+from glassliquid.simulation.differences import ensemble_differences
 from glassliquid.simulation.engine import engine_of_this_process
 from glassliquid.simulation.protocol import Protocol, check_snapshot
 from glassliquid.simulation.split import Split, draw_split
-from glassliquid.simulation.workers import WorkerPool, run_all
+from glassliquid.simulation.workers import Task, WorkerPool, run_all
 
 FOLDER = "ensembles"
 DESCRIPTION = "ensemble.json"
 INHERENT_FOLDER = "inherent"
 FORMAT = 1
+SIMULATED, IMPORTED = "simulate", "trajectories"
+"""What `make_data` calls the two sources of ensembles."""
 SPLIT_STREAM = 1
 """Branch of the ensemble's seed from which the split is drawn; branch 0 gives the simulations' seeds."""
 
@@ -43,9 +45,11 @@ class Simulation:
     number: int
     """Counted from 1."""
     seed: int
-    """Seed of its random start, velocities and thermostat."""
+    """Seed of its random start, velocities and thermostat; of an imported one a number that identifies its file."""
     split: Split
     """The split that all its images belong to."""
+    file: str = ""
+    """The file that it was imported from, relative to the folder that was imported; empty if it was simulated."""
 
     @property
     def file_name(self) -> str:
@@ -58,6 +62,30 @@ class Simulation:
         return f"sim-{self.number:05d}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """What an imported ensemble's files say, the same for all of its simulations."""
+
+    species: tuple[str, ...]
+    """What the files call A and B."""
+    particles_a: int
+    """How many particles are A."""
+    length: float
+    """Side of the box."""
+    first_step: int
+    """Time step at which the cooling starts."""
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "Origin":
+        """The inverse of `dataclasses.asdict`; KeyError, TypeError or ValueError if it is none."""
+        return cls(
+            species=tuple(str(name) for name in value["species"]),
+            particles_a=int(value["particles_a"]),
+            length=float(value["length"]),
+            first_step=int(value["first_step"]),
+        )
+
+
 @dataclass(frozen=True)
 class Ensemble:
     """An ensemble as `ensemble.json` describes it; its files may not all be there yet."""
@@ -67,6 +95,8 @@ class Ensemble:
     protocol: Protocol
     seed: int
     simulations: tuple[Simulation, ...]
+    origin: Origin | None = None
+    """None if it was simulated here."""
 
     @property
     def name(self) -> str:
@@ -74,9 +104,16 @@ class Ensemble:
         return self.folder.name
 
     @property
+    def source(self) -> str:
+        """Where its configurations come from, as `make_data` calls it."""
+        return SIMULATED if self.origin is None else IMPORTED
+
+    @property
     def digest(self) -> str:
-        """Fingerprint of what determines the simulations: the protocol, the seed and their number."""
+        """Fingerprint of what determines the simulations: the protocol, the seed and their number, or their files."""
         content = {"protocol": self.protocol.to_json(), "seed": self.seed, "simulations": len(self.simulations)}
+        if self.origin is not None:
+            content |= {"origin": asdict(self.origin), "files": [simulation.file for simulation in self.simulations]}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
     def path(self, simulation: Simulation) -> Path:
@@ -115,6 +152,26 @@ def make_ensemble(
         UserError: the folder holds something else, or an ensemble that was made differently.
     """
     wanted = plan_ensemble(folder, preset, protocol, simulations, seed)
+    tasks = ((protocol, simulation, wanted.path(simulation)) for simulation in wanted.simulations)
+    return complete_ensemble(wanted, _simulate_one, tasks, pool, report)
+
+
+def complete_ensemble(
+    wanted: Ensemble, make_one: Callable[[Task], None], tasks: Iterable[Task], pool: WorkerPool, report: Report
+) -> Ensemble:
+    """Create the ensemble's description if there is none yet, and make the simulations whose files are missing.
+
+    Args:
+        wanted: what the ensemble is to be.
+        make_one: writes the file of one simulation.
+        tasks: what `make_one` needs, for each simulation in order.
+        pool: where it runs.
+        report: told of the progress.
+
+    Raises:
+        UserError: the folder holds something else, or an ensemble that was made differently.
+    """
+    folder = wanted.folder
     with locked(folder, "making the ensemble"):
         if (folder / DESCRIPTION).exists():
             ensemble = open_ensemble(folder)
@@ -124,7 +181,16 @@ def make_ensemble(
             ensemble = wanted
             write_json(folder / DESCRIPTION, _to_json(ensemble))
         remove_partials(folder)
-        _simulate(ensemble, pool, report)
+        missing = {simulation.number for simulation in ensemble.missing()}
+        total = len(ensemble.simulations)
+        done = total - len(missing)
+        report(done, total)
+        lacking = (task for number, task in enumerate(tasks, start=1) if number in missing)
+        for _ in run_all(pool, make_one, lacking):
+            done += 1
+            report(done, total)
+        # Of workers that were killed while they wrote.
+        remove_partials(folder)
     return ensemble
 
 
@@ -158,14 +224,14 @@ def open_ensemble(folder: Path) -> Ensemble:
                 f"{folder} has format {value['format']}, and this version reads {FORMAT}: use a newer version."
             )
         members = tuple(
-            Simulation(int(entry["number"]), int(entry["seed"]), Split(entry["split"]))
+            Simulation(int(entry["number"]), int(entry["seed"]), Split(entry["split"]), str(entry.get("file", "")))
             for entry in value["simulations"]
         )
         if [member.number for member in members] != list(range(1, len(members) + 1)) or not members:
             raise ValueError("the simulations are not numbered from 1")
-        return Ensemble(
-            folder, str(value["preset"]), Protocol.from_json(value["protocol"]), int(value["seed"]), members
-        )
+        origin = Origin.from_json(value["origin"]) if "origin" in value else None
+        protocol = Protocol.from_json(value["protocol"])
+        return Ensemble(folder, str(value["preset"]), protocol, int(value["seed"]), members, origin)
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"{folder / DESCRIPTION} is damaged ({error!r}): move the folder away and make it anew."
@@ -184,40 +250,10 @@ def check_stored(ensemble: Ensemble, what: str, snapshot: int) -> None:
         )
 
 
-def make_inherent(ensemble: Ensemble, snapshots: list[int], pool: WorkerPool, report: Report) -> None:
-    """Add the inherent structures of these snapshots, with e_IS, to what the ensemble has of them."""
-    with locked(ensemble.folder / INHERENT_FOLDER, "minimising"):
-        remove_partials(ensemble.folder / INHERENT_FOLDER)
-        # Each task carries its own simulation only: with all of them, 10,000 tasks would be 10,000 times as large.
-        tasks = [
-            (replace(ensemble, simulations=(simulation,)), simulation, tuple(snapshots))
-            for simulation in ensemble.simulations
-        ]
-        for done, _ in enumerate(run_all(pool, _minimise_one, tasks), start=1):
-            report(done, len(tasks))
-
-
-def inherent_energies(ensemble: Ensemble, snapshot: int) -> NDArray[np.float64]:
-    """e_IS of one snapshot in every simulation, per particle, shape (simulations,); UserError if they were not made."""
-    paths = (ensemble.inherent_path(simulation) for simulation in ensemble.simulations)
-    found = (trajectory.read_configurations(path, [snapshot])[0].log for path in paths)
-    return np.array([log[trajectory.LOG_INHERENT_ENERGY] for log in found])
-
-
 def cooling_curves(ensemble: Ensemble, most: int) -> Iterator[trajectory.CoolingCurve]:
     """The thermodynamics over the cooling of the first `most` simulations."""
     for simulation in ensemble.simulations[:most]:
         yield trajectory.read_cooling_curve(ensemble.path(simulation))
-
-
-def _simulate(ensemble: Ensemble, pool: WorkerPool, report: Report) -> None:
-    tasks = [(ensemble.protocol, simulation, ensemble.path(simulation)) for simulation in ensemble.missing()]
-    total = len(ensemble.simulations)
-    done = total - len(tasks)
-    report(done, total)
-    for _ in run_all(pool, _simulate_one, tasks):
-        done += 1
-        report(done, total)
 
 
 def _simulate_one(task: tuple[Protocol, Simulation, Path]) -> None:
@@ -225,32 +261,8 @@ def _simulate_one(task: tuple[Protocol, Simulation, Path]) -> None:
     trajectory.write_cooling(path, protocol, engine_of_this_process().cool(protocol, simulation.seed))
 
 
-def _minimise_one(task: tuple[Ensemble, Simulation, tuple[int, ...]]) -> None:
-    ensemble, simulation, snapshots = task
-    path = ensemble.inherent_path(simulation)
-    known = {each.snapshot: each for each in trajectory.read_configurations(path)} if path.exists() else {}
-    lacking = [snapshot for snapshot in snapshots if snapshot not in known]
-    if not lacking:
-        return
-    for found in trajectory.read_configurations(ensemble.path(simulation), lacking):
-        positions, energy = engine_of_this_process().minimise(found.positions, found.types, found.length)
-        log = {trajectory.LOG_INHERENT_ENERGY: energy}
-        known[found.snapshot] = trajectory.Configuration(
-            found.snapshot, positions.astype(np.float32), found.types, found.length, log
-        )
-    trajectory.write_inherent(path, ensemble.protocol, [known[snapshot] for snapshot in sorted(known)])
-
-
 def _check_same(present: Ensemble, wanted: Ensemble) -> None:
-    differences = []
-    for what, here, asked in (
-        *((name, value, wanted.protocol.to_json()[name]) for name, value in present.protocol.to_json().items()),
-        ("simulations", len(present.simulations), len(wanted.simulations)),
-        ("seed", present.seed, wanted.seed),
-    ):
-        if here != asked:
-            differences.append(f"{what} is {_brief(here)} there and {_brief(asked)} here")
-    if differences:
+    if differences := ensemble_differences(present, wanted):
         raise UserError(
             f"The ensemble {present.name!r} was made differently ({'; '.join(differences)}): pass its values "
             f"(its preset is {present.preset!r}), or another name with -P ensemble=NAME."
@@ -266,24 +278,21 @@ def _check_empty(folder: Path) -> None:
         )
 
 
-def _brief(value: object) -> str:
-    return listed(value) if isinstance(value, list) else str(value)
-
-
 def _to_json(ensemble: Ensemble) -> dict[str, Any]:
+    versions = {"gsd": importlib.metadata.version("gsd"), "numpy": np.__version__}
+    if ensemble.origin is None:
+        versions = {"lammps": engine_of_this_process().version} | versions
     return {
         "format": FORMAT,
         "name": ensemble.name,
         "preset": ensemble.preset,
         "seed": ensemble.seed,
         "protocol": ensemble.protocol.to_json(),
-        "versions": {
-            "lammps": engine_of_this_process().version,
-            "gsd": importlib.metadata.version("gsd"),
-            "numpy": np.__version__,
-        },
+        "versions": versions,
+        **({} if ensemble.origin is None else {"origin": asdict(ensemble.origin)}),
         "simulations": [
             {"number": member.number, "seed": member.seed, "split": member.split.value}
+            | ({"file": member.file} if member.file else {})
             for member in ensemble.simulations
         ],
     }

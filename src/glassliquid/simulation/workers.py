@@ -22,8 +22,20 @@ ATTEMPTS = 3
 """A task whose worker process died is tried this many times in all."""
 
 
+CHECK_EVERY_S = 5.0
+"""While no task finishes, the pool is asked this often whether it still has workers."""
+
+
 class WorkerPool(Protocol):
     """Gives executors, and a new one after the old one broke."""
+
+    @property
+    def broken(self) -> tuple[type[BaseException], ...]:
+        """What a future raises when the worker of its task died."""
+
+    @property
+    def survives(self) -> bool:
+        """Whether the other tasks under way go on when a worker dies."""
 
     @property
     def size(self) -> int:
@@ -35,9 +47,16 @@ class WorkerPool(Protocol):
     def replace(self) -> None:
         """Give up the present executor, whose worker died."""
 
+    def check(self) -> None:
+        """Raise UserError if the tasks under way will never finish."""
+
 
 class LocalPool:
     """Worker processes on this machine; a context manager that ends them."""
+
+    broken: tuple[type[BaseException], ...] = (BrokenProcessPool, concurrent.futures.CancelledError)
+    survives = False
+    """An executor whose process died ends all of them."""
 
     def __init__(self, size: int) -> None:
         """Prepare `size` processes; they start with the first task."""
@@ -70,6 +89,9 @@ class LocalPool:
             for process in processes:
                 process.join()
             self._executor = None
+
+    def check(self) -> None:
+        """The executor itself tells when a process died."""
 
     def __enter__(self) -> "LocalPool":
         """Return the pool."""
@@ -105,40 +127,49 @@ def run_all(
     waiting: deque[tuple[int, Task]] = deque()
     pending: dict[Future[Result], tuple[int, Task]] = {}
     while True:
-        waiting.extend(itertools.islice(numbered, 4 * pool.size - len(pending) - len(waiting)))
+        # A cluster may have become smaller than what is under way already.
+        waiting.extend(itertools.islice(numbered, max(0, 4 * pool.size - len(pending) - len(waiting))))
         broken = False
         try:
             while waiting:
                 pending[pool.executor().submit(function, waiting[0][1])] = waiting[0]
                 waiting.popleft()
-        except BrokenProcessPool:
+        except pool.broken:
             # A worker died while nobody was looking, for example while the caller was busy with a result.
             broken = True
         if not pending and not broken:
             return
-        done = (
-            concurrent.futures.wait(pending, return_when=concurrent.futures.FIRST_COMPLETED).done if pending else set()
-        )
-        for future in done:
+        lost: list[Future[Result]] = []
+        for future in _finished(pool, pending):
             try:
                 result = future.result()
-            except (BrokenProcessPool, concurrent.futures.CancelledError):
-                broken = True
+            except pool.broken:
+                lost.append(future)
                 continue
             _, task = pending.pop(future)
             yield task, result
-        if broken:
-            # Which of the tasks in flight killed its worker is unknown: count against all, run all of them again.
-            again = sorted([*pending.values(), *waiting], key=lambda numbered_task: numbered_task[0])
-            pending.clear()
-            waiting = deque(again)
+        if broken or lost:
+            # Where all tasks in flight are lost, which of them killed its worker is unknown: it counts against each.
+            again = [pending.pop(future) for future in (lost if pool.survives else list(pending))]
+            suspects = again if pool.survives else [*again, *waiting]
+            waiting = deque(sorted([*again, *waiting], key=lambda numbered_task: numbered_task[0]))
             pool.replace()
-            failures.update(number for number, _ in again)
-            if max(failures[number] for number, _ in again) >= ATTEMPTS:
+            failures.update(number for number, _ in suspects)
+            if max(failures[number] for number, _ in suspects) >= ATTEMPTS:
                 raise UserError(
                     f"A worker process died {ATTEMPTS} times on the same tasks: the machine may be out of memory; run the "
                     "same command with fewer workers."
                 )
+
+
+def _finished(pool: WorkerPool, pending: Iterable[Future[Result]]) -> set[Future[Result]]:
+    """Wait until a task has finished, or for a while."""
+    if not (under_way := list(pending)):
+        return set()
+    done, _ = concurrent.futures.wait(under_way, CHECK_EVERY_S, concurrent.futures.FIRST_COMPLETED)
+    if not done:
+        pool.check()
+    return done
 
 
 def _prepare_worker(parent: int) -> None:

@@ -1,5 +1,6 @@
 """make_data: simulate an ensemble (or continue one) and draw a dataset from it."""
 
+import functools
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,17 +11,28 @@ from glassliquid.dataset.description import Dataset, Label, Recipe
 from glassliquid.dataset.draw import DrawConfig
 from glassliquid.dataset.load import load_split
 from glassliquid.errors import UserError, check_choice
-from glassliquid.simulation.ensemble import Ensemble, cooling_curves, inherent_energies, make_ensemble, plan_ensemble
+from glassliquid.files import tidy
+from glassliquid.simulation.cluster import check_scheduler, open_pool
+from glassliquid.simulation.ensemble import IMPORTED, Ensemble, cooling_curves, make_ensemble, plan_ensemble
+from glassliquid.simulation.inherent import inherent_energies
 from glassliquid.simulation.protocol import Protocol, preset_named, temperature
 from glassliquid.simulation.split import Split
-from glassliquid.simulation.workers import LocalPool, worker_count
+from glassliquid.simulation.workers import WorkerPool, worker_count
+from glassliquid.workflows.import_data import (
+    IMAGES,
+    SOURCES,
+    check_parameters,
+    images_origin,
+    plan_trajectories,
+    take_images,
+    take_trajectories,
+)
 from glassliquid.workflows.layout import Layout
 from glassliquid.workflows.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from glassliquid.tracking.run import TrackedRun
 
-SOURCES = ("simulate",)
 CURVES_IN_FIGURE = 40
 """The cooling curve is the mean over at most this many simulations."""
 
@@ -32,7 +44,13 @@ class MakeDataConfig:
     name: str = "data_liquid5"
     """Name of the dataset."""
     source: str = "simulate"
-    """Where the configurations come from."""
+    """Where the data come from: simulations of our own, somebody's trajectories, or somebody's images."""
+    input: Path | None = None
+    """Folder of the trajectories or images."""
+    skip_unreadable: bool = False
+    """Leave images that cannot be read out of the dataset."""
+    first_step: int = 0
+    """Time step of the trajectories at which their cooling starts."""
     preset: str = "demo"
     """Name of the protocol that the following fields override."""
     ensemble: str | None = None
@@ -59,6 +77,8 @@ class MakeDataConfig:
     """Seed of the ensemble."""
     workers: str = "auto"
     """Number of worker processes."""
+    scheduler: str | None = None
+    """Dask cluster that does the work: address or configuration file; None is this machine."""
     data_dir: Path = Path("data")
     """Where everything lies."""
 
@@ -67,9 +87,12 @@ class MakeDataConfig:
         check_choice("source", self.source, SOURCES)
         DrawConfig(image_size=self.image_size, window=self.window)
         worker_count(self.workers)
-        layout = Layout(self.data_dir)
-        layout.dataset(self.name)
-        check_recipe(self.planned_ensemble(), self.liquid, self.glass)
+        if self.scheduler is not None:
+            check_scheduler(self.scheduler, self.workers)
+        Layout(self.data_dir).dataset(self.name)
+        check_parameters(self)
+        if self.source != IMAGES:
+            check_recipe(self.planned_ensemble, self.liquid, self.glass)
 
     @property
     def protocol(self) -> Protocol:
@@ -77,20 +100,31 @@ class MakeDataConfig:
         given = {"particles": self.particles, "cooling_steps": self.cooling_steps, "snapshots": self.snapshots}
         return replace(preset_named(self.preset).protocol, **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
 
+    @functools.cached_property
     def planned_ensemble(self) -> Ensemble:
         """The ensemble that is asked for; nothing is written."""
+        if self.source == IMPORTED:
+            return plan_trajectories(self)
         preset = preset_named(self.preset)
         count = preset.simulations if self.simulations is None else self.simulations
-        folder = Layout(self.data_dir).ensemble(self.ensemble or self.preset)
+        folder = Layout(self.folder).ensemble(self.ensemble or self.preset)
         return plan_ensemble(folder, self.preset, self.protocol, count, self.seed)
+
+    @property
+    def folder(self) -> Path:
+        """Where everything lies; the absolute path for workers on other machines, which start in other folders."""
+        return self.data_dir if self.scheduler is None else self.data_dir.absolute()
 
     def recipe(self) -> Recipe:
         """What the dataset's images show."""
-        ensemble = self.planned_ensemble()
+        if self.source == IMAGES:
+            ensemble, digest = images_origin(self)
+        else:
+            ensemble, digest = self.planned_ensemble.name, self.planned_ensemble.digest
         return Recipe(
             source=self.source,
-            ensemble=ensemble.name,
-            ensemble_digest=ensemble.digest,
+            ensemble=ensemble,
+            ensemble_digest=digest,
             liquid=self.liquid,
             glass=self.glass,
             image_size=self.image_size,
@@ -104,8 +138,11 @@ class MadeData:
     """What make_data leaves behind."""
 
     dataset: Dataset
-    ensemble: Ensemble
+    ensemble: Ensemble | None
+    """None if the images came as such."""
     seconds: float
+    skipped: int = 0
+    """Images that could not be read."""
 
 
 def make_data(config: MakeDataConfig) -> MadeData:
@@ -115,21 +152,33 @@ def make_data(config: MakeDataConfig) -> MadeData:
         UserError: an ensemble or dataset of that name was made differently, or LAMMPS is missing.
     """
     started = time.monotonic()
-    planned, recipe = config.planned_ensemble(), config.recipe()
-    with LocalPool(worker_count(config.workers)) as pool:
-        with progress_bar(f"simulating {planned.name}", "simulations") as report:
-            ensemble = make_ensemble(
-                planned.folder,
-                config.preset,
-                planned.protocol,
-                len(planned.simulations),
-                config.seed,
-                pool,
-                report,
-            )
-        with progress_bar(f"drawing {config.name}", "batches of images") as report:
-            dataset = make_dataset(Layout(config.data_dir).dataset(config.name), ensemble, recipe, pool, report)
-    return MadeData(dataset, ensemble, time.monotonic() - started)
+    recipe, skipped = config.recipe(), 0
+    ensemble: Ensemble | None = None
+    folder = Layout(config.folder).dataset(config.name)
+    try:
+        with open_pool(config.workers, config.scheduler, config.folder) as pool:
+            if config.source == IMAGES:
+                dataset, skipped = take_images(config, folder, recipe, pool)
+            else:
+                ensemble = _make_ensemble(config, pool)
+                with progress_bar(f"drawing {config.name}", "batches of images") as report:
+                    dataset = make_dataset(folder, ensemble, recipe, pool, report)
+    except BaseException:
+        # Leaving the pool has ended workers in the middle of their files.
+        if config.source != IMAGES:
+            tidy(config.planned_ensemble.folder)
+        raise
+    return MadeData(dataset, ensemble, time.monotonic() - started, skipped)
+
+
+def _make_ensemble(config: MakeDataConfig, pool: WorkerPool) -> Ensemble:
+    planned = config.planned_ensemble
+    if config.source == IMPORTED:
+        return take_trajectories(config, planned, pool)
+    with progress_bar(f"simulating {planned.name}", "simulations") as report:
+        return make_ensemble(
+            planned.folder, config.preset, planned.protocol, len(planned.simulations), config.seed, pool, report
+        )
 
 
 def run(config: MakeDataConfig) -> None:
@@ -142,10 +191,15 @@ def run(config: MakeDataConfig) -> None:
         made = make_data(config)
         dataset, ensemble = made.dataset, made.ensemble
         tracked.dataset(dataset, context="made")
-        tracked.tags({"ensemble": ensemble.name, "ensemble_digest": ensemble.digest})
+        tracked.tags({"ensemble": dataset.recipe.ensemble, "ensemble_digest": dataset.recipe.ensemble_digest})
         tracked.file(dataset.description_path)
         tracked.metrics(
-            {"simulations": len(ensemble.simulations), "images": len(dataset.records), "seconds": made.seconds}
+            {
+                "simulations": len({record.simulation for record in dataset.records}),
+                "images": len(dataset.records),
+                "seconds": made.seconds,
+                "skipped": made.skipped,
+            }
         )
         train = load_split(dataset, Split.TRAIN)
         first = {label: train.images[list(train.labels).index(place)] for place, label in enumerate(Label)}
@@ -155,22 +209,24 @@ def run(config: MakeDataConfig) -> None:
         }
         figure = examples_figure(first[Label.LIQUID], first[Label.GLASS], titles[Label.LIQUID], titles[Label.GLASS])
         tracked.figure(figure, "examples.png")
-        curves = list(cooling_curves(ensemble, CURVES_IN_FIGURE))
-        caption = (
-            f"{ensemble.name}: N = {ensemble.protocol.particles}, {ensemble.protocol.cooling_steps:,} cooling steps"
-        )
-        tracked.figure(cooling_figure(curves, caption), "cooling.png")
+        # Other people's files do not tell temperatures, energies and pressures.
+        if ensemble is not None and ensemble.origin is None:
+            curves = list(cooling_curves(ensemble, CURVES_IN_FIGURE))
+            caption = (
+                f"{ensemble.name}: N = {ensemble.protocol.particles}, {ensemble.protocol.cooling_steps:,} cooling steps"
+            )
+            tracked.figure(cooling_figure(curves, caption), "cooling.png")
         headline = _headline(made)
-        if config.inherent:
-            headline += " " + _keep_inherent_energies(tracked, made)
+        if ensemble is not None and config.inherent:
+            headline += " " + _keep_inherent_energies(tracked, dataset, ensemble)
         tracked.describe(headline)
         print(headline)
 
 
-def _keep_inherent_energies(tracked: "TrackedRun", made: MadeData) -> str:
+def _keep_inherent_energies(tracked: "TrackedRun", dataset: Dataset, ensemble: Ensemble) -> str:
     sentences = []
-    for label, snapshot in ((Label.LIQUID, made.dataset.recipe.liquid), (Label.GLASS, made.dataset.recipe.glass)):
-        energies = inherent_energies(made.ensemble, snapshot)
+    for label, snapshot in ((Label.LIQUID, dataset.recipe.liquid), (Label.GLASS, dataset.recipe.glass)):
+        energies = inherent_energies(ensemble, snapshot)
         mean, error = float(energies.mean()), float(energies.std(ddof=1) / len(energies) ** 0.5)
         tracked.metrics({f"inherent_energy_{label}": mean, f"inherent_energy_{label}_error": error})
         sentences.append(f"{mean:.4f} +- {error:.4f} below the {label}")
@@ -179,11 +235,12 @@ def _keep_inherent_energies(tracked: "TrackedRun", made: MadeData) -> str:
 
 def _headline(made: MadeData) -> str:
     recipe, counts = made.dataset.recipe, {split.value: len(made.dataset.split_range(split)) for split in Split}
+    simulations = len({record.simulation for record in made.dataset.records})
     return (
         f"Dataset {made.dataset.name} ({made.dataset.digest}): liquid {recipe.liquid} (T = {temperature(recipe.liquid):.3g}) "
-        f"against glass {recipe.glass} (T = {temperature(recipe.glass):.3g}) of {len(made.ensemble.simulations)} simulations, "
+        f"against glass {recipe.glass} (T = {temperature(recipe.glass):.3g}) of {simulations} simulations, "
         f"{counts['train']} + {counts['validation']} + {counts['test']} images of {recipe.image_size} pixels for training, "
-        "validation and testing."
+        "validation and testing." + (f" {made.skipped} unreadable images were left out." if made.skipped else "")
     )
 
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import torch
 
-from glassliquid import plots
 from glassliquid.errors import Stopped, UserError
 from glassliquid.evaluation.spread import spread
 from glassliquid.files import storage_fault
+from glassliquid.plots import training as plots
 from glassliquid.sweep import study as kept
 from glassliquid.sweep.space import configured
 from glassliquid.sweep.storage import open_storage

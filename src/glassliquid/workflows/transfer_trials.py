@@ -22,7 +22,8 @@ from glassliquid.errors import UserError
 from glassliquid.evaluation.predict import predict_stream
 from glassliquid.evaluation.scan import SEED, scan_cooling
 from glassliquid.evaluation.transfer import Point, score_point
-from glassliquid.simulation.ensemble import Ensemble, check_stored, make_inherent
+from glassliquid.simulation.ensemble import Ensemble, check_stored
+from glassliquid.simulation.inherent import make_inherent
 from glassliquid.simulation.split import Split
 from glassliquid.simulation.workers import LocalPool, worker_count
 from glassliquid.tracking.registry import FoundModel

@@ -1,0 +1,180 @@
+"""How fast text trajectories are imported, beside bare readers of the same file, and in how much memory.
+
+One core, one file of N = 1,024 particles in 200 frames with all time steps on marks, so that every frame is parsed and
+written. Megabytes are those of the text, also where the file is compressed. Libraries that are not installed are passed over;
+they read positions only and check nothing. Target: the import does 50 MB/s or more. Memory is the peak of a process of its own
+that imports a file ten times as large.
+"""
+
+import argparse
+import gzip
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.report import print_surroundings, print_table, spread
+from glassliquid.simulation.ensemble import Ensemble
+from glassliquid.simulation.frames import read_frames
+from glassliquid.simulation.importing import ImportPlan, ImportTask, find_trajectories, import_one, plan_import
+from glassliquid.simulation.protocol import INTERVALS
+
+PARTICLES, FRAMES, SIDE, SEED = 1_024, 200, 29.2, 1
+STEPS_PER_FRAME = 2_000
+TARGET = 50
+FILES = {"dump": "traj.atom", "dump.gz": "traj.atom.gz", "xyz": "traj.xyz"}
+
+
+def main() -> None:
+    """Write the files, read them in alternation."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--memory-of", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.memory_of:
+        import_first(options.memory_of, plan_of(options.memory_of))
+        for path in find_trajectories(options.memory_of):
+            assert sum(1 for _ in read_frames(path, lambda _: True)) >= FRAMES
+        print(peak_mebibytes())
+        return
+    print_surroundings(["numpy", "gsd"], f"positions {SEED}; {options.rounds} rounds in turn")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        plain, squeezed, xyz = (folder / kind / "1" / file for kind, file in FILES.items())
+        text = dump_text(FRAMES)
+        for path, content in ((plain, text), (squeezed, gzip.compress(text)), (xyz, xyz_text(FRAMES))):
+            for number in "123":
+                target = path.parent.with_name(number) / path.name
+                target.parent.mkdir(parents=True)
+                target.write_bytes(content)
+        megabytes = {plain: len(text) / 1e6, squeezed: len(text) / 1e6, xyz: xyz.stat().st_size / 1e6}
+        plans = {kind: plan_of(folder / kind) for kind in FILES}
+        ways: dict[str, tuple[Path, Callable[[], object]]] = {
+            "import": (plain, lambda: import_first(folder / "dump", plans["dump"])),
+            "import, gzip": (squeezed, lambda: import_first(folder / "dump.gz", plans["dump.gz"])),
+            "import, xyz": (xyz, lambda: import_first(folder / "xyz", plans["xyz"])),
+            "read_frames": (plain, lambda: sum(1 for _ in read_frames(plain, lambda _: True))),
+            "read_frames, nothing wanted": (plain, lambda: sum(1 for _ in read_frames(plain, lambda _: False))),
+            "numpy.loadtxt alone": (plain, lambda: loadtxt(plain)),
+        } | {name: (plain, reader) for name, reader in libraries(plain).items()}
+        speeds: dict[str, list[float]] = {name: [] for name in ways}
+        for _ in range(options.rounds):
+            for name, (path, way) in ways.items():
+                started = time.process_time()
+                way()
+                speeds[name].append(megabytes[path] / (time.process_time() - started))
+        print_table(
+            f"{FRAMES} frames of {PARTICLES:,} particles, {len(text) / 1e6:.1f} MB as a dump",
+            ["way", "MB a second of processor time", "target"],
+            [(n, spread(s, 1), f">= {TARGET}" if n == "import" else "") for n, s in speeds.items()],
+        )
+        large = folder / "large"
+        for number in "123":
+            (large / number).mkdir(parents=True)
+            (large / number / "traj.atom").write_bytes(dump_text(10 * FRAMES))
+        rows = []
+        for label, source in (("200", folder / "dump"), ("2,000", large)):
+            command = [sys.executable, "-m", "benchmarks.bench_import", "--memory-of", str(source)]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            rows.append((label, f"{float(done.stdout):.1f}"))
+        print_table("Peak memory of a process that imports three simulations", ["frames", "MiB"], rows)
+
+
+def peak_mebibytes() -> float:
+    """The most memory that this process has had (ru_maxrss would count its parent's before the program was loaded)."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
+
+
+def plan_of(source: Path) -> Ensemble:
+    """The ensemble that a folder gives."""
+    return plan_import(Path("bench"), ImportPlan(input=source, seed=SEED, cooling_steps=INTERVALS * STEPS_PER_FRAME))
+
+
+def import_first(source: Path, planned: Ensemble) -> None:
+    """Import the first simulation of a folder, and remove what came out."""
+    assert planned.origin is not None
+    with tempfile.TemporaryDirectory() as name:
+        task = ImportTask(find_trajectories(source)[0], Path(name) / "1.gsd", planned.protocol, planned.origin)
+        import_one(task)
+
+
+def frame_positions(frame: int) -> np.ndarray:
+    """Positions of a frame."""
+    return np.random.default_rng([SEED, frame]).uniform(0, SIDE, (PARTICLES, 2))
+
+
+def dump_text(frames: int) -> bytes:
+    """A dump as LAMMPS writes it: particles in any order, six digits, a blank at the ends of lines."""
+    parts = []
+    types = np.repeat([1, 2], [666, PARTICLES - 666])
+    for frame in range(frames):
+        parts.append(
+            f"ITEM: TIMESTEP\n{STEPS_PER_FRAME * frame}\nITEM: NUMBER OF ATOMS\n{PARTICLES}\nITEM: BOX BOUNDS pp pp pp\n"
+            f"0 {SIDE}\n0 {SIDE}\n-0.1 0.1\nITEM: ATOMS id type x y z \n"
+        )
+        order = np.random.default_rng(frame).permutation(PARTICLES)
+        positions = frame_positions(frame)
+        parts += [f"{k + 1} {types[k]} {positions[k, 0]:.6g} {positions[k, 1]:.6g} 0 \n" for k in order]
+    return "".join(parts).encode()
+
+
+def xyz_text(frames: int) -> bytes:
+    """The same as XYZ, with a lattice."""
+    parts = []
+    for frame in range(frames):
+        parts.append(f'{PARTICLES}\nLattice="{SIDE} 0 0 0 {SIDE} 0 0 0 1" Timestep: {STEPS_PER_FRAME * frame}\n')
+        parts += [f"{'A' if k < 666 else 'B'} {x:.6g} {y:.6g} 0\n" for k, (x, y) in enumerate(frame_positions(frame))]
+    return "".join(parts).encode()
+
+
+def loadtxt(path: Path) -> None:
+    """The reader that the import is built on, with nothing around it."""
+    with path.open("rb") as file:
+        while file.readline():
+            for _ in range(8):
+                file.readline()
+            np.loadtxt(file, comments=None, max_rows=PARTICLES)
+
+
+def libraries(path: Path) -> dict[str, Callable[[], object]]:
+    """Readers of other packages, of those that are installed."""
+    found: dict[str, Callable[[], object]] = {}
+    warnings.simplefilter("ignore")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    try:
+        from MDAnalysis.coordinates.LAMMPS import DumpReader
+
+        found["MDAnalysis"] = lambda: [
+            step.positions for step in DumpReader(str(path), lammps_coordinate_convention="unscaled")
+        ]
+    except ImportError:
+        pass
+    try:
+        from ase.io import iread
+
+        found["ASE"] = lambda: sum(1 for _ in iread(str(path), ":", format="lammps-dump-text"))
+    except ImportError:
+        pass
+    try:
+        import chemfiles
+
+        def chemfiles_reader() -> None:
+            with chemfiles.Trajectory(str(path), format="LAMMPS") as trajectory:
+                for frame in trajectory:
+                    frame.positions  # noqa: B018 - a copy is made when it is asked for
+
+        found["chemfiles"] = chemfiles_reader
+    except ImportError:
+        pass
+    return found
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""LAMMPS text dumps (`dump atom`, `dump custom`): read frame by frame, and written.
+
+Source: LAMMPS manual, `dump` command. A frame is `ITEM: TIMESTEP`, `ITEM: NUMBER OF ATOMS`, `ITEM: BOX BOUNDS` with
+the boundaries' flags and two numbers a dimension, and `ITEM: ATOMS` with the columns' names and a line a particle.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassliquid.simulation.frames import (
+    SAME_LENGTH,
+    Frame,
+    Place,
+    Text,
+    Wanted,
+    arrange,
+    check_flat,
+    check_next,
+    square_side,
+)
+from glassliquid.simulation.trajectory import Configuration
+
+COORDINATES = (("x", "y", "z"), ("xu", "yu", "zu"), ("xs", "ys", "zs"), ("xsu", "ysu", "zsu"))
+"""Names of the columns with positions: wrapped, unwrapped, and both in units of the box."""
+SCALED = ("xs", "xsu")
+HEIGHT = 0.1
+"""Half the height of the box that exported frames have; LAMMPS wants one in two dimensions as well."""
+
+
+@dataclass
+class _Header:
+    step: int
+    particles: int
+    bounds: NDArray[np.float64]
+    columns: list[str]
+
+
+def read(place: Place, wanted: Wanted) -> Iterator[Frame]:
+    """The wanted frames of a dump; see `frames.read_frames`."""
+    with Text(place) as text:
+        last_step: int | None = None
+        particles: int | None = None
+        length: float | None = None
+        while (header := _read_header(text)) is not None:
+            check_next(place, header.step, last_step, header.particles, particles)
+            last_step, particles = header.step, header.particles
+            low, high = header.bounds[:2, 0], header.bounds[:2, 1]
+            side = square_side(place, (high[0] - low[0], high[1] - low[1]))
+            if length is not None and abs(side - length) > SAME_LENGTH * length:
+                place.refuse(f"has a box of side {side:g} where the first frame has {length:g}")
+            length = side if length is None else length
+            if wanted(header.step):
+                yield _read_particles(text, header, side)
+            else:
+                text.skip(header.particles)
+
+
+def write(file: IO[str], frames: Iterable[tuple[int, Configuration]]) -> None:
+    """Write frames, pairs of time step and configuration, with columns id, type (1 for A, 2 for B), x, y and z.
+
+    z is 0, and there because some readers insist on it. Nine significant digits give the single precision of trajectory files
+    back exactly.
+    """
+    for step, configuration in frames:
+        count, half = len(configuration.types), configuration.length / 2
+        file.write(
+            f"ITEM: TIMESTEP\n{step}\nITEM: NUMBER OF ATOMS\n{count}\nITEM: BOX BOUNDS pp pp pp\n"
+            f"{-half!r} {half!r}\n{-half!r} {half!r}\n{-HEIGHT} {HEIGHT}\nITEM: ATOMS id type x y z\n"
+        )
+        rows = np.empty((count, 4), dtype=object)
+        rows[:, 0], rows[:, 1] = range(1, count + 1), (configuration.types + 1).tolist()
+        rows[:, 2:] = configuration.positions.astype(np.float64)
+        file.write(("%d %d %.9g %.9g 0\n" * count) % tuple(rows.ravel()))
+
+
+def _read_header(text: Text) -> _Header | None:
+    """A frame's lines before its particles; None at the end of the file."""
+    place = text.place
+    step: int | None = None
+    particles: int | None = None
+    bounds: NDArray[np.float64] | None = None
+    place.frame += 1
+    while True:
+        item = text.line()
+        if item is None and step is None and particles is None and bounds is None:
+            return None
+        if item == "ITEM: TIMESTEP":
+            step = text.number("the time step")
+        elif item == "ITEM: NUMBER OF ATOMS":
+            particles = text.number("the number of particles")
+        elif item is not None and item.startswith("ITEM: BOX BOUNDS"):
+            bounds = _read_bounds(text, item.split()[3:])
+        elif item is not None and item.startswith(("ITEM: UNITS", "ITEM: TIME")):
+            text.line()
+        elif item is not None and item.startswith("ITEM: ATOMS"):
+            break
+        elif item is None:
+            place.refuse("ends in the middle of a frame's header")
+        else:
+            place.refuse(f"has {item[:40]!r} where a line that starts with ITEM: should be")
+    if step is None:
+        place.refuse("has no ITEM: TIMESTEP, so its time step is missing")
+    if particles is None or bounds is None:
+        place.refuse(f"has no ITEM: {'NUMBER OF ATOMS' if particles is None else 'BOX BOUNDS'}")
+    return _Header(step, particles, bounds, item.split()[2:])
+
+
+def _read_bounds(text: Text, flags: list[str]) -> NDArray[np.float64]:
+    place = text.place
+    if set(flags) & {"xy", "xz", "yz", "abc"}:
+        place.refuse("has a triclinic box, and only square ones can be drawn")
+    if any(flag != "pp" for flag in flags[:2]):
+        place.refuse(f"has a box that is not periodic (boundaries {' '.join(flags)}), and it must be pp in x and y")
+    bounds = []
+    for _ in range(3):
+        words = (text.line() or "").split()
+        try:
+            bounds.append((float(words[0]), float(words[1])))
+        except (ValueError, IndexError) as error:
+            place.refuse(f"has {' '.join(words)[:40]!r} where a bound of the box should be", error)
+    return np.array(bounds)
+
+
+def _read_particles(text: Text, header: _Header, length: float) -> Frame:
+    place, columns = text.place, header.columns
+    names = next((each for each in COORDINATES if each[0] in columns and each[1] in columns), None)
+    if names is None:
+        place.refuse(f"has no columns x y, xu yu or xs ys (its columns are {' '.join(columns) or 'not named'})")
+    if "type" not in columns:
+        place.refuse(f"has no column type (its columns are {' '.join(columns)})")
+    wanted = [name for name in ("type", *names, "id") if name in columns]
+    line = place.line
+    table = text.table(header.particles, [columns.index(name) for name in wanted])
+    # Complaints about particles name the frame; which of its lines is not known.
+    after, place.line = place.line, line
+    x, y = (table[:, wanted.index(name)] for name in names[:2])
+    centre = np.full(2, 0.5) if names[0] in SCALED else header.bounds[:2].mean(axis=1)
+    positions = np.column_stack([x - centre[0], y - centre[1]])
+    if names[0] in SCALED:
+        positions *= length
+    if names[2] in wanted:
+        height = header.bounds[2, 1] - header.bounds[2, 0] if names[0] in SCALED else 1.0
+        check_flat(place, table[:, wanted.index(names[2])] * height, length)
+    ids = table[:, wanted.index("id")] if "id" in wanted else None
+    frame = arrange(place, header.step, table[:, 0], ids, positions, length)
+    place.line = after
+    return frame

@@ -1,0 +1,104 @@
+"""Dask workers as jobs of a queueing system (SLURM, PBS, LSF and others), from a dask-jobqueue configuration file."""
+
+import contextlib
+import math
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from glassliquid.errors import UserError, listed
+from glassliquid.simulation.workers import worker_count
+
+CLUSTERS = {
+    "slurm": "SLURMCluster",
+    "pbs": "PBSCluster",
+    "lsf": "LSFCluster",
+    "sge": "SGECluster",
+    "oar": "OARCluster",
+    "moab": "MoabCluster",
+    "htcondor": "HTCondorCluster",
+    "local": "LocalCluster",
+}
+"""Names in the configuration file to dask-jobqueue's classes; local runs its jobs as processes, for trying things out."""
+
+
+def read_configuration(path: Path) -> tuple[str, dict[str, Any]]:
+    """The queueing system and its settings, one process a core.
+
+    Raises:
+        UserError: the file is not YAML, or not a configuration of one known queueing system.
+    """
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"{path} cannot be read as YAML ({reason}): pass a dask-jobqueue configuration file."
+        ) from error
+    systems = value.get("jobqueue") if isinstance(value, dict) else None
+    if not isinstance(systems, dict) or len(systems) != 1 or not set(systems) <= set(CLUSTERS):
+        raise UserError(
+            f"{path} does not configure one queueing system: write jobqueue: and below it one of {listed(CLUSTERS)} "
+            "(docs/CLUSTER.md has an example)."
+        )
+    ((system, settings),) = systems.items()
+    cores = settings.get("cores") if isinstance(settings, dict) else None
+    if type(cores) is not int or cores < 1 or "memory" not in settings:
+        raise UserError(
+            f"{path} must say how many cores and how much memory a job has: add cores: and memory: to {system}."
+        )
+    if settings.get("processes", cores) != cores:
+        raise UserError(
+            f"{path} has processes: {settings['processes']} for cores: {cores}, and LAMMPS runs one simulation a process: "
+            "give both the same number, or leave processes out."
+        )
+    return system, {**settings, "processes": cores}
+
+
+@contextlib.contextmanager
+def open_queue(path: Path, workers: str) -> Iterator[tuple[Any, Callable[[], None]]]:
+    """A Dask cluster whose workers are jobs, which end with the block.
+
+    Args:
+        path: dask-jobqueue configuration file.
+        workers: how many worker processes to ask for; `auto`: as many as one job has.
+
+    Yields:
+        The cluster, and a function to call once a worker has come: from then on jobs that end are replaced. Before, a
+        mistake in the job's script would submit jobs for ever.
+    """
+    import dask
+    import dask_jobqueue
+    import dask_jobqueue.local
+
+    system, settings = read_configuration(path)
+    cores = settings["cores"]
+    jobs = 1 if workers == "auto" else math.ceil(worker_count(workers) / cores)
+    if system != "local":
+        # The workers run this clone's code, whatever is installed where they start.
+        code = Path(__file__).resolve().parents[2]
+        settings["job-script-prologue"] = [
+            *(settings.get("job-script-prologue") or []),
+            f'export PYTHONPATH="{code}:$PYTHONPATH"',
+            # Dask samples what its workers do a hundred times a second; it is always LAMMPS.
+            "export DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED=False",
+        ]
+    module = dask_jobqueue.local if system == "local" else dask_jobqueue
+    made = getattr(module, CLUSTERS[system])
+    command = getattr(made.job_cls, "submit_command", "")
+    if command and shutil.which(command.split()[0]) is None:
+        raise UserError(
+            f"{path} is for {system}, whose command {command.split()[0]} is not on this machine: run make_data where jobs are "
+            "submitted."
+        )
+    with dask.config.set({f"jobqueue.{system}.{name}": value for name, value in settings.items()}):
+        try:
+            cluster = made()
+        except (ValueError, TypeError, RuntimeError, OSError) as error:
+            raise UserError(f"{path} was refused by dask-jobqueue ({error}): correct it.") from error
+        with cluster:
+            cluster.scale(jobs=jobs)
+            yield cluster, lambda: cluster.adapt(minimum_jobs=jobs, maximum_jobs=jobs)

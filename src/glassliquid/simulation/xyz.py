@@ -1,0 +1,73 @@
+"""XYZ files with the time step in the comment, as LAMMPS's `dump xyz` writes them.
+
+A frame is the number of particles, a comment such as `Atoms. Timestep: 1000`, and a line `type x y z` a particle. The
+format has no box of its own: it is taken from `Lattice="..."` in the comment (extended XYZ) where that is given, and
+otherwise from the number density of the mixture.
+"""
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+
+from glassliquid.simulation.frames import Frame, Place, Text, Wanted, arrange, check_flat, check_next, square_side
+from glassliquid.simulation.potential import box_length
+
+_STEP = re.compile(r"\btimestep[:=]?\s*(\d+)", re.IGNORECASE)
+_LATTICE = re.compile(r'\blattice\s*=\s*"([^"]*)"', re.IGNORECASE)
+_WORDS = [("name", "S16"), ("x", np.float64), ("y", np.float64), ("z", np.float64)]
+
+
+def read(place: Place, wanted: Wanted) -> Iterator[Frame]:
+    """The wanted frames of an XYZ file; see `frames.read_frames`."""
+    with Text(place) as text:
+        last: int | None = None
+        particles: int | None = None
+        while (first := text.line()) is not None:
+            place.frame += 1
+            if not first.isdecimal():
+                place.refuse(f"has {first[:40]!r} where the number of particles should be")
+            comment = text.line() or ""
+            found = _STEP.search(comment)
+            if found is None:
+                place.refuse(f"has no Timestep: in its comment {comment[:60]!r}, so its time step is missing")
+            step = int(found[1])
+            check_next(place, step, last, int(first), particles)
+            last, particles = step, int(first)
+            if wanted(step):
+                yield _read_particles(text, step, particles, comment)
+            else:
+                text.skip(particles)
+
+
+def _read_particles(text: Text, step: int, particles: int, comment: str) -> Frame:
+    place = text.place
+    table = text.table(particles, [0, 1, 2, 3], _WORDS)
+    positions = np.column_stack([table["x"], table["y"]])
+    lattice = _LATTICE.search(comment)
+    length = _lattice_side(place, lattice[1]) if lattice else _side_by_density(place, positions)
+    check_flat(place, table["z"], length)
+    return arrange(place, step, table["name"], None, positions, length)
+
+
+def _lattice_side(place: Place, text: str) -> float:
+    try:
+        vectors = np.array([float(word) for word in text.split()]).reshape(3, 3)
+    except ValueError as error:
+        place.refuse(f"has a Lattice that is not nine numbers ({text[:60]!r})", error)
+    if (vectors != np.diag(np.diag(vectors))).any():
+        place.refuse("has a triclinic box, and only square ones can be drawn")
+    return square_side(place, (float(vectors[0, 0]), float(vectors[1, 1])))
+
+
+def _side_by_density(place: Place, positions: np.ndarray) -> float:
+    """The side that N particles have at the mixture's density, if the positions agree with it."""
+    length = box_length(len(positions))
+    extent = float(np.ptp(positions, axis=0).max()) if np.isfinite(positions).all() else 0.0
+    # A box that is full has no gap of several particles at its edges.
+    if not length - 3 < extent < length * 1.001:
+        place.refuse(
+            f"has no box, and its positions extend over {extent:.4g} where a box of density 1.2 has a side of {length:.4g}: add "
+            'Lattice="..." to the comments, or use a dump'
+        )
+    return length

@@ -1,0 +1,58 @@
+"""Datasets in the libraries that people use: torchvision's ImageFolder, and Hugging Face's imagefolder."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from glassliquid.dataset.description import CLASSES
+from glassliquid.dataset.load import load_split
+from glassliquid.simulation.split import Split
+
+
+def test_hugging_face_reads_splits_labels_and_pixels(dataset, tmp_path, monkeypatch):
+    for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    import datasets
+
+    datasets.disable_progress_bars()
+    read = datasets.load_dataset("imagefolder", data_dir=str(dataset.folder), cache_dir=str(tmp_path / "cache"))
+    assert set(read) == {split.value for split in Split}
+    for split in Split:
+        rows = read[split.value]
+        ours = load_split(dataset, split)
+        # It sorts in its own way and, as the table lies above the splits' folders, gives images and labels only.
+        expected = sorted(
+            (CLASSES[label].value, image.tobytes()) for image, label in zip(ours.images, ours.labels, strict=True)
+        )
+        names = rows.features["label"].int2str
+        assert sorted((names(row["label"]), np.asarray(row["image"]).tobytes()) for row in rows) == expected
+
+
+def test_torchvision_reads_classes_and_pixels(dataset):
+    try:
+        # Its wheel on PyPI fits only the CUDA build of torch; others end in a RuntimeError.
+        from torchvision.datasets import ImageFolder
+    except (ImportError, RuntimeError) as error:
+        pytest.skip(f"torchvision cannot be imported: {error}")
+    for split in Split:
+        read = ImageFolder(str(dataset.folder / split))
+        assert read.classes == [label.value for label in CLASSES]
+        ours = load_split(dataset, split)
+        assert [label for _, label in read] == ours.labels.tolist()
+        for (image, _), pixels in zip(read, ours.images, strict=True):
+            assert np.array_equal(np.asarray(image), pixels)
+
+
+def test_the_folders_alone_tell_the_classes(dataset):
+    """What ImageFolder relies on: a folder a class, alphabetical, with nothing but that class's images in it."""
+    for split in Split:
+        folders = sorted(path.name for path in (dataset.folder / split).iterdir())
+        assert folders == [label.value for label in CLASSES]
+        for place, name in enumerate(folders):
+            files = sorted((dataset.folder / split / name).iterdir())
+            ours = load_split(dataset, split)
+            of_class = ours.images[ours.labels == place]
+            assert len(files) == len(of_class)
+            for file, pixels in zip(files, of_class, strict=True):
+                assert np.array_equal(np.asarray(Image.open(file)), pixels)
