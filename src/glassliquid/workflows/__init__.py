@@ -1,1 +1,1 @@
-"""One module an entry point: what it does from its settings to its tracked result."""
+"""From an entry point's settings to its tracked result: the module of its name, with its parts beside it (`sweep_*`, `transfer_*`)."""
