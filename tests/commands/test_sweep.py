@@ -209,6 +209,19 @@ def test_pruned_and_repeated_trials_are_shown_as_what_they_are(command, store, d
 
 
 @pytest.mark.slow
+def test_settings_that_cannot_be_trained_fail_their_trials_and_three_of_them_the_sweep(
+    command, store, dataset, data_dir
+):
+    rates = {"learning_rate": "1" + 30 * "0", "final_learning_rate": "1" + 30 * "0"}
+    done = command("sweep", data_dir=data_dir, study="hopeless", trials=8, **SMALL, **rates)
+    assert_one_sentence(done, "first 3 trials all failed, the last with: The loss is (nan|inf)")
+    assert states(store, "hopeless") == ["FAILED"] * 3
+    assert {run.info.status for run in trials(store, "hopeless")} == {"FAILED"}
+    assert all("The loss is" in run.data.tags["error"] for run in trials(store, "hopeless"))
+    assert sweeps(store, "hopeless")[0].info.status == "FAILED"
+
+
+@pytest.mark.slow
 @pytest.mark.faults
 def test_a_killed_worker_costs_its_trial_and_nothing_else(start, store, dataset, data_dir):
     process = start(data_dir=data_dir, study="worker-killed", **LONG)
