@@ -126,9 +126,8 @@ def read_configurations(path: Path, snapshots: list[int] | None = None, with_log
                 raise UserError(
                     f"{path} does not hold snapshot {listed(missing)}, it holds {listed(held)}: choose one of these."
                 )
-            names = [
-                name for name in file.find_matching_chunk_names("log/") if not name.startswith(f"log/{LOG_COOLING}")
-            ]
+            logged = file.find_matching_chunk_names("log/") if with_log else []
+            names = [name for name in logged if not name.startswith(f"log/{LOG_COOLING}")]
             return [
                 _configuration(file, frame, snapshot, names)
                 for frame, snapshot in zip(found, wanted, strict=True)
