@@ -1,4 +1,6 @@
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -31,8 +33,10 @@ def test_size_and_window_are_those_of_the_recipe(ensemble: Ensemble, recipe: Rec
     np.testing.assert_array_equal(whole[32:96, 32:96], middle)
 
 
-def test_inherent_structures_are_drawn_where_the_recipe_says_so(ensemble: Ensemble, recipe: Recipe, pool: LocalPool):
-    chosen = replace(ensemble, simulations=ensemble.simulations[:1])
+def test_inherent_structures_are_drawn_where_the_recipe_says_so(
+    ensemble: Ensemble, recipe: Recipe, pool: LocalPool, copied: Callable[[Path], Path]
+):
+    chosen = replace(ensemble, folder=copied(ensemble.folder), simulations=ensemble.simulations[:1])
     make_inherent(chosen, [60], pool, ignore_progress)
     (thermal,) = draw_snapshots(chosen, chosen.simulations, (60,), recipe)
     (inherent,) = draw_snapshots(chosen, chosen.simulations, (60,), replace(recipe, inherent=True))
