@@ -13,7 +13,8 @@ if sys.path[:1] != [SOURCE]:
     sys.path.insert(0, SOURCE)
 
 # PyTorch's threads spin while they wait for one another at every layer. On a machine that does anything else besides,
-# a small network then trains at an eighth of its speed; asleep they lose little. Read when PyTorch is imported.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# a small network then trains at an eighth of its speed; with a short spin at two thirds, and alone at its full speed
+# within the noise (docs/LOG.md). GNU OpenMP, which PyTorch's wheels for Linux bring, reads this when it is loaded.
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 # A research tool does not report its use to anybody; MLflow's thread for that also changes the environment at any time.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
