@@ -105,14 +105,16 @@ def assert_same_run(client, one: str, other: str, folder: Path) -> None:
         assert history(client, one, key), key
 
 
-@pytest.mark.parametrize("target", ["the training, SIGTERM", "the terminal, SIGINT", "mlflow run, SIGTERM"])
+@pytest.mark.parametrize(
+    "target", ["the training, SIGTERM", "the terminal, SIGINT", "the terminal, SIGHUP", "mlflow run, SIGTERM"]
+)
 def test_a_signal_saves_the_state_and_says_how_to_go_on(start: Start, client, own_dir: Path, target: str):
     process = start(data_dir=own_dir, **ENDLESS)
     run_id = training_run(process, own_dir, runs_in(own_dir))
     wait_for_points(process, own_dir, run_id, 10)
     training = int(client.get_run(run_id).data.tags["process"].split()[0])
     if target.startswith("the terminal"):
-        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, signal.SIGHUP if "SIGHUP" in target else signal.SIGINT)
     else:
         os.kill(training if "training" in target else process.pid, signal.SIGTERM)
     output, _ = process.communicate(timeout=60)
@@ -121,7 +123,7 @@ def test_a_signal_saves_the_state_and_says_how_to_go_on(start: Start, client, ow
     assert "Traceback" not in output.split("Stopped after iteration")[0]
     line = re.search(r"Continue with: (mlflow run .*)", output).group(1)
     stored = client.get_run(run_id)
-    assert stored.info.status in ({"KILLED"} if target.startswith("mlflow") else {"KILLED", "FAILED"})
+    assert stored.info.status in ({"KILLED"} if "mlflow" in target or "SIGHUP" in target else {"KILLED", "FAILED"})
     assert line in stored.data.tags["mlflow.note.content"]
     iteration = int(re.search(r"Stopped after iteration (\d+)", output).group(1))
     assert [step for step, _ in history(client, run_id, "loss")] == list(range(1, iteration + 1))
