@@ -51,7 +51,7 @@ class ImageFolder(TorchDataset[tuple[Tensor, int]]):
         path, label = self.files[index]
         with Image.open(path) as image:
             pixels = np.asarray(image.convert("RGB"))
-        return torch.from_numpy(pixels).permute(2, 0, 1).contiguous().float().div(255), label
+        return torch.from_numpy(pixels).permute(2, 0, 1).contiguous().float().div_(255), label
 
 
 class Silence:
@@ -113,7 +113,7 @@ def against_files(dataset: Dataset, train: LabelledImages) -> None:
         batches = ShuffledBatches(len(images), BATCH, torch.Generator().manual_seed(0))
         count = EPOCHS * len(images) // BATCH
         for _ in range(count):
-            images[batches.next()].permute(0, 3, 1, 2).float().div(255)
+            images[batches.next()].permute(0, 3, 1, 2).float().div_(255)
         return count * BATCH
 
     def files() -> int:

@@ -46,7 +46,7 @@ class Case:
 
 
 CASES = {
-    "compact": Case("compact", 128, 40, 5),
+    "compact": Case("compact", 128, 60, 5),
     "cnn2018": Case("cnn2018", 250, 2, 2),
 }
 

@@ -42,8 +42,8 @@ BEST = "best.pt"
 State = dict[str, Any]
 _REQUIRED = ("format", "config", "data", "run_id", "iteration", "progress", "model")
 
-OVERHEAD = 30
-"""The current state is saved at most once in this many times what a save costs the training."""
+OVERHEAD = 100
+"""The current state is saved at most once in this many times what copying and writing it takes."""
 LONGEST_WAIT_S = 30.0
 """... and at least this often [s], or every iteration if that is longer."""
 
@@ -126,7 +126,7 @@ class CheckpointWriter:
 
     The state is copied, and a thread writes the copy aside and moves it into place. `best` states are always written;
     a `current` state is passed over while the last one is being written or was saved a moment ago, so that saving costs
-    the training a few per cent at most. `finish` writes what is left. An error of the thread is raised by the next call.
+    the training a per cent or so. `finish` writes what is left. An error of the thread is raised by the next call.
     """
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
@@ -138,14 +138,15 @@ class CheckpointWriter:
         self._waiting: dict[str, State] = {}
         self._lock = threading.Lock()
         self._saved_at = float("-inf")
-        self._cost = 0.0
+        self._copying = self._writing = 0.0
+        """What the newest save took [s]; the thread that writes takes its time from the training too."""
 
     def save(self, make_state: Callable[[], State], is_best: bool, is_last: bool = False) -> None:
         """Save the state as `current`, and as `best` if it is; `make_state` is called only if a copy is needed."""
         self._raise_error()
         started = self._clock()
         busy = self._thread is not None and self._thread.is_alive()
-        due = started - self._saved_at >= min(OVERHEAD * self._cost, LONGEST_WAIT_S)
+        due = started - self._saved_at >= min(OVERHEAD * (self._copying + self._writing), LONGEST_WAIT_S)
         if not (is_best or is_last or (due and not busy)):
             return
         state = copy_to_cpu(make_state())
@@ -153,8 +154,8 @@ class CheckpointWriter:
         with self._lock:
             self._waiting.update(dict.fromkeys(names, state))
         self._saved_at = started
+        self._copying = self._clock() - started
         self._start()
-        self._cost = self._clock() - started
 
     def finish(self) -> None:
         """Wait until everything is written."""
@@ -178,7 +179,9 @@ class CheckpointWriter:
                     waiting, self._waiting = self._waiting, {}
                 if not waiting:
                     return
+                started = self._clock()
                 _write(self._folder, waiting)
+                self._writing = self._clock() - started
         except BaseException as error:  # handed to the training's thread, which raises it
             self._error = error
 
