@@ -162,6 +162,25 @@ def test_an_address_that_is_none_is_one_sentence(address, tmp_path):
         open_and_close("auto", address, tmp_path)
 
 
+@pytest.mark.parametrize("slow_starts", [1, 2, 3])
+def test_a_busy_machine_on_which_the_client_starts_late(monkeypatch, own_cluster, tmp_path, slow_starts):
+    """Dask gives its thread ten seconds and then says nothing but AssertionError."""
+    import distributed
+
+    real, starts = distributed.Client, []
+
+    def start(*arguments, **options):
+        starts.append(1)
+        assert len(starts) > slow_starts
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(distributed, "Client", start)
+    monkeypatch.setattr(cluster, "FIRST_WORKER_S", 0.5)
+    # The cluster has no workers, which is found out once the client is there.
+    with pytest.raises(UserError, match="has no workers" if slow_starts < 3 else "too busy to start Dask's client"):
+        open_and_close("auto", own_cluster.address, tmp_path)
+
+
 def test_a_scheduler_without_workers_is_one_sentence(own_cluster, tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "FIRST_WORKER_S", 0.5)
     with pytest.raises(UserError, match="has no workers: start one worker process a core, each with one thread"):

@@ -43,6 +43,7 @@ NO_WORKER_S = 60.0
 """A running ensemble whose cluster has had no worker for so long ends; what is finished is kept."""
 
 _SIZE_KNOWN_S = 5.0
+CLIENT_ATTEMPTS = 3
 
 
 @contextlib.contextmanager
@@ -185,7 +186,7 @@ def _client(scheduler: str, workers: str) -> "Iterator[Client]":
             wait_s = float("inf")
             target, hold = stack.enter_context(open_queue(Path(scheduler), workers))
         try:
-            client = stack.enter_context(Client(target, timeout=CONNECT_S, set_as_default=False))
+            client = stack.enter_context(_started(lambda: Client(target, timeout=CONNECT_S, set_as_default=False)))
         except (OSError, TimeoutError, ValueError) as error:
             raise UserError(
                 f"The scheduler {scheduler} cannot be reached ({_brief(error)}): start it with `dask scheduler`, and pass the "
@@ -194,6 +195,20 @@ def _client(scheduler: str, workers: str) -> "Iterator[Client]":
         _wait_for_worker(client, scheduler, wait_s)
         hold()
         yield client
+
+
+def _started(connect: "Callable[[], Client]") -> "Client":
+    """A connected client; on a busy machine Dask's own thread may not start within the ten seconds that it is given.
+
+    Raises:
+        UserError: it did not start in three attempts.
+    """
+    for _ in range(CLIENT_ATTEMPTS):
+        try:
+            return connect()
+        except AssertionError:  # all that Dask says then
+            continue
+    raise UserError("This machine is too busy to start Dask's client: run the same command again when it is less so.")
 
 
 @contextlib.contextmanager
