@@ -10,6 +10,7 @@ import contextlib
 import logging
 import platform
 import secrets
+import socket
 import sys
 import time
 import warnings
@@ -18,7 +19,7 @@ from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glassliquid.errors import UserError
+from glassliquid.errors import UserError, listed
 from glassliquid.simulation.worker_check import (
     PACKAGES,
     REMEDY,
@@ -44,6 +45,8 @@ NO_WORKER_S = 60.0
 
 _SIZE_KNOWN_S = 5.0
 CLIENT_ATTEMPTS = 3
+SCHEMES = ("tcp", "tls", "ws", "wss")
+"""Of Dask's addresses; all of them are reached through a TCP port."""
 
 
 @contextlib.contextmanager
@@ -178,6 +181,7 @@ def _client(scheduler: str, workers: str) -> "Iterator[Client]":
 
     with _quiet("distributed"), contextlib.ExitStack() as stack:
         if _is_address(scheduler):
+            _check_reachable(scheduler)
             target: Any = scheduler
             wait_s, hold = FIRST_WORKER_S, _nothing
         else:
@@ -188,13 +192,34 @@ def _client(scheduler: str, workers: str) -> "Iterator[Client]":
         try:
             client = stack.enter_context(_started(lambda: Client(target, timeout=CONNECT_S, set_as_default=False)))
         except (OSError, TimeoutError, ValueError) as error:
-            raise UserError(
-                f"The scheduler {scheduler} cannot be reached ({_brief(error)}): start it with `dask scheduler`, and pass the "
-                "address that it prints."
-            ) from error
+            raise _unreachable(scheduler, error) from error
         _wait_for_worker(client, scheduler, wait_s)
         hold()
         yield client
+
+
+def _check_reachable(address: str) -> None:
+    """Raise UserError unless something listens at the address.
+
+    Dask's client is made only then: one that fails on its address can leave a thread behind that the next one waits for.
+    """
+    scheme, _, place = address.partition("://")
+    host, _, port = place.rpartition(":")
+    try:
+        if scheme not in SCHEMES:
+            raise ValueError(f"the scheme is none of {listed(SCHEMES)}")
+        if not host or not port.isdigit():
+            raise ValueError("it is not host:port")
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_S).close()
+    except (OSError, ValueError, OverflowError) as error:
+        raise _unreachable(address, error) from error
+
+
+def _unreachable(scheduler: str, error: Exception) -> UserError:
+    return UserError(
+        f"The scheduler {scheduler} cannot be reached ({_brief(error)}): start it with `dask scheduler`, and pass the "
+        "address that it prints."
+    )
 
 
 def _started(connect: "Callable[[], Client]") -> "Client":
