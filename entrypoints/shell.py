@@ -81,6 +81,15 @@ def option(name: str, kind: click.ParamType, default: str, text: str) -> Callabl
     return click.option(*spellings, name, type=kind, default=default, show_default=True, help=text)
 
 
+model_option = option(
+    "model",
+    AUTO_TEXT,
+    "auto",
+    "Run id, runs:/..., models:/... or checkpoint file; auto is models:/glass-liquid@DATASET.",
+)
+"""One saved model, for the commands that use it on a dataset."""
+
+
 def run(command: click.Command) -> None:
     """Run a command and end the process: 0 when it succeeded, one sentence and another code when not.
 

@@ -6,18 +6,8 @@ from typing import Any
 import click
 
 from entrypoints import shell
-from entrypoints.shell import (
-    AUTO_INTEGER,
-    AUTO_TEXT,
-    BOOLEAN,
-    INTEGER,
-    NUMBER,
-    OPTIONAL_INTEGER,
-    OPTIONAL_NUMBER,
-    OPTIONAL_TEXT,
-    TEXT,
-    option,
-)
+from entrypoints.shell import AUTO_TEXT, INTEGER, NUMBER, OPTIONAL_TEXT, TEXT, option
+from entrypoints.training_options import training_options
 
 SURROUNDINGS = (
     *("dataset", "trials", "sampler", "pruner", "repeats", "jobs", "study", "storage"),
@@ -41,27 +31,7 @@ OPTIONAL_RANGES = ("learning_rate", "l2", "eta_threshold")
 @option("jobs", INTEGER, "1", "Worker processes, which share the cores.")
 @option("study", AUTO_TEXT, "auto", "Name of the study; the same name continues it. auto follows from the settings.")
 @option("storage", AUTO_TEXT, "auto", "postgresql://USER@HOST/DATABASE or another database; auto is a file.")
-@option("model", TEXT, "compact", "Network: compact or cnn2018.")
-@option("learning_rate", NUMBER, "0.001", "Initial learning rate.")
-@option("final_learning_rate", NUMBER, "0.0001", "Final learning rate.")
-@option("schedule", TEXT, "threshold", "threshold, constant, step, linear, exponential or warmup.")
-@option("schedule_length", AUTO_INTEGER, "auto", "Iterations until the final rate; auto is the whole run.")
-@option("eta_threshold", TEXT, "0.90", "Validation accuracy above which the rate is lowered, or a list.")
-@option("l2", NUMBER, "0.0001", "Weight of the L2 penalty.")
-@option("augment", BOOLEAN, "true", "Turn, mirror and shift training images at random: true or false.")
-@option("iterations", INTEGER, "60", "Length of a trial.")
-@option("batches_per_iteration", INTEGER, "10", "Batches in an iteration.")
-@option("eval_every", INTEGER, "5", "Iterations between validations.")
-@option("patience", OPTIONAL_INTEGER, "none", "Stop a trial after this many validations without a better one.")
-@option("seed", INTEGER, "0", "Seed of the trials and of the search.")
-@option("max_hours", OPTIONAL_NUMBER, "none", "Stop the sweep after this time; the same command continues it.")
-@option("version", OPTIONAL_TEXT, "none", "Version label of the trials' runs.")
-@option(
-    "register_as", OPTIONAL_TEXT, "glass-liquid", "Name of the best trial's registered model; none does not register."
-)
-@option("device", TEXT, "auto", "auto, cpu, cuda or mps.")
-@option("precision", TEXT, "auto", "auto, float32 or bfloat16.")
-@option("data_dir", TEXT, "data", "Folder of all data.")
+@training_options
 def main(
     batch_sizes: str, dropout_low: float, dropout_high: float, eta_threshold: str, data_dir: str, **options: Any
 ) -> None:

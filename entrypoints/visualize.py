@@ -5,24 +5,24 @@ from pathlib import Path
 import click
 
 from entrypoints import shell
-from entrypoints.shell import AUTO_TEXT, INTEGER, TEXT, option
+from entrypoints.shell import INTEGER, TEXT, model_option, option
 
 
 @click.command(help=__doc__)
-@option(
-    "model",
-    AUTO_TEXT,
-    "auto",
-    "Run id, runs:/..., models:/... or checkpoint file; auto is models:/glass-liquid@DATASET.",
-)
+@model_option
 @option("dataset", TEXT, "data_liquid5", "Name of the dataset.")
 @option("samples", INTEGER, "1", "Test images of each class that are explained.")
 @option("data_dir", TEXT, "data", "Folder of all data.")
 def main(model: str | None, dataset: str, samples: int, data_dir: str) -> None:
+    from glassliquid.tracking.registry import best_model
     from glassliquid.workflows import visualize
 
     shell.interrupt_on_terminate()
-    visualize.run(visualize.VisualizeJob(model=model, dataset=dataset, samples=samples, data_dir=Path(data_dir)))
+    visualize.run(
+        visualize.VisualizeJob(
+            model=model or best_model(dataset), dataset=dataset, samples=samples, data_dir=Path(data_dir)
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -130,7 +130,7 @@ def test_a_signal_saves_the_state_and_says_how_to_go_on(start: Start, client, ow
 
 
 def test_a_pasted_line_finishes_the_run(start: Start, client, command: Command, own_dir: Path, environment, tmp_path):
-    """Stopped in the middle by SIGTERM, the run ends as the one that nobody stopped."""
+    """Stopped in the middle by SIGTERM, the run ends as the one that nobody stopped, and stays out of the registry too."""
     settings = {**SETTINGS, "iterations": 40}
     whole = command("train", data_dir=own_dir, version="whole", **settings)
     assert whole.returncode == 0, whole.stderr
@@ -147,6 +147,8 @@ def test_a_pasted_line_finishes_the_run(start: Start, client, command: Command, 
     )
     assert pasted.returncode == 0, pasted.stderr
     assert client.get_run(run_id).info.status == "FINISHED"
+    assert not client.search_model_versions(f"run_id = '{run_id}'")
+    assert "Not registered." in client.get_run(run_id).data.tags["mlflow.note.content"]
     reference = client.search_runs(["0"], "tags.version = 'whole'")[0].info.run_id
     assert_same_run(client, run_id, reference, tmp_path)
 
@@ -173,6 +175,8 @@ def test_ten_times_killed_is_bit_for_bit_the_undisturbed_run(
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 0, output
     assert client.get_run(run_id).info.status == "FINISHED"
+    assert not client.search_model_versions(f"run_id = '{run_id}'")
+    assert "Not registered." in client.get_run(run_id).data.tags["mlflow.note.content"]
     reference = client.search_runs(["0"], "tags.version = 'undisturbed'")[0].info.run_id
     assert_same_run(client, run_id, reference, tmp_path)
 

@@ -11,8 +11,8 @@ import torch
 from glassliquid.dataset.description import Dataset
 from glassliquid.dataset.draw import DrawConfig, draw
 from glassliquid.dataset.load import load_split
-from glassliquid.evaluation.explanation import glass_probability
 from glassliquid.evaluation.predict import predict_logits
+from glassliquid.evaluation.scores import glass_probabilities
 from glassliquid.simulation.ensemble import Ensemble
 from glassliquid.simulation.split import Split
 from glassliquid.simulation.trajectory import read_configurations
@@ -84,7 +84,7 @@ def test_the_table_has_each_particle_where_it_is(folder: Path, dataset: Dataset,
     assert len(rows) == 4 * 100
     test = load_split(dataset, Split.TEST)
     model = restore_model(load_checkpoint(checkpoint))
-    p_glass = glass_probability(predict_logits(model, test.images, torch.device("cpu")))
+    p_glass = glass_probabilities(predict_logits(model, test.images, torch.device("cpu")))
     records = [record for record in dataset.records if record.split is Split.TEST]
     for start in range(0, 400, 100):
         image = rows[start : start + 100]

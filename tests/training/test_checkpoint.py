@@ -1,5 +1,6 @@
 import os
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,24 @@ def test_the_saved_state_is_a_copy(tmp_path: Path):
     assert load_checkpoint(tmp_path / BEST)["model"]["weights"].tolist() == [0, 0, 0]
 
 
+def test_copies_that_share_memory_one_after_another_do_not_mix(tmp_path: Path):
+    """A copy takes the memory of one that has been written: neither file may show what came after it."""
+    writer = CheckpointWriter(tmp_path)
+    weights = torch.zeros(1000)
+    for iteration in range(1, 8):
+        weights.fill_(iteration)
+        is_best = iteration in (2, 5)
+        writer.save(lambda: {**state(), "model": {"weights": weights}}, is_best, is_last=True)
+        if iteration % 2:
+            writer.finish()
+        if iteration == 5:
+            best = load_checkpoint(tmp_path / BEST)["model"]["weights"]
+            assert best.eq(5).all()
+    writer.finish()
+    assert load_checkpoint(tmp_path / BEST)["model"]["weights"].eq(5).all()
+    assert load_checkpoint(tmp_path / CURRENT)["model"]["weights"].eq(7).all()
+
+
 def test_the_last_state_is_written_however_busy_the_writer_is(tmp_path: Path):
     writer = CheckpointWriter(tmp_path)
     for iteration in range(1, 30):
@@ -95,6 +114,31 @@ def test_a_cut_off_file_is_refused(tmp_path: Path, kept: float):
     path.write_bytes(content[: int(kept * len(content))])
     with pytest.raises(UserError, match=r"cannot be read|cut off"):
         load_checkpoint(path)
+
+
+def test_a_damaged_file_is_refused(tmp_path: Path):
+    """One bit of a weight: PyTorch itself loads it without a word."""
+    path = tmp_path / BEST
+    torch.save({**state(), "model": {"weights": torch.zeros(100_000)}}, path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    torch.load(path, weights_only=True)
+    with pytest.raises(UserError, match="damaged"):
+        load_checkpoint(path)
+
+
+def test_a_compressed_file_is_refused(tmp_path: Path):
+    """A few kilobytes could grow to any size while they are checked."""
+    torch.save(state(), tmp_path / "plain.pt")
+    with (
+        zipfile.ZipFile(tmp_path / "plain.pt") as plain,
+        zipfile.ZipFile(tmp_path / BEST, "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for part in plain.infolist():
+            packed.writestr(part.filename, plain.read(part))
+    with pytest.raises(UserError, match="compressed"):
+        load_checkpoint(tmp_path / BEST)
 
 
 def test_what_is_no_checkpoint_is_refused(tmp_path: Path):

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from glassliquid.errors import UserError
-from glassliquid.evaluation.scores import GLASS, log_probabilities
+from glassliquid.evaluation.scores import GLASS
 from glassliquid.models.classifier import ImageClassifier
 
 DISC_POINTS = 64
@@ -164,11 +164,6 @@ def scaled_images(model: ImageClassifier, images: NDArray[np.uint8]) -> Tensor:
     """Images as the network's layers get them, thinned and scaled, shape (n, 3, side, side)."""
     thinned = np.ascontiguousarray(images[:, :: model.thinning, :: model.thinning])
     return model.scaled(torch.from_numpy(thinned))
-
-
-def glass_probability(logits: NDArray[np.floating]) -> NDArray[np.float64]:
-    """P(glass), shape (n,), of logits, shape (n, 2)."""
-    return np.exp(log_probabilities(logits)[:, GLASS])
 
 
 def most_certain(p_glass: NDArray[np.floating], labels: NDArray[np.integer], label: int, count: int) -> list[int]:

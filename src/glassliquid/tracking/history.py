@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from glassliquid.errors import UserError, listed
+from glassliquid.tracking.page import NOTE_TAG
 from glassliquid.tracking.run import TAG_STAGE
-from glassliquid.tracking.stored import PARENT_TAG
+from glassliquid.tracking.stored import PARENT_TAG, runs_where
 
 READERS = 4
 """Threads that ask the store at once: a server answers them side by side, a database file at least while others parse."""
-PAGE = 1000
-NOTE_TAG = "mlflow.note.content"
 
 Curve = Sequence[tuple[int, float]]
 """Pairs of iteration and value, ascending."""
@@ -101,24 +100,8 @@ def find_experiment(name: str | None) -> Experiment:
 
 def read_runs(experiment: Experiment, since: datetime | None) -> list[PastRun]:
     """The runs of an experiment that started at `since` or later, oldest first."""
-    from mlflow import MlflowClient
-
-    client = MlflowClient()
     condition = "" if since is None else f"attributes.start_time >= {round(since.timestamp() * 1000)}"
-    found: list[PastRun] = []
-    token: str | None = None
-    while True:
-        page = client.search_runs(
-            [experiment.experiment_id],
-            condition,
-            max_results=PAGE,
-            order_by=["attributes.start_time ASC"],
-            page_token=token,
-        )
-        found += [_past(run) for run in page]
-        token = page.token
-        if not token:
-            return found
+    return [_past(run) for run in runs_where(condition, [experiment.experiment_id])]
 
 
 def read_curves(runs: Sequence[PastRun], keys: Iterable[str]) -> dict[str, dict[str, Curve]]:

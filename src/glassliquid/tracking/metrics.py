@@ -23,6 +23,7 @@ SENT = "metrics.sent"
 
 SEND_EVERY_S = 3.0
 LARGEST_BATCH = 1000
+"""Points in one call: MLflow takes no more."""
 RETRY_AFTER_S = 10.0
 GIVE_UP_AFTER_S = 20.0
 """How long the end of a run waits for a server that does not answer."""

@@ -26,6 +26,8 @@ from glassliquid.training.checkpoint import BEST, CURRENT, State, load_checkpoin
 CHECKPOINT_FOLDER = "checkpoints"
 """Artifact folder of a training run's checkpoints."""
 MODEL_NAME = "model"
+REGISTERED_NAME = "glass-liquid"
+"""What models are registered as, unless the user says otherwise."""
 TAG_VALIDATION = "best_val_accuracy"
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -42,6 +44,11 @@ class FoundModel:
     """What to call it, such as `glass-liquid v3`."""
     model_id: str | None
     """MLflow's id of the logged model, to link metrics to; None for a file or an unregistered checkpoint."""
+
+
+def best_model(dataset: str, name: str = REGISTERED_NAME) -> str:
+    """Address of the best registered model that was trained on a dataset."""
+    return f"models:/{name}@{dataset}"
 
 
 def log_model(model: ImageClassifier, image_size: int, state: State) -> Any:

@@ -13,7 +13,8 @@ from typing import Any
 from glassliquid.dataset.description import Dataset
 from glassliquid.errors import Stopped, UserError
 from glassliquid.tracking import liveness
-from glassliquid.tracking.page import prepare_page
+from glassliquid.tracking.metrics import LARGEST_BATCH
+from glassliquid.tracking.page import NOTE_TAG, prepare_page
 from glassliquid.tracking.store import connect
 from glassliquid.tracking.upkeep import tidy_up
 
@@ -25,8 +26,6 @@ TAG_COMMIT = "git_commit"
 TAG_DIRTY = "git_dirty"
 TAG_ERROR = "error"
 MOST_TAG_CHARACTERS = 5000
-LARGEST_BATCH = 1000
-"""Metrics in one call."""
 
 
 class TrackedRun:
@@ -45,7 +44,7 @@ class TrackedRun:
 
     def describe(self, markdown: str) -> None:
         """Set the description that the run's page shows first."""
-        self._client.set_tag(self.run_id, "mlflow.note.content", markdown)
+        self._client.set_tag(self.run_id, NOTE_TAG, markdown)
 
     def tags(self, tags: Mapping[str, object]) -> None:
         """Set tags; values are kept as text."""

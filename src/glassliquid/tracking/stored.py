@@ -43,18 +43,17 @@ def children_of(run_id: str) -> list[StoredRun]:
     """The child runs of a run, oldest first."""
     from mlflow import MlflowClient
 
-    client = MlflowClient()
-    experiment = client.get_run(run_id).info.experiment_id
-    found: list[StoredRun] = []
-    token: str | None = None
-    while True:
-        page = client.search_runs(
-            [experiment], f"tags.`{PARENT_TAG}` = '{run_id}'", order_by=["attributes.start_time ASC"], page_token=token
-        )
-        found += [_stored(run) for run in page]
-        token = page.token
-        if not token:
-            return found
+    experiment = MlflowClient().get_run(run_id).info.experiment_id
+    return [_stored(run) for run in runs_where(f"tags.`{PARENT_TAG}` = '{run_id}'", [experiment])]
+
+
+def runs_where(condition: str, experiments: list[str]) -> list[Any]:
+    """MLflow's runs of some experiments that meet a condition in its language, all of them, oldest first."""
+    import mlflow
+
+    found = mlflow.search_runs(experiments, condition, order_by=["attributes.start_time ASC"], output_format="list")
+    assert isinstance(found, list)
+    return found
 
 
 def comparison_link(run_ids: list[str]) -> str:

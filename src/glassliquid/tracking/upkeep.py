@@ -7,9 +7,7 @@ from pathlib import Path
 
 from glassliquid.tracking.liveness import TAG_HOST, TAG_PROCESS, TAG_USER, identity_tags, living_process
 from glassliquid.tracking.metrics import send_pending
-from glassliquid.tracking.stored import children_of, find_run
-
-MOST_RUNS = 1000
+from glassliquid.tracking.stored import children_of, find_run, runs_where
 
 
 def tidy_up(runs_folder: Path, experiment: str) -> None:
@@ -29,7 +27,7 @@ def close_stale_runs(experiments: list[str]) -> list[str]:
 
     client, this = MlflowClient(), identity_tags()
     mine = f"tags.{TAG_HOST} = '{this[TAG_HOST]}' and tags.{TAG_USER} = '{this[TAG_USER]}'"
-    runs = client.search_runs(experiments, f"attributes.status = 'RUNNING' and {mine}", max_results=MOST_RUNS)
+    runs = runs_where(f"attributes.status = 'RUNNING' and {mine}", experiments)
     stale = [
         run.info.run_id
         for run in runs

@@ -52,9 +52,10 @@ def load_checkpoint(path: Path, device: str = "cpu") -> State:
     """Read a checkpoint; nothing in it is executed.
 
     Raises:
-        UserError: the file is missing, cut off, of another format, or holds anything but tensors and plain values.
+        UserError: the file is missing, cut off, damaged, of another format, or holds anything but tensors and plain values.
     """
     try:
+        _check_whole(path)
         state = torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError:
         raise UserError(
@@ -70,6 +71,18 @@ def load_checkpoint(path: Path, device: str = "cpu") -> State:
     if not isinstance(state, dict) or any(key not in state for key in _REQUIRED) or state["format"] != FORMAT:
         raise UserError(f"{path} is not a checkpoint of this project's format {FORMAT}: choose another.")
     return state
+
+
+def _check_whole(path: Path) -> None:
+    """Raise BadZipFile if a part's checksum is wrong: PyTorch writes checksums, and does not read them."""
+    if not zipfile.is_zipfile(path):
+        return  # PyTorch says what it is instead
+    with zipfile.ZipFile(path) as archive:
+        if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
+            raise zipfile.BadZipFile("its parts are compressed, and PyTorch does not do that")
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise zipfile.BadZipFile(f"{damaged} in it is damaged")
 
 
 def restore_progress(state: State) -> Progress:
@@ -110,14 +123,22 @@ def describe_state(config: TrainConfig, data: dict[str, Any], run_id: str, itera
     }
 
 
-def copy_to_cpu(value: Any) -> Any:
-    """A copy of nested tensors in main memory, which the training can no longer change."""
+def copy_to_cpu(value: Any, spare: Any = None) -> Any:
+    """A copy of nested tensors in main memory, which the training can no longer change.
+
+    The tensors of `spare`, an earlier copy that nobody needs, are written over where they have the same shape and type:
+    memory that was touched before is filled ten times as fast as fresh memory.
+    """
     if isinstance(value, torch.Tensor):
+        if isinstance(spare, torch.Tensor) and (spare.shape, spare.dtype) == (value.shape, value.dtype):
+            return spare.copy_(value.detach())
         return value.detach().to("cpu", copy=True)
     if isinstance(value, dict):
-        return {key: copy_to_cpu(item) for key, item in value.items()}
+        spares = spare if isinstance(spare, dict) else {}
+        return {key: copy_to_cpu(item, spares.get(key)) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(copy_to_cpu(item) for item in value)
+        beside = spare if isinstance(spare, list | tuple) and len(spare) == len(value) else [None] * len(value)
+        return type(value)(copy_to_cpu(item, other) for item, other in zip(value, beside, strict=True))
     return value
 
 
@@ -136,6 +157,8 @@ class CheckpointWriter:
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
         self._waiting: dict[str, State] = {}
+        self._spare: State | None = None
+        """A copy that has been written, whose memory the next one takes."""
         self._lock = threading.Lock()
         self._saved_at = float("-inf")
         self._copying = self._writing = 0.0
@@ -149,7 +172,9 @@ class CheckpointWriter:
         due = started - self._saved_at >= min(OVERHEAD * (self._copying + self._writing), LONGEST_WAIT_S)
         if not (is_best or is_last or (due and not busy)):
             return
-        state = copy_to_cpu(make_state())
+        with self._lock:
+            spare, self._spare = self._spare, None
+        state = copy_to_cpu(make_state(), spare)
         names = [BEST, CURRENT] if is_best else [CURRENT]
         with self._lock:
             self._waiting.update(dict.fromkeys(names, state))
@@ -182,6 +207,8 @@ class CheckpointWriter:
                 started = self._clock()
                 _write(self._folder, waiting)
                 self._writing = self._clock() - started
+                with self._lock:
+                    self._spare = next(iter(waiting.values()))
         except BaseException as error:  # handed to the training's thread, which raises it
             self._error = error
 

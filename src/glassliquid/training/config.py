@@ -86,6 +86,10 @@ class TrainConfig:
         """The fields as JSON values."""
         return {**asdict(self), "eta_threshold": [list(pair) for pair in self.eta_threshold]}
 
+    def shown(self) -> dict[str, Any]:
+        """The fields as a command line and a page show them."""
+        return {**asdict(self), "eta_threshold": format_thresholds(self.eta_threshold)}
+
     @classmethod
     def from_json(cls, value: Any) -> "TrainConfig":
         """The inverse of `to_json`; UserError if fields are missing, unknown or of the wrong type."""

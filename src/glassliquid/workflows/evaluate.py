@@ -24,7 +24,6 @@ from glassliquid.workflows.make_data import require_dataset
 from glassliquid.workflows.training_run import prefixed
 from glassliquid.workflows.unseen import Unseen, check_fits, differences, trained_recipe, unseen_of_dataset
 
-REGISTERED_NAME = "glass-liquid"
 SPLITS = {Split.VALIDATION: "val", Split.TEST: "test"}
 """The splits that are scored, and what their metrics' names begin with."""
 PICTURES = 8
@@ -35,17 +34,12 @@ PICTURES = 8
 class EvaluateJob:
     """A model and a dataset."""
 
-    model: str | None
-    """Run id, `runs:/...`, `models:/...` or a file; None is the best registered model of the dataset."""
+    model: str
+    """Run id, `runs:/...`, `models:/...` or a file."""
     dataset: str
     """Name of the dataset."""
     data_dir: Path
     """Where everything lies."""
-
-    @property
-    def model_name(self) -> str:
-        """What names the model."""
-        return self.model or f"models:/{REGISTERED_NAME}@{self.dataset}"
 
 
 @dataclass(frozen=True)
@@ -72,7 +66,7 @@ def run(job: EvaluateJob) -> None:
     with tracked_run("evaluate", f"evaluate on {job.dataset}", Layout(job.data_dir).runs) as tracked:
         dataset = require_dataset(job.dataset, job.data_dir, make_default=False)
         layout = Layout(job.data_dir)
-        found = find_model(job.model_name, layout.runs)
+        found = find_model(job.model, layout.runs)
         check_fits(found, dataset)
         trained = trained_recipe(found, layout)
         unseen = unseen_of_dataset(dataset, trained, layout, found.label)
@@ -83,7 +77,7 @@ def run(job: EvaluateJob) -> None:
                 "trained on: choose another dataset, or score the whole of it with transfer_eval."
             )
         tracked.dataset(dataset, context="evaluation", model_id=found.model_id)
-        tracked.tags({"model": job.model_name, "model_label": found.label, "trained_on": found.state["data"]["name"]})
+        tracked.tags({"model": job.model, "model_label": found.label, "trained_on": found.state["data"]["name"]})
         metrics: dict[str, float] = {}
         for each in scored:
             metrics |= _metrics(each)

@@ -17,7 +17,14 @@ from glassliquid.training.config import TrainConfig
 from glassliquid.workflows.layout import Layout
 from glassliquid.workflows.resume import find_start
 from glassliquid.workflows.training_job import TrainJob
-from glassliquid.workflows.training_run import TrainingSplits, conclude_run, headline, register_best, train_in_run
+from glassliquid.workflows.training_run import (
+    TrainingSplits,
+    conclude_run,
+    describe_training,
+    headline,
+    register_best,
+    train_in_run,
+)
 
 TAG_REPEATS = "repeats"
 """On the parent: how many replicates it has."""
@@ -71,10 +78,9 @@ def train_replicates(
     interrupted goes on. The best by validation accuracy is registered.
     """
     dataset = splits.dataset
-    tracked.tags({**job.labels, TAG_REPEATS: job.repeats})
-    tracked.json({"config": job.config.to_json(), "dataset": dataset.name, "digest": dataset.digest}, "config.json")
-    tracked.dataset(dataset, context="training")
-    tracked.describe(job.caption)
+    describe_training(job, tracked, dataset)
+    # Last: a parent that has this tag can be resumed.
+    tracked.tags({TAG_REPEATS: job.repeats})
     earlier = {child.tags.get(TAG_REPLICATE): child for child in children_of(tracked.run_id)}
     for number in range(1, job.repeats + 1):
         _train_one(job, number, tracked.run_id, earlier.get(str(number)), splits, should_stop)

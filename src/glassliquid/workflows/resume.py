@@ -1,6 +1,7 @@
 """Where a resumed training goes on: in the run that was interrupted, or in a further step of its own."""
 
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -16,6 +17,11 @@ from glassliquid.training.config import TrainConfig
 from glassliquid.training.trainer import is_finished
 from glassliquid.workflows.make_data import MakeDataConfig
 from glassliquid.workflows.training_job import TrainJob
+
+ENVIRONMENT_TAG = "mlflow.project.env"
+"""Set by `mlflow run`, except with the local manager."""
+MANAGERS = {"conda": "", "uv": "--env-manager uv", "virtualenv": "--env-manager virtualenv"}
+DEFAULTS = {"data_dir": Path("data"), "register_as": TrainJob.register_as, "max_hours": None, "device": TrainJob.device}
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,20 @@ def find_start(job: TrainJob, runs_folder: Path) -> tuple[TrainJob, Start]:
     dataset = str(state["data"].get("name")) if job.dataset == MakeDataConfig().name else job.dataset
     job = replace(job, config=config, dataset=dataset)
     return _with_labels(job, stored, is_new_step=start.run_id is None), start
+
+
+def how_to_go_on(job: TrainJob, run_id: str) -> str:
+    """The line to paste after a stop: what the run does not keep of its job is repeated in it."""
+    stored = find_run(run_id)
+    environment = MANAGERS.get(
+        stored.tags.get(ENVIRONMENT_TAG, "") if stored is not None else "", "--env-manager local"
+    )
+    line = ["mlflow", "run", ".", "-e", "train", *environment.split(), "--run-id", run_id, "-P", f"resume={run_id}"]
+    for name in ("data_dir", "register_as", "max_hours", "device"):
+        value = getattr(job, name)
+        if value != DEFAULTS[name]:
+            line += ["-P", f"{name}={'none' if value is None else value}"]
+    return f"Continue with: {shlex.join(line)}"
 
 
 def _refuse_living(stored: StoredRun) -> None:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from glassliquid.errors import UserError, check_choice, check_positive
 from glassliquid.files import check_name
 from glassliquid.sweep.algorithms import PRUNERS, SAMPLERS
 from glassliquid.sweep.space import BATCH_SIZE, DROPOUT, SearchSpace, configured
-from glassliquid.training.config import TrainConfig, format_thresholds
+from glassliquid.tracking.registry import REGISTERED_NAME
+from glassliquid.training.config import TrainConfig
 from glassliquid.workflows.layout import Layout
 from glassliquid.workflows.training_job import TrainJob
 
@@ -52,7 +53,7 @@ class SweepJob:
     """Stop after this time."""
     version: str | None = None
     """Label of the trials' runs."""
-    register_as: str | None = "glass-liquid"
+    register_as: str | None = REGISTERED_NAME
     """Name of the registered model of the best trial; None does not register."""
     device: str = "auto"
     """auto, cpu, cuda or mps."""
@@ -100,8 +101,6 @@ class SweepJob:
 
     def definition(self, dataset: Dataset) -> dict[str, Any]:
         """What makes the trials of a study comparable, as JSON values: the space, the objective and what is held fixed."""
-        searched = self.space.to_json()
-        fixed = {**self.config.to_json(), "eta_threshold": format_thresholds(self.config.eta_threshold)}
         return {
             "objective": OBJECTIVE,
             "dataset": dataset.name,
@@ -109,8 +108,8 @@ class SweepJob:
             "repeats": self.repeats,
             # The slots of a grid are its points; those of the other samplers are alike.
             "grid": self.sampler == "grid",
-            **fixed,
-            **searched,
+            **self.config.shown(),
+            **self.space.to_json(),
         }
 
     def study_name(self, dataset: Dataset) -> str:
@@ -143,12 +142,8 @@ def train_line(job: SweepJob, settings: Mapping[str, float], threads: int | None
         settings: those of the trial.
         threads: how many the trial had, if that changes the last bits of its numbers; None if not.
     """
-    config, default = configured(job.config, settings), TrainConfig()
-    given: dict[str, Any] = {"dataset": job.dataset}
-    for field in fields(TrainConfig):
-        value = getattr(config, field.name)
-        if field.name in (BATCH_SIZE, DROPOUT) or value != getattr(default, field.name):
-            given[field.name] = format_thresholds(value) if field.name == "eta_threshold" else value
+    config = configured(job.config, settings)
+    given = {"dataset": job.dataset, BATCH_SIZE: config.batch_size, DROPOUT: config.dropout, **_changed(config)}
     surroundings = {"repeats": (job.repeats, 1), **_surroundings(job)}
     given |= {name: value for name, (value, usual) in surroundings.items() if value != usual}
     line = f"mlflow run . -e train {_parameters(given)}"
@@ -159,7 +154,6 @@ def sweep_line(job: SweepJob) -> str:
     """The command that continues a sweep: the search space and what differs from the defaults of `sweep`."""
     from glassliquid.sweep.storage import hide_password
 
-    default = TrainConfig()
     given: dict[str, Any] = {"dataset": job.dataset, "trials": job.trials}
     given["batch_sizes"] = ",".join(map(str, job.space.batch_sizes))
     for each in job.space.ranges:
@@ -177,19 +171,22 @@ def sweep_line(job: SweepJob) -> str:
         "study": (job.study, None),
         "storage": (storage, None),
     }
-    for field in fields(TrainConfig):
-        value = getattr(job.config, field.name)
-        if field.name not in (BATCH_SIZE, DROPOUT) and value != getattr(default, field.name):
-            given[field.name] = format_thresholds(value) if field.name == "eta_threshold" else value
+    given |= {name: value for name, value in _changed(job.config).items() if name not in (BATCH_SIZE, DROPOUT)}
     given |= {name: value for name, (value, usual) in {**own, **_surroundings(job)}.items() if value != usual}
     return f"mlflow run . -e sweep {_parameters(given)}"
+
+
+def _changed(config: TrainConfig) -> dict[str, Any]:
+    """The settings that differ from their defaults."""
+    default = TrainConfig().shown()
+    return {name: value for name, value in config.shown().items() if value != default[name]}
 
 
 def _surroundings(job: SweepJob) -> dict[str, tuple[Any, Any]]:
     """What both commands know beside the settings: name to value and default."""
     register_as = "none" if job.register_as is None else job.register_as
     return {
-        "register_as": (register_as, "glass-liquid"),
+        "register_as": (register_as, REGISTERED_NAME),
         "version": (job.version, None),
         "device": (job.device, "auto"),
         "data_dir": (str(job.data_dir), "data"),

@@ -27,7 +27,7 @@ from glassliquid.tracking.run import TrackedRun, tracked_run
 from glassliquid.tracking.store import connect
 from glassliquid.tracking.upkeep import mark_killed
 from glassliquid.training.checkpoint import BEST, CURRENT
-from glassliquid.training.config import TrainConfig, format_thresholds
+from glassliquid.training.config import TrainConfig
 from glassliquid.training.trainer import Outcome
 from glassliquid.workflows.layout import Layout
 from glassliquid.workflows.make_data import require_dataset
@@ -157,9 +157,7 @@ def _train_repeats(
 ) -> dict[str, Any]:
     """Train the trial's seeds one after another as child runs; the trial's own curves are their means."""
     sweep = worker.job
-    tracked.params(
-        {**config.to_json(), "eta_threshold": format_thresholds(config.eta_threshold), "dataset": sweep.dataset}
-    )
+    tracked.params({**config.shown(), "dataset": sweep.dataset})
     tracked.dataset(worker.splits.dataset, context="training")
     found = []
     for number in range(1, sweep.repeats + 1):

@@ -8,13 +8,12 @@ from glassliquid.training.device import choose_device
 from glassliquid.workflows import replicates
 from glassliquid.workflows.layout import Layout
 from glassliquid.workflows.make_data import require_dataset
-from glassliquid.workflows.resume import Start, find_start
+from glassliquid.workflows.resume import Start, find_start, how_to_go_on
 from glassliquid.workflows.training_job import TrainJob
 from glassliquid.workflows.training_run import (
     TrainingSplits,
     conclude_run,
     headline,
-    how_to_go_on,
     load_training_splits,
     register_best,
     stopper,
@@ -49,7 +48,7 @@ def run(job: TrainJob, watch_for_stop: WatchForStop) -> None:
             else:
                 found = _train(job, tracked, splits, should_stop, start)
         except Stopped as stopped:
-            sentence = f"{stopped} {how_to_go_on(tracked.run_id, job.data_dir)}"
+            sentence = f"{stopped} {how_to_go_on(job, tracked.run_id)}"
             # Also on the run's page: `mlflow run` marks a run that Ctrl-C stopped as FAILED, whatever this process says.
             tracked.describe(f"{sentence}\n\n{job.caption}")
             raise Stopped(sentence) from stopped

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from glassliquid.errors import UserError, check_positive
 from glassliquid.files import check_name
+from glassliquid.tracking.registry import REGISTERED_NAME
 from glassliquid.training.config import TrainConfig, format_thresholds
 
 
@@ -32,7 +33,7 @@ class TrainJob:
     """Label of the step that continues an earlier run's model."""
     trial: str | None = None
     """Label of the repetition."""
-    register_as: str | None = "glass-liquid"
+    register_as: str | None = REGISTERED_NAME
     """Name of the registered model; None does not register."""
 
     def __post_init__(self) -> None:

@@ -1,11 +1,9 @@
 """One training inside one tracked run: train and keep everything; then test the best state, once, and log its model."""
 
-import shlex
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -23,7 +21,6 @@ from glassliquid.tracking import registry
 from glassliquid.tracking.metrics import MetricJournal
 from glassliquid.tracking.run import TrackedRun
 from glassliquid.training.checkpoint import BEST, CURRENT, restore_model
-from glassliquid.training.config import TrainConfig, format_thresholds
 from glassliquid.training.device import choose_device, resident
 from glassliquid.training.trainer import Outcome, Trainer, TrainingData
 from glassliquid.workflows.layout import Layout
@@ -87,7 +84,8 @@ def train_in_run(
     """
     folder = Layout(job.data_dir).runs / tracked.run_id
     with locked(folder, "training"):
-        _describe(job, tracked, splits)
+        describe_training(job, tracked, splits.dataset)
+        tracked.tags({"device": _device_name(splits.device)})
         journal = MetricJournal(tracked.run_id, folder)
         recorder = journal if observe is None else _Observed(journal, observe)
         try:
@@ -145,14 +143,8 @@ def register_best(job: TrainJob, model_uri: str, run_id: str, dataset: Dataset, 
     if job.register_as is None:
         return "Not registered."
     version, moved = registry.register(model_uri, job.register_as, run_id, dataset, accuracy)
-    alias = f"models:/{job.register_as}@{dataset.name}"
+    alias = registry.best_model(dataset.name, job.register_as)
     return f"Registered as {job.register_as} v{version}" + (f", now {alias}." if moved else f"; {alias} stays.")
-
-
-def how_to_go_on(run_id: str, data_dir: Path) -> str:
-    """The line to paste after a stop."""
-    folder = "" if data_dir == Path("data") else f" -P data_dir={shlex.quote(str(data_dir))}"
-    return f"Continue with: mlflow run . -e train --env-manager local --run-id {run_id} -P resume={run_id}{folder}"
 
 
 def headline(outcome: Outcome, test: Scores) -> str:
@@ -211,17 +203,13 @@ def _validator(validation: LabelledImages, device: torch.device) -> Callable[[Im
     return validate
 
 
-def _describe(job: TrainJob, tracked: TrackedRun, splits: TrainingSplits) -> None:
-    dataset = splits.dataset
-    tracked.tags({**job.labels, "device": _device_name(splits.device)})
-    tracked.params({**_shown(job.config), "dataset": dataset.name})
+def describe_training(job: TrainJob, tracked: TrackedRun, dataset: Dataset) -> None:
+    """Keep what is trained on what: of one training, or of the parent of several."""
+    tracked.tags(job.labels)
+    tracked.params({**job.config.shown(), "dataset": dataset.name})
     tracked.json({"config": job.config.to_json(), "dataset": dataset.name, "digest": dataset.digest}, "config.json")
     tracked.dataset(dataset, context="training")
     tracked.describe(job.caption)
-
-
-def _shown(config: TrainConfig) -> dict[str, Any]:
-    return {**config.to_json(), "eta_threshold": format_thresholds(config.eta_threshold)}
 
 
 def _keep_checkpoints(tracked: TrackedRun, folder: Path) -> None:

@@ -17,7 +17,7 @@ from glassliquid.dataset.particles import ShownParticles, drawn_ensemble, shown_
 from glassliquid.errors import UserError, check_positive
 from glassliquid.evaluation import explanation
 from glassliquid.evaluation.predict import predict_logits
-from glassliquid.evaluation.scores import GLASS
+from glassliquid.evaluation.scores import GLASS, glass_probabilities
 from glassliquid.files import replacing, write_text
 from glassliquid.plots import explanation as figures
 from glassliquid.simulation.potential import SPECIES
@@ -25,7 +25,6 @@ from glassliquid.simulation.split import Split
 from glassliquid.tracking.registry import FoundModel, find_model
 from glassliquid.tracking.run import TrackedRun, tracked_run
 from glassliquid.training.device import choose_device
-from glassliquid.workflows.evaluate import REGISTERED_NAME
 from glassliquid.workflows.layout import Layout
 from glassliquid.workflows.make_data import require_dataset
 from glassliquid.workflows.unseen import check_fits
@@ -43,8 +42,8 @@ FIGURE_DPI = 110
 class VisualizeJob:
     """A model, a dataset, and how much is shown."""
 
-    model: str | None
-    """Run id, `runs:/...`, `models:/...` or a file; None is the best registered model of the dataset."""
+    model: str
+    """Run id, `runs:/...`, `models:/...` or a file."""
     dataset: str
     """Name of the dataset."""
     samples: int
@@ -58,22 +57,17 @@ class VisualizeJob:
         if self.samples > MOST_SAMPLES:
             raise UserError(f"samples is {self.samples}, and a page holds {MOST_SAMPLES} of each class: pass fewer.")
 
-    @property
-    def model_name(self) -> str:
-        """What names the model."""
-        return self.model or f"models:/{REGISTERED_NAME}@{self.dataset}"
-
 
 def run(job: VisualizeJob) -> None:
     """Draw everything into the run and into a folder under data_dir, and print where it is."""
     with tracked_run("visualize", f"visualize on {job.dataset}", Layout(job.data_dir).runs) as tracked:
         dataset = require_dataset(job.dataset, job.data_dir, make_default=False)
-        found = find_model(job.model_name, Layout(job.data_dir).runs)
+        found = find_model(job.model, Layout(job.data_dir).runs)
         check_fits(found, dataset)
         explanation.convolutions(found.model)
         test = load_split(dataset, Split.TEST)
         tracked.dataset(dataset, context="explanation")
-        tracked.tags({"model": job.model_name, "model_label": found.label, "trained_on": found.state["data"]["name"]})
+        tracked.tags({"model": job.model, "model_label": found.label, "trained_on": found.state["data"]["name"]})
         slug = re.sub(r"[^A-Za-z0-9]+", "-", found.label).strip("-")
         target = _Target(tracked, Layout(job.data_dir).pictures(f"{dataset.name}-{slug}"))
         p_glass = _glass_probability(found, test)
@@ -89,7 +83,7 @@ def _glass_probability(found: FoundModel, test: LabelledImages) -> NDArray[np.fl
     device = choose_device("auto")
     logits = predict_logits(found.model.to(device), test.images, device)
     found.model.cpu()
-    return explanation.glass_probability(logits)
+    return glass_probabilities(logits)
 
 
 @dataclass(frozen=True)
