@@ -7,6 +7,7 @@ dataset, with the settings of the log (batch 80, dropout 0.5, augmentation, L2 0
 """
 
 import argparse
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -63,7 +64,9 @@ def train(splits: TrainingSplits, model: str, schedule: str, seed: int, iteratio
     config = TrainConfig(model=model, schedule=schedule, seed=seed, iterations=iterations, l2=L2[model], eval_every=1)
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(config, splits.data, splits.validate, Silence(), Path(folder), "benchmark")
-        return trainer.train(lambda: False).progress
+        progress = trainer.train(lambda: False).progress
+    print(f"{model}, {schedule}, seed {seed}: {', '.join(figures(progress))}", file=sys.stderr, flush=True)
+    return progress
 
 
 def figures(progress: Progress) -> tuple[str, ...]:

@@ -47,7 +47,7 @@ class Case:
 
 CASES = {
     "compact": Case("compact", 128, 60, 5),
-    "cnn2018": Case("cnn2018", 250, 2, 2),
+    "cnn2018": Case("cnn2018", 250, 4, 2),
 }
 
 

@@ -19,7 +19,16 @@ EXPERIMENT = "results"
 FINISHED = Path("data/results.json")
 """Which run a finished command was."""
 ENSEMBLE = {"ensemble": "slow", "cooling_steps": 50_000, "simulations": 1000}
-EASY, HARD = (5, 10, 15, 25, 35, 45, 60, 80, 100, 120), (140, 160)
+LIQUIDS = (5, 10, 15, 25, 35, 45, 60, 80, 100, 120, 140)
+ITERATIONS = {
+    "slow_liquid80": 60,
+    "slow_liquid100": 60,
+    "slow_liquid120": 60,
+    "slow_liquid140": 150,
+    "slow_12steps": 150,
+}
+"""Those that are harder to learn; the others take FEW."""
+FEW = 25
 SCHEDULES = ("constant", "threshold")
 
 
@@ -43,27 +52,42 @@ def steps() -> list[Step]:
     """All commands of the page, in order."""
     pairs = {
         "slow_endpoints": (1, 200),
-        **{f"slow_liquid{k}": (k, 200) for k in (*EASY, *HARD)},
+        **{f"slow_liquid{k}": (k, 200) for k in LIQUIDS},
         "slow_12steps": (171, 195),
     }
     found = [
         Step("data", "make_data", {"name": name, "liquid": liquid, "glass": glass, **ENSEMBLE})
         for name, (liquid, glass) in pairs.items()
     ]
-    slow_to_learn = ("slow_12steps", *(f"slow_liquid{k}" for k in HARD))
-    for name in pairs:
-        length = {"iterations": 150} if name in slow_to_learn else {"patience": 4}
-        found.append(Step("datasets", "train", {"dataset": name, "repeats": 3, **length}))
-    models = {k: f"models:/glass-liquid@slow_liquid{k}" for k in (*EASY, *HARD)}
+    small = {"name": "slow_12steps_64", "liquid": 171, "glass": 195, "image_size": 64}
+    found.append(Step("data", "make_data", small | ENSEMBLE))
+    found += [
+        Step("datasets", "train", {"dataset": name, "repeats": 3, "iterations": ITERATIONS.get(name, FEW)})
+        for name in pairs
+    ]
+    models = {k: f"models:/glass-liquid@slow_liquid{k}" for k in LIQUIDS}
     found.append(Step("transfer", "transfer_eval", {"model": models[5]}))
     tried = "slow_liquid25,slow_liquid35,slow_12steps"
     found.append(Step("log", "transfer_eval", {"model": models[5], "datasets": tried}))
     every = ",".join([*models.values(), "models:/glass-liquid@slow_12steps"])
     found.append(Step("matrix", "transfer_eval", {"model": every, "find_breakdown": "true"}))
     for schedule in SCHEDULES:
-        settings = {"dataset": "slow_12steps", "schedule": schedule, "repeats": 8, "iterations": 100, "eval_every": 1}
+        settings = {
+            "dataset": "slow_12steps_64",
+            "schedule": schedule,
+            "repeats": 8,
+            "iterations": 100,
+            "eval_every": 1,
+        }
         found.append(Step("schedules", "train", {**settings, "register_as": "none"}))
-    grid = {"dataset": "slow_12steps", "sampler": "grid", "pruner": "none", "trials": 45, "jobs": 2}
+    grid = {
+        "dataset": "slow_12steps_64",
+        "sampler": "grid",
+        "pruner": "none",
+        "trials": 45,
+        "jobs": 2,
+        "iterations": 100,
+    }
     found.append(Step("sweep", "sweep", {**grid, "register_as": "none"}))
     return found
 

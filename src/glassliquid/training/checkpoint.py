@@ -44,8 +44,9 @@ _REQUIRED = ("format", "config", "data", "run_id", "iteration", "progress", "mod
 
 OVERHEAD = 100
 """The current state is saved at most once in this many times what copying and writing it takes."""
-LONGEST_WAIT_S = 30.0
-"""... and at least this often [s], or every iteration if that is longer."""
+LONGEST_WAIT_S = 25.0
+"""... and at the first iteration after this time [s]: with iterations of any length the newest state is then younger than an
+iteration or a minute, the time to write it included."""
 
 
 def load_checkpoint(path: Path, device: str = "cpu") -> State:
