@@ -27,7 +27,7 @@ from typing import Any
 import torch
 
 from glassliquid.errors import UserError
-from glassliquid.files import replacing
+from glassliquid.files import remove_partials_of, replacing
 from glassliquid.models.classifier import ImageClassifier
 from glassliquid.models.table import build_model
 from glassliquid.training.config import TrainConfig
@@ -70,6 +70,13 @@ def load_checkpoint(path: Path, device: str = "cpu") -> State:
     if not isinstance(state, dict) or any(key not in state for key in _REQUIRED) or state["format"] != FORMAT:
         raise UserError(f"{path} is not a checkpoint of this project's format {FORMAT}: choose another.")
     return state
+
+
+def remove_checkpoints(folder: Path) -> None:
+    """Remove the checkpoints of a run that needs them no more, and what was left half-written of them."""
+    for name in (CURRENT, BEST):
+        (folder / name).unlink(missing_ok=True)
+        remove_partials_of(folder / name)
 
 
 def restore_progress(state: State) -> Progress:

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
-from glassliquid.errors import Stopped
+from glassliquid.errors import Stopped, UserError
 from glassliquid.tracking.run import TrackedRun, tracked_run
+from glassliquid.tracking.store import TrackingLost
 from glassliquid.training.device import choose_device
 from glassliquid.workflows import replicates
 from glassliquid.workflows.layout import Layout
@@ -19,6 +20,7 @@ from glassliquid.workflows.training_run import (
     register_best,
     stopper,
     train_in_run,
+    what_is_kept,
 )
 
 WatchForStop = Callable[[], Callable[[], bool]]
@@ -53,6 +55,8 @@ def run(job: TrainJob, watch_for_stop: WatchForStop) -> None:
             # Also on the run's page: `mlflow run` marks a run that Ctrl-C stopped as FAILED, whatever this process says.
             tracked.describe(f"{sentence}\n\n{job.caption}")
             raise Stopped(sentence) from stopped
+        except TrackingLost as lost:
+            raise UserError(f"{lost.what}. {what_is_kept(tracked.run_id, job.data_dir)}") from lost
         print(found)
 
 
