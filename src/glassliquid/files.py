@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import errno
+import glob
 import io
 import json
 import os
@@ -10,6 +11,7 @@ import re
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,9 @@ from glassliquid.errors import UserError
 
 PARTIAL_SUFFIX = ".partial"
 """Ending of everything that is being written; what still carries it after a crash may be deleted."""
+
+ABANDONED_AFTER_S = 600.0
+"""A half-written file that no lock protects and nobody has touched for this long has no writer any more."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _STORAGE_FAULTS = {
@@ -115,10 +120,37 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
 def remove_partials(folder: Path) -> None:
     """Remove what an interrupted process left half-written in `folder` (call it while holding the folder's lock)."""
     for path in folder.glob(f".*{PARTIAL_SUFFIX}"):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+        _remove(path)
+
+
+def remove_partials_of(path: Path, untouched_s: float = 0.0) -> None:
+    """Remove what interrupted processes left of the writing of one file, if nobody has touched it for a while [s].
+
+    With no while, call it holding a lock on the file.
+    """
+    for partial in path.parent.glob(f".{glob.escape(path.name)}.*{PARTIAL_SUFFIX}*"):
+        if untouched_s <= 0 or _untouched_for(partial, untouched_s):
+            partial.unlink(missing_ok=True)
+
+
+def remove_abandoned(folder: Path) -> list[Path]:
+    """Remove what interrupted processes left half-written anywhere below a folder; return what it was.
+
+    What another process holds the lock of, or has touched in the last ten minutes, stays.
+    """
+    from filelock import FileLock, Timeout
+
+    removed = []
+    for partial in sorted(folder.rglob(f".*{PARTIAL_SUFFIX}*")):
+        lock = partial.parent / ".lock"
+        with (
+            contextlib.suppress(Timeout, OSError),
+            FileLock(lock, timeout=0) if lock.exists() else contextlib.nullcontext(),
+        ):
+            if _untouched_for(partial, ABANDONED_AFTER_S):
+                _remove(partial)
+                removed.append(partial)
+    return removed
 
 
 def tidy(folder: Path) -> None:
@@ -152,6 +184,20 @@ def locked(folder: Path, doing: str | None) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _untouched_for(path: Path, seconds: float) -> bool:
+    try:
+        return time.time() - path.lstat().st_mtime >= seconds
+    except FileNotFoundError:
+        return False
 
 
 def _umask() -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from glassliquid.tracking import metrics
-from glassliquid.tracking.metrics import JOURNAL, SENT, MetricJournal, send_pending
+from glassliquid.tracking.metrics import JOURNAL, SENT, Delivery, MetricJournal, send_pending
 
 NOBODY = "http://127.0.0.1:1"
 """A port where no server listens."""
@@ -81,11 +81,11 @@ def test_without_a_server_nothing_waits_and_nothing_is_lost(run_id: str, tmp_pat
     # A hundred appended lines take a few milliseconds; asking a server that is gone would take seconds.
     assert time.perf_counter() - started < 1
     assert not journal.close()
-    assert send_pending(tmp_path) == 1
+    assert send_pending(tmp_path).waiting == [run_id]
     use(store)
-    assert send_pending(tmp_path) == 0
+    assert send_pending(tmp_path) == Delivery({run_id: 100}, [])
     assert history(run_id, "loss") == [(k, float(k)) for k in range(1, 101)]
-    assert send_pending(tmp_path) == 0
+    assert send_pending(tmp_path) == Delivery({}, [])
     assert len(history(run_id, "loss")) == 100
 
 
@@ -108,3 +108,34 @@ def test_a_half_written_last_line_is_no_obstacle(run_id: str, tmp_path: Path):
     journal.record(2, {"loss": 2.0})
     assert journal.close()
     assert history(run_id, "loss") == [(1, 1.0), (2, 2.0)]
+
+
+def test_a_journal_that_was_sent_is_not_read_again_and_one_that_grew_is(run_id: str, tmp_path: Path):
+    folder = tmp_path / run_id
+    journal = MetricJournal(run_id, folder)
+    journal.record(1, {"loss": 1.0})
+    assert journal.close()
+    # Of the same size, and no journal: whoever reads it fails.
+    (folder / JOURNAL).write_bytes(b"x" * (folder / JOURNAL).stat().st_size)
+    assert send_pending(tmp_path) == Delivery({}, [])
+    line = '{"key": "loss", "value": 2.0, "step": 2, "timestamp": 1}\n'
+    (folder / JOURNAL).write_text('{"key": "loss", "value": 1.0, "step": 1, "timestamp": 1}\n' + line)
+    assert send_pending(tmp_path) == Delivery({run_id: 1}, [])
+    assert sorted(history(run_id, "loss")) == [(1, 1.0), (2, 2.0)]
+
+
+def test_points_of_a_run_that_is_not_there_wait_and_cost_no_time(store: str, use, tmp_path: Path):
+    use(store)
+    folder = tmp_path / ("0" * 32)
+    folder.mkdir()
+    (folder / JOURNAL).write_text('{"key": "loss", "value": 1.0, "step": 1, "timestamp": 1}\n')
+    assert send_pending(tmp_path) == Delivery({}, ["0" * 32])
+    assert (folder / JOURNAL).stat().st_size > 0
+
+
+def test_an_iteration_that_a_full_disk_took_half_of_is_completed(run_id: str, tmp_path: Path):
+    (tmp_path / JOURNAL).write_text('{"key": "loss", "value": 1.0, "step": 1, "timestamp": 1}\n')
+    journal = MetricJournal(run_id, tmp_path)
+    journal.record(1, {"loss": 1.0, "learning_rate": 0.1})
+    assert journal.close()
+    assert (history(run_id, "loss"), history(run_id, "learning_rate")) == ([(1, 1.0)], [(1, 0.1)])

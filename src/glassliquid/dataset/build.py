@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -112,7 +113,8 @@ def publish_dataset(folder: Path, recipe: Recipe, fill: Callable[[Path], tuple[l
         remove_partials(folder.parent)
         if folder.exists():
             return _present(folder, recipe)
-        partial = folder.with_name(f".{folder.name}{PARTIAL_SUFFIX}")
+        # A new name each time: workers of a killed command may still be drawing into the old one for a moment.
+        partial = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}{PARTIAL_SUFFIX}")
         try:
             for split in Split:
                 for label in Label:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from glassliquid.dataset.build import pixel_digest
 from glassliquid.dataset.description import CLASSES, Dataset, Record, content_digest
 from glassliquid.errors import UserError
-from glassliquid.files import locked, replacing, write_json
+from glassliquid.files import locked, remove_partials, replacing, write_json
 from glassliquid.simulation.split import Split
 
 CHANNELS = 3
@@ -58,6 +58,7 @@ def _decoded(dataset: Dataset) -> NDArray[np.uint8]:
     if not _is_fresh(cache, note, fingerprint):
         with locked(dataset.folder, "decoding the images"):
             if not _is_fresh(cache, note, fingerprint):
+                remove_partials(dataset.folder)
                 _decode(dataset, cache)
                 write_json(note, {"fingerprint": fingerprint})
     size = dataset.recipe.image_size

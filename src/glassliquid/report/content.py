@@ -12,7 +12,7 @@ from glassliquid.tracking.history import Curve, PastRun
 from glassliquid.training.progress import LEARNED
 
 TRAIN, TRIAL, SWEEP, MAKE_DATA, TRANSFER = "train", "trial", "sweep", "make_data", "transfer_eval"
-LEFT_OUT = ("report", "continuation", "main")
+LEFT_OUT = ("report", "continuation", "main", "tidy")
 """Stages that are no results: reports, pointers to continued runs, and parents that only hold a chain together."""
 EVALUATED = ("val_accuracy", "val_loss")
 """Metrics with a point an evaluation, which are always drawn."""

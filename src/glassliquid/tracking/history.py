@@ -98,6 +98,15 @@ def find_experiment(name: str | None) -> Experiment:
     return Experiment(str(found.experiment_id), str(found.name), str(mlflow.get_tracking_uri()))
 
 
+def all_experiments() -> list[Experiment]:
+    """Every experiment of the tracking store that was not deleted."""
+    import mlflow
+
+    address = str(mlflow.get_tracking_uri())
+    found = mlflow.MlflowClient().search_experiments()
+    return [Experiment(str(each.experiment_id), str(each.name), address) for each in found]
+
+
 def read_runs(experiment: Experiment, since: datetime | None) -> list[PastRun]:
     """The runs of an experiment that started at `since` or later, oldest first."""
     condition = "" if since is None else f"attributes.start_time >= {round(since.timestamp() * 1000)}"

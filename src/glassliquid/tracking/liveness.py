@@ -4,10 +4,12 @@ import os
 import socket
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 TAG_HOST = "host"
 TAG_PROCESS = "process"
-"""Process id and the time when the process started, because ids are used again."""
+"""Process id, when the process started (counted from the machine's start where that can be known) and which start of the
+machine that was, because ids are used again."""
 TAG_USER = "user_name"
 TAG_ALIVE_AT = "alive_at"
 """Time of the last sign of life of a training [s since 1970], renewed every minute."""
@@ -16,18 +18,18 @@ SIGN_EVERY_S = 60.0
 SILENT_AFTER_S = 600.0
 """A process on another machine that gave no sign for this long is taken for dead."""
 _SAME_START_S = 2.0
-"""Start times of one process differ by up to this, because they are counted from a boot time that is rounded."""
+"""Start times of one process differ by up to this, where they are counted from a boot time that is rounded."""
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def identity_tags() -> dict[str, str]:
     """Tags that say which process is behind a run."""
     import psutil
 
-    process = psutil.Process()
     return {
         TAG_HOST: socket.gethostname(),
-        TAG_USER: process.username(),
-        TAG_PROCESS: f"{process.pid} {process.create_time():.2f}",
+        TAG_USER: psutil.Process().username(),
+        TAG_PROCESS: f"{os.getpid()} {_start_of(os.getpid())}",
         **sign_of_life(),
     }
 
@@ -59,6 +61,27 @@ def _exists(process: str) -> bool:
     if number == str(os.getpid()):
         return False
     try:
-        return abs(psutil.Process(int(number)).create_time() - float(started)) < _SAME_START_S
-    except (psutil.Error, ValueError):
+        present = _start_of(int(number))
+        if "@" in present or "@" in started:
+            return present == started
+        return abs(float(present) - float(started)) < _SAME_START_S
+    except (OSError, psutil.Error, ValueError):
         return False
+
+
+def _start_of(number: int) -> str:
+    """When a process started; the same whenever it is asked for.
+
+    Times of day are no good for that: they are counted back from the present time, so that a clock that is set changes
+    them, and a living process would be taken for another one. Linux tells ticks since the machine's start.
+    """
+    try:
+        # The second field is the program's name, in brackets, and may hold anything.
+        fields = Path(f"/proc/{number}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        if fields[0] in "XZ":
+            return "ended"  # and its parent has not taken notice yet
+        return f"{fields[19]}@{_BOOT_ID.read_text(encoding='ascii').strip()}"
+    except FileNotFoundError:
+        import psutil
+
+        return f"{psutil.Process(number).create_time():.2f}"

@@ -10,6 +10,7 @@ import math
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from glassliquid.tracking.liveness import SIGN_EVERY_S, sign_of_life
 JOURNAL = "metrics.jsonl"
 """A line a point: key, value, step, timestamp [ms]."""
 SENT = "metrics.sent"
-"""How many lines of the journal the server has."""
+"""How many lines of the journal the server has, and how many bytes those are."""
 
 SEND_EVERY_S = 3.0
 LARGEST_BATCH = 1000
@@ -27,6 +28,7 @@ LARGEST_BATCH = 1000
 RETRY_AFTER_S = 10.0
 GIVE_UP_AFTER_S = 20.0
 """How long the end of a run waits for a server that does not answer."""
+TRY_AGAIN_AFTER_S = 0.5
 
 
 class MetricJournal:
@@ -35,33 +37,35 @@ class MetricJournal:
     def __init__(self, run_id: str, folder: Path) -> None:
         """Open the journal in `folder`, which belongs to this run, and start sending."""
         folder.mkdir(parents=True, exist_ok=True)
-        self._run_id = run_id
+        self.run_id = run_id
         self._journal, self._sent_path = folder / JOURNAL, folder / SENT
         self._known = _steps_on_server(run_id)
         self._lines = _whole_lines(self._journal)
-        self._sent = min(_read_count(self._sent_path), len(self._lines))
-        self._last_step = max((json.loads(line)["step"] for line in self._lines), default=-1)
+        self._sent = min(_read_note(self._sent_path)[0], len(self._lines))
+        self._bytes_sent = _size(self._lines[: self._sent])
+        # By metric: a disk that was full may have taken some points of an iteration and not the others.
+        self._last_steps: dict[str, int] = {}
+        for point in map(json.loads, self._lines):
+            self._last_steps[point["key"]] = max(point["step"], self._last_steps.get(point["key"], -1))
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._send_regularly, name="metrics", daemon=True)
         self._thread.start()
 
     def record(self, iteration: int, metrics: Mapping[str, float]) -> None:
-        """Keep the metrics of one iteration; an iteration that is there already (a resumed run's) is passed over."""
-        if iteration <= self._last_step:
-            return
+        """Keep the metrics of one iteration; what is there already (of a resumed run) is passed over."""
         now = round(time.time() * 1000)
         points = [
             {"key": key, "value": value, "step": iteration, "timestamp": now}
             for key, value in metrics.items()
-            if math.isfinite(value)
+            if math.isfinite(value) and iteration > self._last_steps.get(key, -1)
         ]
         lines = [json.dumps(point) for point in points]
         with self._journal.open("a", encoding="utf-8") as file:
             file.write("".join(line + "\n" for line in lines))
         with self._lock:
             self._lines += lines
-            self._last_step = iteration
+            self._last_steps.update((str(point["key"]), iteration) for point in points)
 
     def history(self) -> dict[str, list[tuple[int, float]]]:
         """All points so far: metric name to pairs of iteration and value."""
@@ -71,14 +75,23 @@ class MetricJournal:
             history.setdefault(point["key"], []).append((point["step"], point["value"]))
         return history
 
-    def close(self) -> bool:
-        """Send what is left; True if everything reached the server."""
+    @property
+    def points(self) -> int:
+        """How many points there are."""
+        return len(self._lines)
+
+    def close(self, give_up_after: float | None = None) -> bool:
+        """Send what is left, trying for a while [s] if the server does not take it; True if everything reached it."""
         self._closing.set()
         self._thread.join()
-        deadline = time.monotonic() + GIVE_UP_AFTER_S
+        deadline = time.monotonic() + (GIVE_UP_AFTER_S if give_up_after is None else give_up_after)
         while self._sent < len(self._lines):
-            if not self._send() and time.monotonic() > deadline:
+            if self._send():
+                continue
+            if time.monotonic() > deadline:
                 return False
+            time.sleep(TRY_AGAIN_AFTER_S)
+        self._note()
         return True
 
     def _send_regularly(self) -> None:
@@ -95,7 +108,7 @@ class MetricJournal:
         # A server that is gone at this moment only makes the run look silent.
         with contextlib.suppress(Exception):
             for key, value in sign_of_life().items():
-                MlflowClient().set_tag(self._run_id, key, value)
+                MlflowClient().set_tag(self.run_id, key, value)
 
     def _send(self) -> bool:
         """Send one batch; False if the server did not take it."""
@@ -110,29 +123,50 @@ class MetricJournal:
         try:
             if fresh:
                 metrics = [Metric(p["key"], p["value"], p["timestamp"], p["step"]) for p in fresh]
-                MlflowClient().log_batch(self._run_id, metrics=metrics)
+                MlflowClient().log_batch(self.run_id, metrics=metrics)
         except Exception:  # whatever the server's trouble is, the training goes on and the points wait
             return False
         self._sent += len(batch)
+        self._bytes_sent += _size(batch)
         if batch:
-            # Without the note, on a full disk, the next command asks the server what it has.
-            with contextlib.suppress(OSError):
-                self._sent_path.write_text(str(self._sent), encoding="utf-8")
+            self._note()
         return True
 
+    def _note(self) -> None:
+        # Without the note, on a full disk, the next command asks the server what it has.
+        with contextlib.suppress(OSError):
+            self._sent_path.write_text(f"{self._sent} {self._bytes_sent}", encoding="utf-8")
 
-def send_pending(runs_folder: Path) -> int:
-    """Send the points that earlier runs on this machine could not send; return how many runs still wait.
 
-    Journals of runs that are being written by a living process are its own business: the points would be sent twice.
+@dataclass(frozen=True)
+class Delivery:
+    """What became of the points that earlier runs could not send."""
+
+    sent: dict[str, int]
+    """Run id to the number of points that were sent now."""
+    waiting: list[str]
+    """Ids of the runs whose points still wait."""
+
+
+def send_pending(runs_folder: Path) -> Delivery:
+    """Send the points that earlier runs on this machine could not send.
+
+    Journals of runs that are being written by a living process are its own business. A journal is only ever appended to,
+    so one of the size that was noted when everything was sent has nothing to send, and is not read.
     """
-    waiting = 0
-    for journal in runs_folder.glob(f"*/{JOURNAL}"):
-        with journal.open("rb") as file:
-            lines = sum(1 for _ in file)
-        if _read_count(journal.with_name(SENT)) < lines and not _is_locked(journal.parent):
-            waiting += not MetricJournal(journal.parent.name, journal.parent).close()
-    return waiting
+    sent: dict[str, int] = {}
+    waiting: list[str] = []
+    for journal in sorted(runs_folder.glob(f"*/{JOURNAL}")):
+        lines, size = _read_note(journal.with_name(SENT))
+        if journal.stat().st_size == size or _is_locked(journal.parent):
+            continue
+        opened = MetricJournal(journal.parent.name, journal.parent)
+        # The store has answered a moment ago; a run that it does not take points of will not be there in a while either.
+        if not opened.close(give_up_after=0):
+            waiting.append(opened.run_id)
+        elif opened.points > lines:
+            sent[opened.run_id] = opened.points - lines
+    return Delivery(sent, waiting)
 
 
 def _is_locked(folder: Path) -> bool:
@@ -172,8 +206,15 @@ def _whole_lines(journal: Path) -> list[str]:
     return whole.splitlines()
 
 
-def _read_count(path: Path) -> int:
+def _read_note(path: Path) -> tuple[int, int]:
+    """Lines and bytes that the server has; none if there is no note, and no bytes if it does not tell them."""
     try:
-        return int(path.read_text(encoding="utf-8"))
+        numbers = [int(word) for word in path.read_text(encoding="utf-8").split()]
     except (OSError, ValueError):
-        return 0
+        return 0, 0
+    return (numbers[0], numbers[1] if len(numbers) > 1 else 0) if numbers else (0, 0)
+
+
+def _size(lines: list[str]) -> int:
+    """Bytes that lines take in a journal."""
+    return sum(len(line.encode()) + 1 for line in lines)

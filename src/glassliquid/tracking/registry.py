@@ -80,8 +80,25 @@ def log_model(model: ImageClassifier, image_size: int, state: State) -> Any:
         )
 
 
+def logged_model_of(run_id: str) -> str | None:
+    """Address of the model that a run has logged, None if it has none; a half one of a killed process is removed."""
+    from mlflow import MlflowClient
+    from mlflow.entities.logged_model_status import LoggedModelStatus
+
+    client = MlflowClient()
+    outputs = client.get_run(run_id).outputs
+    found = None
+    for output in outputs.model_outputs if outputs is not None else []:
+        model = client.get_logged_model(output.model_id)
+        if model.status == LoggedModelStatus.READY:
+            found = str(model.model_uri)
+        else:
+            client.delete_logged_model(output.model_id)
+    return found
+
+
 def register(model_uri: str, name: str, run_id: str, dataset: Dataset, accuracy: float) -> tuple[str, bool]:
-    """Register a logged model and move the dataset's alias to it if it is the best on that data.
+    """Register a logged model, unless that was done already, and move the dataset's alias to it if it is the best on that data.
 
     The version's tags and description say what it was trained on and how well it does.
 
@@ -112,8 +129,10 @@ def register(model_uri: str, name: str, run_id: str, dataset: Dataset, accuracy:
         "run_id": run_id,
     }
     tags |= {key: repr(measured[key]) for key in ("test_accuracy", "test_images") if key in measured}
-    with _quiet():
-        version = mlflow.register_model(model_uri, name, tags=tags).version
+    version = _version_of_run(name, run_id)
+    if version is None:
+        with _quiet():
+            version = str(mlflow.register_model(model_uri, name, tags=tags).version)
     tested = f", test accuracy {100 * measured['test_accuracy']:.2f} %" if "test_accuracy" in measured else ""
     client.update_model_version(
         name,
@@ -124,11 +143,13 @@ def register(model_uri: str, name: str, run_id: str, dataset: Dataset, accuracy:
     )
     alias = check_name("dataset", dataset.name)
     holder = _version_at(name, alias)
+    if holder is not None and str(holder.version) == version:
+        return version, True
     same_data = holder is not None and holder.tags.get(TAG_DATASET_DIGEST) == dataset.digest
     if same_data and float(holder.tags.get(TAG_VALIDATION, "-1")) >= accuracy:
-        return str(version), False
+        return version, False
     client.set_registered_model_alias(name, alias, version)
-    return str(version), True
+    return version, True
 
 
 def find_checkpoint(name: str, kind: str, runs_folder: Path) -> tuple[State, str, str | None]:
@@ -251,6 +272,14 @@ def _label_of_run(run_id: str) -> str:
 
     versions = MlflowClient().search_model_versions(f"run_id='{run_id}'")
     return f"{versions[0].name} v{versions[0].version}" if versions else f"run {run_id[:8]}"
+
+
+def _version_of_run(name: str, run_id: str) -> str | None:
+    """The version under a name that a run's model has already, such as that of a process that was killed a moment later."""
+    from mlflow import MlflowClient
+
+    versions = MlflowClient().search_model_versions(f"name='{name}' and run_id='{run_id}'")
+    return str(versions[0].version) if versions else None
 
 
 def _version_at(name: str, alias: str) -> Any:

@@ -15,7 +15,7 @@ from glassliquid.errors import Stopped, UserError
 from glassliquid.tracking import liveness
 from glassliquid.tracking.metrics import LARGEST_BATCH
 from glassliquid.tracking.page import NOTE_TAG, prepare_page
-from glassliquid.tracking.store import connect
+from glassliquid.tracking.store import TrackingLost, connect, one_try, raise_if_lost, store_fault
 from glassliquid.tracking.upkeep import tidy_up
 
 RUN_ID_VARIABLE = "MLFLOW_RUN_ID"
@@ -25,17 +25,25 @@ TAG_DATASET_DIGEST = "dataset_digest"
 TAG_COMMIT = "git_commit"
 TAG_DIRTY = "git_dirty"
 TAG_ERROR = "error"
+ENVIRONMENT_TAG = "mlflow.project.env"
+"""Set by `mlflow run`, except with the local manager."""
 MOST_TAG_CHARACTERS = 5000
 
 
 class TrackedRun:
     """What a step keeps in MLflow."""
 
-    def __init__(self, run_id: str) -> None:
-        """Write to the run of this id."""
+    def __init__(self, run_id: str, environment: str = "") -> None:
+        """Write to the run of this id.
+
+        Args:
+            run_id: the run.
+            environment: the manager with which `mlflow run` made the environment; empty for `local` and without `mlflow run`.
+        """
         from mlflow import MlflowClient
 
         self.run_id = run_id
+        self.environment = environment
         self._client = MlflowClient()
 
     def name(self, name: str) -> None:
@@ -65,9 +73,13 @@ class TrackedRun:
         self._client.log_batch(self.run_id, params=missing)
 
     def metrics(self, metrics: Mapping[str, float]) -> None:
-        """Log final figures, those of the run as a whole."""
-        for key, value in metrics.items():
-            self._client.log_metric(self.run_id, key, value)
+        """Log final figures, those of the run as a whole; one that is there already (of a resumed run) is passed over."""
+        from mlflow.entities import Metric
+
+        present, now = self._client.get_run(self.run_id).data.metrics, round(time.time() * 1000)
+        fresh = [Metric(key, value, now, 0) for key, value in metrics.items() if present.get(key) != value]
+        if fresh:
+            self._client.log_batch(self.run_id, metrics=fresh)
 
     def model_metrics(self, metrics: Mapping[str, float], model_id: str | None, dataset: Dataset) -> None:
         """Log figures of a model on a dataset, so that the model's own page lists them too."""
@@ -172,11 +184,11 @@ def tracked_run(
     active = mlflow.start_run(
         run_id=run_id or given, nested=parent is not None, parent_run_id=parent, run_name=name, tags=first_tags
     )
-    run = TrackedRun(active.info.run_id)
-    status = "FAILED"
+    run = TrackedRun(active.info.run_id, active.data.tags.get(ENVIRONMENT_TAG, ""))
+    status, is_lost = "FAILED", False
     try:
         if parent is None:
-            tidy_up(runs_folder, active.info.experiment_id)
+            tidy_up(runs_folder, [active.info.experiment_id])
             prepare_page(active.info.experiment_id)
         run.name(name)
         if given and run_id and given != run_id:
@@ -186,11 +198,42 @@ def tracked_run(
     except (Stopped, KeyboardInterrupt):
         status = "KILLED"
         raise
+    except TrackingLost:
+        is_lost = True
+        raise
     except UserError as error:
-        run.note_error(str(error))
+        # The store may be the trouble; then it says so below.
+        with contextlib.suppress(Exception):
+            run.note_error(str(error))
+        raise
+    except Exception as error:
+        is_lost = store_fault(error) is not None
+        raise_if_lost(error)
         raise
     finally:
-        mlflow.end_run(status)
+        _end(status, is_lost)
+
+
+def _end(status: str, is_lost: bool) -> None:
+    """End the active run; one that a lost store cannot be told of stays RUNNING there until the next command closes it.
+
+    Raises:
+        TrackingLost: the store was lost just now, so nobody knows of it yet.
+    """
+    import mlflow
+
+    try:
+        if is_lost:
+            with one_try():
+                mlflow.end_run(status)
+        else:
+            mlflow.end_run(status)
+    except Exception as error:
+        if store_fault(error) is None:
+            raise
+        # Where another error is on its way, that one tells what happened.
+        if status == "FINISHED":
+            raise_if_lost(error)
 
 
 def note_error(run_id: str, sentence: str) -> None:

@@ -3,23 +3,47 @@
 import contextlib
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+from glassliquid.files import tidy
 from glassliquid.tracking.liveness import TAG_HOST, TAG_PROCESS, TAG_USER, identity_tags, living_process
-from glassliquid.tracking.metrics import send_pending
+from glassliquid.tracking.metrics import Delivery, send_pending
 from glassliquid.tracking.stored import children_of, find_run, runs_where
 
 
-def tidy_up(runs_folder: Path, experiment: str) -> None:
-    """Send metric points that earlier commands could not send, and close runs that a dead process left RUNNING."""
-    waiting = send_pending(runs_folder)
-    if waiting:
-        print(f"The metrics of {waiting} earlier runs still wait in {runs_folder}.", file=sys.stderr, flush=True)
-    close_stale_runs([experiment])
+@dataclass(frozen=True)
+class Tidied:
+    """What was done for earlier runs."""
+
+    closed: dict[str, str]
+    """Id and name of the runs that dead processes had left RUNNING."""
+    delivery: Delivery
+    """The metric points that waited."""
 
 
-def close_stale_runs(experiments: list[str]) -> list[str]:
-    """Mark as KILLED the RUNNING runs of this user on this machine whose process is dead; return their ids.
+def tidy_up(runs_folder: Path, experiments: list[str]) -> Tidied:
+    """Send metric points that earlier commands could not send, and close runs that a dead process left RUNNING.
+
+    Args:
+        runs_folder: where training runs of this machine keep their metrics.
+        experiments: ids of those whose runs are looked at.
+    """
+    delivery = send_pending(runs_folder)
+    if delivery.waiting:
+        print(
+            f"The metrics of {len(delivery.waiting)} earlier runs still wait in {runs_folder}.",
+            file=sys.stderr,
+            flush=True,
+        )
+    closed = close_stale_runs(experiments)
+    for run_id in closed:
+        tidy(runs_folder / run_id)
+    return Tidied(closed, delivery)
+
+
+def close_stale_runs(experiments: list[str]) -> dict[str, str]:
+    """Mark as KILLED the RUNNING runs of this user on this machine whose process is dead; return their ids and names.
 
     Runs of another machine or user, and those that do not say which process they belong to, are left alone.
     """
@@ -27,12 +51,11 @@ def close_stale_runs(experiments: list[str]) -> list[str]:
 
     client, this = MlflowClient(), identity_tags()
     mine = f"tags.{TAG_HOST} = '{this[TAG_HOST]}' and tags.{TAG_USER} = '{this[TAG_USER]}'"
-    runs = runs_where(f"attributes.status = 'RUNNING' and {mine}", experiments)
-    stale = [
-        run.info.run_id
-        for run in runs
+    stale = {
+        str(run.info.run_id): str(run.info.run_name)
+        for run in runs_where(f"attributes.status = 'RUNNING' and {mine}", experiments)
         if run.data.tags.get(TAG_PROCESS) != this[TAG_PROCESS] and living_process(run.data.tags) is None
-    ]
+    }
     for run_id in stale:
         client.set_terminated(run_id, "KILLED")
     return stale

@@ -27,7 +27,7 @@ from typing import Any
 import torch
 
 from glassliquid.errors import UserError
-from glassliquid.files import replacing
+from glassliquid.files import remove_partials_of, replacing
 from glassliquid.models.classifier import ImageClassifier
 from glassliquid.models.table import build_model
 from glassliquid.training.config import TrainConfig
@@ -84,6 +84,13 @@ def _check_whole(path: Path) -> None:
         damaged = archive.testzip()
     if damaged is not None:
         raise zipfile.BadZipFile(f"{damaged} in it is damaged")
+
+
+def remove_checkpoints(folder: Path) -> None:
+    """Remove the checkpoints of a run that needs them no more, and what was left half-written of them."""
+    for name in (CURRENT, BEST):
+        (folder / name).unlink(missing_ok=True)
+        remove_partials_of(folder / name)
 
 
 def restore_progress(state: State) -> Progress:

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from glassliquid.errors import UserError
-from glassliquid.files import write_text
+from glassliquid.files import ABANDONED_AFTER_S, remove_partials_of, write_text
 from glassliquid.report import content
 from glassliquid.report.assemble import Artifacts, assemble
 from glassliquid.report.page import render
@@ -77,6 +77,7 @@ def write(experiment: Experiment, runs: list[PastRun], since: datetime | None, o
     curves = read_curves(drawn, content.drawn_metrics(drawn))
     log = assemble(experiment, runs, curves, artifacts, datetime.now().astimezone(), since)
     page = render(log, artifacts.left_out)
+    remove_partials_of(output, ABANDONED_AFTER_S)
     write_text(output, page)
     return page
 

@@ -9,17 +9,16 @@ from typing import Any
 
 from glassliquid.errors import UserError
 from glassliquid.tracking import registry
-from glassliquid.tracking.run import RUN_ID_VARIABLE
+from glassliquid.tracking.run import RUN_ID_VARIABLE, TrackedRun
 from glassliquid.tracking.store import connect
 from glassliquid.tracking.stored import StoredRun, find_run
 from glassliquid.training.checkpoint import CURRENT, State, restore_progress
 from glassliquid.training.config import TrainConfig
 from glassliquid.training.trainer import is_finished
+from glassliquid.workflows.layout import Layout
 from glassliquid.workflows.make_data import MakeDataConfig
 from glassliquid.workflows.training_job import TrainJob
 
-ENVIRONMENT_TAG = "mlflow.project.env"
-"""Set by `mlflow run`, except with the local manager."""
 MANAGERS = {"conda": "", "uv": "--env-manager uv", "virtualenv": "--env-manager virtualenv"}
 DEFAULTS = {"data_dir": Path("data"), "register_as": TrainJob.register_as, "max_hours": None, "device": TrainJob.device}
 
@@ -83,18 +82,36 @@ def find_start(job: TrainJob, runs_folder: Path) -> tuple[TrainJob, Start]:
     return _with_labels(job, stored, is_new_step=start.run_id is None), start
 
 
-def how_to_go_on(job: TrainJob, run_id: str) -> str:
-    """The line to paste after a stop: what the run does not keep of its job is repeated in it."""
-    stored = find_run(run_id)
-    environment = MANAGERS.get(
-        stored.tags.get(ENVIRONMENT_TAG, "") if stored is not None else "", "--env-manager local"
+def how_to_go_on(job: TrainJob, tracked: TrackedRun) -> str:
+    """The line to paste after a stop: what the run does not keep of its job is repeated in it. The store is not asked."""
+    given = {name: getattr(job, name) for name in DEFAULTS if getattr(job, name) != DEFAULTS[name]}
+    return f"Continue with: {resuming_line(tracked.run_id, tracked.environment, given)}"
+
+
+def resuming_line(run_id: str, environment: str, given: Mapping[str, Any]) -> str:
+    """The command that goes on with a training run.
+
+    Args:
+        run_id: the run.
+        environment: the manager with which `mlflow run` made its environment; empty for `local`.
+        given: further parameters.
+    """
+    manager = MANAGERS.get(environment, "--env-manager local")
+    line = ["mlflow", "run", ".", "-e", "train", *manager.split(), "--run-id", run_id, "-P", f"resume={run_id}"]
+    for name, value in given.items():
+        line += ["-P", f"{name}={'none' if value is None else value}"]
+    return shlex.join(line)
+
+
+def what_is_kept(job: TrainJob, tracked: TrackedRun) -> str:
+    """What a training whose tracking store was lost leaves on this machine, and the line to paste when the store is back."""
+    folder = Layout(job.data_dir).runs / tracked.run_id
+    if not (folder / CURRENT).exists():
+        return "Nothing was trained yet: when it works again, run the same command again."
+    return (
+        f"Nothing of the training is lost: its state and its metrics are in {folder}. When the store works again: "
+        f"{how_to_go_on(job, tracked)}"
     )
-    line = ["mlflow", "run", ".", "-e", "train", *environment.split(), "--run-id", run_id, "-P", f"resume={run_id}"]
-    for name in ("data_dir", "register_as", "max_hours", "device"):
-        value = getattr(job, name)
-        if value != DEFAULTS[name]:
-            line += ["-P", f"{name}={'none' if value is None else value}"]
-    return f"Continue with: {shlex.join(line)}"
 
 
 def _refuse_living(stored: StoredRun) -> None:

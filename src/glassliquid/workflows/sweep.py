@@ -16,6 +16,7 @@ from glassliquid.tracking.run import TrackedRun, tracked_run
 from glassliquid.tracking.store import connect
 from glassliquid.tracking.stored import children_of, comparison_link, find_run
 from glassliquid.tracking.upkeep import same_end_time
+from glassliquid.training.checkpoint import remove_checkpoints
 from glassliquid.training.device import choose_device
 from glassliquid.workflows.layout import Layout
 from glassliquid.workflows.make_data import require_dataset
@@ -164,6 +165,7 @@ def _conclude(job: SweepJob, study: Study, rows: list[Row], tracked: TrackedRun,
     """Test and register the best trial's model; keep table, pictures and headline on the parent run; return the headline."""
     names, images = job.space.names, len(dataset.split_range(Split.VALIDATION))
     done = kept.done(rows, job.slots)
+    _clear_away(job, rows)
     tracked.text(as_csv(rows, names, images), "trials.csv")
     states = {state: sum(row.state == state for row in rows) for state in (*kept.DONE, kept.KILLED)}
     tracked.metrics({f"trials_{state.lower()}": count for state, count in states.items()})
@@ -193,6 +195,16 @@ def _conclude(job: SweepJob, study: Study, rows: list[Row], tracked: TrackedRun,
     compare = f"[Compare the trials in parallel coordinates]({comparison_link(here[:MOST_COMPARED])})" if here else ""
     tracked.describe(f"{job.caption}\n\n" + "\n\n".join([compare, *found[:3], f"`{line}`", table]))
     return "\n" + "\n\n".join([table, *found])
+
+
+def _clear_away(job: SweepJob, rows: list[Row]) -> None:
+    """Remove the checkpoints of trials that were killed: they were run again from their beginning."""
+    runs_folder = Layout(job.data_dir).runs
+    for row in rows:
+        run_id = str(row.attributes.get(RUN, ""))
+        if row.state == kept.KILLED and run_id and find_run(run_id) is not None:
+            for each in (run_id, *(child.run_id for child in children_of(run_id))):
+                remove_checkpoints(runs_folder / each)
 
 
 def _tested(job: SweepJob, best: Row, parent: str, dataset: Dataset) -> str:

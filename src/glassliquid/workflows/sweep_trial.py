@@ -24,9 +24,9 @@ from glassliquid.sweep.study import Row
 from glassliquid.sweep.trial import GivenUp, Trial
 from glassliquid.tracking.metrics import MetricJournal
 from glassliquid.tracking.run import TrackedRun, tracked_run
-from glassliquid.tracking.store import connect
+from glassliquid.tracking.store import TrackingLost, connect
 from glassliquid.tracking.upkeep import mark_killed
-from glassliquid.training.checkpoint import BEST, CURRENT
+from glassliquid.training.checkpoint import remove_checkpoints
 from glassliquid.training.config import TrainConfig
 from glassliquid.training.trainer import Outcome
 from glassliquid.workflows.layout import Layout
@@ -106,6 +106,9 @@ def run_trial(worker: Worker, row: Row) -> str | None:
         counted = trial.fail(str(error))
     except Stopped:
         counted = trial.kill()
+    except TrackingLost as lost:
+        trial.kill()
+        return str(lost)
     except OSError as error:
         trial.kill()
         return (
@@ -194,6 +197,8 @@ def _train_repeats(
 def _train_once(worker: Worker, job: TrainJob, tracked: TrackedRun, watch: "_Watch") -> Outcome:
     try:
         outcome = train_in_run(job, tracked, worker.splits, worker.should_stop, observe=watch)
+    except TrackingLost:
+        raise
     except (UserError, RuntimeError, MemoryError) as error:
         # A loss that is not finite, a batch that does not fit the GPU: the next trial may well do better.
         if not isinstance(error, UserError):
@@ -201,8 +206,7 @@ def _train_once(worker: Worker, job: TrainJob, tracked: TrackedRun, watch: "_Wat
         raise _Untrainable(_sentence(error)) from error
     finally:
         # The tracking store has those of a finished training; a trial that was stopped begins anew.
-        for name in (CURRENT, BEST):
-            (_runs(worker.job) / tracked.run_id / name).unlink(missing_ok=True)
+        remove_checkpoints(_runs(worker.job) / tracked.run_id)
     watch.next_seed()
     return outcome
 

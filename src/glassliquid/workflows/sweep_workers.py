@@ -205,7 +205,9 @@ class Workers:
         now = time.monotonic()
         if now - self._signed_at >= SIGN_EVERY_S:
             self._signed_at = now
-            tracked.tags(sign_of_life())
+            # A tracking server that is gone at this moment only makes the sweep look silent.
+            with contextlib.suppress(Exception):
+                tracked.tags(sign_of_life())
 
 
 @contextlib.contextmanager

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 
-from glassliquid.errors import Stopped
+from glassliquid.errors import Stopped, UserError
 from glassliquid.tracking.run import TrackedRun, tracked_run
+from glassliquid.tracking.store import TrackingLost
 from glassliquid.training.device import choose_device
 from glassliquid.workflows import replicates
 from glassliquid.workflows.layout import Layout
 from glassliquid.workflows.make_data import require_dataset
-from glassliquid.workflows.resume import Start, find_start, how_to_go_on
+from glassliquid.workflows.resume import Start, find_start, how_to_go_on, what_is_kept
 from glassliquid.workflows.training_job import TrainJob
 from glassliquid.workflows.training_run import (
     TrainingSplits,
@@ -48,10 +49,12 @@ def run(job: TrainJob, watch_for_stop: WatchForStop) -> None:
             else:
                 found = _train(job, tracked, splits, should_stop, start)
         except Stopped as stopped:
-            sentence = f"{stopped} {how_to_go_on(job, tracked.run_id)}"
+            sentence = f"{stopped} {how_to_go_on(job, tracked)}"
             # Also on the run's page: `mlflow run` marks a run that Ctrl-C stopped as FAILED, whatever this process says.
             tracked.describe(f"{sentence}\n\n{job.caption}")
             raise Stopped(sentence) from stopped
+        except TrackingLost as lost:
+            raise UserError(f"{lost.what}. {what_is_kept(job, tracked)}") from lost
         print(found)
 
 

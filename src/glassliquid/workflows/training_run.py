@@ -12,7 +12,7 @@ from glassliquid.dataset.load import LabelledImages, load_split
 from glassliquid.errors import Stopped
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import Scores, score_logits
-from glassliquid.files import locked
+from glassliquid.files import locked, remove_partials
 from glassliquid.models.classifier import ImageClassifier
 from glassliquid.plots.augmentation import augmentation_figure
 from glassliquid.plots.training import training_figure
@@ -20,7 +20,7 @@ from glassliquid.simulation.split import Split
 from glassliquid.tracking import registry
 from glassliquid.tracking.metrics import MetricJournal
 from glassliquid.tracking.run import TrackedRun
-from glassliquid.training.checkpoint import BEST, CURRENT, restore_model
+from glassliquid.training.checkpoint import BEST, CURRENT, remove_checkpoints, restore_model
 from glassliquid.training.device import choose_device, resident
 from glassliquid.training.trainer import Outcome, Trainer, TrainingData
 from glassliquid.workflows.layout import Layout
@@ -84,6 +84,7 @@ def train_in_run(
     """
     folder = Layout(job.data_dir).runs / tracked.run_id
     with locked(folder, "training"):
+        remove_partials(folder)
         describe_training(job, tracked, splits.dataset)
         tracked.tags({"device": _device_name(splits.device)})
         journal = MetricJournal(tracked.run_id, folder)
@@ -120,7 +121,7 @@ def train_in_run(
 
 
 def conclude_run(job: TrainJob, tracked: TrackedRun, splits: TrainingSplits) -> tuple[Scores, str]:
-    """Test the best state of a finished training, once, and log its model to the active run.
+    """Test the best state of a finished training, once, and log its model to the active run, unless that was done already.
 
     The checkpoints of the run, which the tracking store has by now, are removed from this machine.
 
@@ -132,10 +133,11 @@ def conclude_run(job: TrainJob, tracked: TrackedRun, splits: TrainingSplits) -> 
     model = restore_model(state)
     test = score_images(model, load_split(splits.dataset, Split.TEST), splits.device)
     tracked.metrics(prefixed("test", test))
-    logged = registry.log_model(model, splits.dataset.recipe.image_size, state)
-    for name in (CURRENT, BEST):
-        (folder / name).unlink(missing_ok=True)
-    return test, str(logged.model_uri)
+    model_uri = registry.logged_model_of(tracked.run_id)
+    if model_uri is None:
+        model_uri = str(registry.log_model(model, splits.dataset.recipe.image_size, state).model_uri)
+    remove_checkpoints(folder)
+    return test, model_uri
 
 
 def register_best(job: TrainJob, model_uri: str, run_id: str, dataset: Dataset, accuracy: float) -> str:
