@@ -22,9 +22,6 @@ from glassliquid.tracking.history import (
 from glassliquid.tracking.run import tracked_run
 from glassliquid.workflows.layout import Layout
 
-DATA_DIR = Path("data")
-"""Where trainings of this clone may have left metrics that were not sent yet."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class ReportJob:
@@ -36,6 +33,8 @@ class ReportJob:
     """Only runs that started then or later."""
     output: Path
     """The file to write."""
+    data_dir: Path
+    """Where trainings of this clone may have left metrics that were not sent yet."""
 
     def __post_init__(self) -> None:
         """Check what can be checked without reading anything."""
@@ -46,7 +45,7 @@ class ReportJob:
 def run(job: ReportJob) -> None:
     """Write the report, keep it in the run, and print where it is."""
     started = time.monotonic()
-    with tracked_run("report", "report", Layout(DATA_DIR).runs) as tracked:
+    with tracked_run("report", "report", Layout(job.data_dir).runs) as tracked:
         experiment = find_experiment(job.experiment)
         runs = told_of(read_runs(experiment, job.since))
         if not runs:
