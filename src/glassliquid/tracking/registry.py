@@ -81,20 +81,13 @@ def log_model(model: ImageClassifier, image_size: int, state: State) -> Any:
 
 
 def logged_model_of(run_id: str) -> str | None:
-    """Address of the model that a run has logged, None if it has none; a half one of a killed process is removed."""
+    """Address of the model that a run has logged, None if it has none; half ones of killed processes are removed."""
     from mlflow import MlflowClient
-    from mlflow.entities.logged_model_status import LoggedModelStatus
 
-    client = MlflowClient()
-    outputs = client.get_run(run_id).outputs
-    found = None
-    for output in outputs.model_outputs if outputs is not None else []:
-        model = client.get_logged_model(output.model_id)
-        if model.status == LoggedModelStatus.READY:
-            found = str(model.model_uri)
-        else:
-            client.delete_logged_model(output.model_id)
-    return found
+    whole, half = _logged_models(run_id)
+    for model in half:
+        MlflowClient().delete_logged_model(model.model_id)
+    return str(whole[-1].model_uri) if whole else None
 
 
 def register(model_uri: str, name: str, run_id: str, dataset: Dataset, accuracy: float) -> tuple[str, bool]:
@@ -293,15 +286,26 @@ def _version_at(name: str, alias: str) -> Any:
 
 
 def _logged_model_id(run_id: str) -> str | None:
+    whole, _ = _logged_models(run_id)
+    return str(whole[-1].model_id) if whole else None
+
+
+def _logged_models(run_id: str) -> tuple[list[Any], list[Any]]:
+    """The models that a run has logged, and those that it was still writing when it was killed."""
     from mlflow import MlflowClient
+    from mlflow.entities.logged_model_status import LoggedModelStatus
     from mlflow.exceptions import MlflowException
 
-    try:
-        outputs = MlflowClient().get_run(run_id).outputs
-    except MlflowException:
-        return None
-    models = outputs.model_outputs if outputs is not None else []
-    return models[-1].model_id if models else None
+    client = MlflowClient()
+    found: tuple[list[Any], list[Any]] = [], []
+    # One that was removed is still named by its run, and not found.
+    with contextlib.suppress(MlflowException):
+        outputs = client.get_run(run_id).outputs
+        for output in outputs.model_outputs if outputs is not None else []:
+            with contextlib.suppress(MlflowException):
+                model = client.get_logged_model(output.model_id)
+                found[model.status != LoggedModelStatus.READY].append(model)
+    return found
 
 
 @contextlib.contextmanager

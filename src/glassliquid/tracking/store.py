@@ -34,9 +34,9 @@ _SETTINGS = {
 class TrackingLost(UserError):
     """The tracking store answered when the command began, and does not any more, or takes nothing more."""
 
-    def __init__(self, what: str) -> None:
-        """Say what is wrong with which store; the message adds what to do."""
-        super().__init__(f"{what}: mend that, then run the same command again.")
+    def __init__(self, what: str, then: str | None = None) -> None:
+        """Say what is wrong with which store, and what to do then."""
+        super().__init__(f"{what}. {then or 'Mend that, then run the same command again.'}")
         self.what = what
 
 
@@ -92,13 +92,15 @@ def store_fault(error: BaseException) -> str | None:
     return None
 
 
-def raise_if_lost(error: BaseException) -> None:
-    """Raise TrackingLost if an error tells that the tracking store is gone, full or read-only."""
+def raise_if_lost(error: BaseException, then: str | None = None) -> None:
+    """Raise TrackingLost, which says what to do then, if an error tells that the tracking store is gone, full or read-only."""
     import mlflow
 
+    if isinstance(error, TrackingLost):
+        raise TrackingLost(error.what, then) from error
     if (reason := store_fault(error)) is not None:
         raise TrackingLost(
-            f"The tracking store {mlflow.get_tracking_uri()} does not take what it is given ({reason})"
+            f"The tracking store {mlflow.get_tracking_uri()} does not take what it is given ({reason})", then
         ) from error
 
 

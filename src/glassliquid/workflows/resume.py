@@ -1,8 +1,9 @@
 """Where a resumed training goes on: in the run that was interrupted, or in a further step of its own."""
 
+import contextlib
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,26 @@ class Start:
             "resumed_at": str(self.state["iteration"]),
             "changed": changes or "nothing",
         }
+
+
+@contextlib.contextmanager
+def alone_in(runs_folder: Path, run_id: str) -> Iterator[None]:
+    """Go on in a run while no other command of this data folder does.
+
+    Raises:
+        UserError: another one does.
+    """
+    from filelock import FileLock, Timeout
+
+    folder = runs_folder / run_id
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".resumed", timeout=0):
+            yield
+    except Timeout:
+        raise UserError(
+            f"The run {run_id} is being continued by another command: wait until it has ended, or stop it there."
+        ) from None
 
 
 def find_start(job: TrainJob, runs_folder: Path) -> tuple[TrainJob, Start]:

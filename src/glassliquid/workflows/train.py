@@ -1,15 +1,17 @@
 """train: train a network on a dataset, keep everything of the run, register the best model."""
 
+import contextlib
 from collections.abc import Callable
+from pathlib import Path
 
-from glassliquid.errors import Stopped, UserError
+from glassliquid.errors import Stopped
 from glassliquid.tracking.run import TrackedRun, tracked_run
-from glassliquid.tracking.store import TrackingLost
+from glassliquid.tracking.store import raise_if_lost
 from glassliquid.training.device import choose_device
 from glassliquid.workflows import replicates
 from glassliquid.workflows.layout import Layout
 from glassliquid.workflows.make_data import require_dataset
-from glassliquid.workflows.resume import Start, find_start, how_to_go_on, what_is_kept
+from glassliquid.workflows.resume import Start, alone_in, find_start, how_to_go_on, what_is_kept
 from glassliquid.workflows.training_job import TrainJob
 from glassliquid.workflows.training_run import (
     TrainingSplits,
@@ -29,15 +31,11 @@ def run(job: TrainJob, watch_for_stop: WatchForStop) -> None:
     """Train, tracked; a run that is stopped saves its state, says how to go on and raises Stopped."""
     choose_device(job.device)
     runs_folder = Layout(job.data_dir).runs
-    run_id, start = None, None
-    if job.resume is not None:
-        parent = replicates.find_parent(job.resume)
-        if parent is not None:
-            job, run_id = replicates.job_of(parent, job), parent.run_id
-        else:
-            job, start = find_start(job, runs_folder)
-            run_id = start.run_id
-    with tracked_run("train", job.run_name, runs_folder, run_id) as tracked:
+    with contextlib.ExitStack() as stack:
+        run_id, start = None, None
+        if job.resume is not None:
+            job, run_id, start = _resumed(job, runs_folder, stack)
+        tracked = stack.enter_context(tracked_run("train", job.run_name, runs_folder, run_id))
         dataset = require_dataset(job.dataset, job.data_dir, make_default=True)
         splits = load_training_splits(dataset, job.device)
         images = len(splits.data.labels)
@@ -51,11 +49,34 @@ def run(job: TrainJob, watch_for_stop: WatchForStop) -> None:
         except Stopped as stopped:
             sentence = f"{stopped} {how_to_go_on(job, tracked)}"
             # Also on the run's page: `mlflow run` marks a run that Ctrl-C stopped as FAILED, whatever this process says.
-            tracked.describe(f"{sentence}\n\n{job.caption}")
+            with contextlib.suppress(Exception):  # a store that is gone is no reason to lose the sentence
+                tracked.describe(f"{sentence}\n\n{job.caption}")
             raise Stopped(sentence) from stopped
-        except TrackingLost as lost:
-            raise UserError(f"{lost.what}. {what_is_kept(job, tracked)}") from lost
+        except Exception as error:
+            raise_if_lost(error, what_is_kept(job, tracked))
+            raise
         print(found)
+
+
+def _resumed(
+    job: TrainJob, runs_folder: Path, stack: contextlib.ExitStack
+) -> tuple[TrainJob, str | None, Start | None]:
+    """The job that goes on, the run it goes on in, if it is not a new one, and the state, if it is not that of replicates.
+
+    While the stack is open no other command goes on in that run.
+    """
+    assert job.resume is not None
+    parent = replicates.find_parent(job.resume)
+    if parent is not None:
+        stack.enter_context(alone_in(runs_folder, parent.run_id))
+        parent = replicates.find_parent(job.resume) or parent
+        return replicates.job_of(parent, job), parent.run_id, None
+    found, start = find_start(job, runs_folder)
+    if start.run_id is not None:
+        stack.enter_context(alone_in(runs_folder, start.run_id))
+        # Again: until a moment ago another command may have gone on in this run, and it may have finished it.
+        found, start = find_start(job, runs_folder)
+    return found, start.run_id, start
 
 
 def _train(

@@ -1,0 +1,72 @@
+"""transfer_eval and report, killed at random moments: the same command gives the table and the page of the undisturbed one."""
+
+import csv
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.faults.conftest import long
+from tests.faults.figures import Tally
+from tests.faults.kills import Killer, Phase, changes
+from tests.faults.workplace import TRAINING, Workplace
+
+LIQUIDS = "5,60,100"
+
+
+def rows(place: Workplace, run_id: str) -> list[list[str]]:
+    """The table of a transfer_eval, without the name of the model's run."""
+    with place.artifact(run_id, "transfer.csv").open() as file:
+        return [row[1:] for row in csv.reader(file)]
+
+
+def page(path: Path) -> str:
+    """A report without the time at which it was written."""
+    return re.sub(r"written \d{4}-\d\d-\d\d \d\d:\d\d", "written", path.read_text())
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("kills", [1, long(25)])
+def test_killed_transfer_eval(kills: int, fault_seed: int, workplace, ensemble, dataset):
+    tally = Tally("transfer_eval", "SIGKILL")
+    killer, place = Killer(fault_seed, tally, kills), workplace()
+    place.take(dataset, ensemble)
+    place.run("train", **TRAINING)
+    options = {"model": "models:/glass-liquid@data_liquid5", "liquids": LIQUIDS, "data_dir": "data"}
+    place.run("transfer_eval", **options)
+    (undisturbed,) = place.runs("transfer_eval")
+    seen = [undisturbed.info.run_id]
+    begun = changes(lambda: len(place.runs("transfer_eval")))
+    while killer.has_more:
+        killer.until_done(place, lambda: place.start("transfer_eval", **options), [Phase(1, 4.0), Phase(3, 3.0, begun)])
+        fresh = [run for run in place.runs("transfer_eval") if run.info.run_id not in seen]
+        (finished,) = [run for run in fresh if run.info.status == "FINISHED"]
+        tally.same("table", rows(place, finished.info.run_id), rows(place, undisturbed.info.run_id))
+        tally.same("metrics", finished.data.metrics, undisturbed.data.metrics)
+        seen += [run.info.run_id for run in fresh]
+        tally.left += place.running() + place.left_behind()
+    tally.settle()
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("kills", [1, long(25)])
+def test_killed_report(kills: int, fault_seed: int, workplace, dataset):
+    tally = Tally("report", "SIGKILL")
+    killer, place = Killer(fault_seed, tally, kills), workplace()
+    place.take(dataset)
+    place.run("train", **TRAINING)
+    place.run("report", output="undisturbed.html")
+    undisturbed, output = page(place.folder / "undisturbed.html"), place.folder / "results_log.html"
+
+    def whole() -> None:
+        if output.exists():
+            tally.same("page after a kill", page(output), undisturbed)
+
+    begun = changes(lambda: len(place.runs("report")))
+    while killer.has_more:
+        output.unlink(missing_ok=True)
+        killer.until_done(place, lambda: place.start("report"), [Phase(1, 4.0), Phase(3, 2.0, begun)], whole)
+        tally.same("page", page(output), undisturbed)
+        tally.left += place.running()
+    tally.left += place.left_behind()
+    tally.settle()

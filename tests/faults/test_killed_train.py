@@ -1,0 +1,87 @@
+"""train, killed at random moments: the run ends with the weights, points and model of the undisturbed one, each once."""
+
+import subprocess
+
+import pytest
+import torch
+
+from tests.faults.conftest import long
+from tests.faults.figures import Tally
+from tests.faults.kills import Killer, Phase, changes
+from tests.faults.workplace import CURVES, FINALS, TRAINING, Workplace, points, weights
+
+
+def sizes(place: Workplace) -> list[int]:
+    """Sizes of the journals, which grow with every iteration."""
+    return [path.stat().st_size for path in sorted(place.data.glob("runs/*/metrics.jsonl"))]
+
+
+def uploaded(place: Workplace) -> list[int]:
+    """When checkpoints were put into the store, which is where a training ends and its conclusion begins."""
+    return [path.stat().st_mtime_ns for path in sorted(place.folder.glob("mlruns/0/*/artifacts/checkpoints/*"))]
+
+
+def has_state(place: Workplace, run_id: str) -> bool:
+    return (place.data / "runs" / run_id / "current.pt").exists() or place.artifact(
+        run_id, "checkpoints/current.pt"
+    ).exists()
+
+
+def compare(tally: Tally, place: Workplace, run_id: str, undisturbed: Workplace) -> None:
+    """Weights bit for bit, every point once, one model, one version."""
+    client = place.client
+    (reference,) = (run.info.run_id for run in undisturbed.runs("train"))
+    for name in ("current.pt", "best.pt"):
+        mine = weights(place.artifact(run_id, f"checkpoints/{name}"))
+        theirs = weights(undisturbed.artifact(reference, f"checkpoints/{name}"))
+        equal = mine.keys() == theirs.keys() and all(torch.equal(mine[key], theirs[key]) for key in theirs)
+        tally.same(f"weights of {run_id}, {name}", equal, True)
+    for key in (*CURVES, *FINALS):
+        tally.count(f"{key} of {run_id}", points(client, run_id, key), points(undisturbed.client, reference, key))
+    speeds = [step for step, _ in points(client, run_id, "images_per_second")]
+    tally.count(f"images_per_second of {run_id}", speeds, range(1, TRAINING["iterations"] + 1))
+    models = client.search_logged_models(["0"], f"source_run_id = '{run_id}'")
+    tally.count(f"models of {run_id}", [str(model.status) for model in models], ["READY"])
+    versions = [v.run_id for v in client.search_model_versions("name = 'glass-liquid'") if v.run_id == run_id]
+    tally.count(f"versions of {run_id}", versions, [run_id])
+    left = {path.name for path in (place.data / "runs" / run_id).iterdir()}
+    tally.left += sorted(left - {".lock", ".resumed", "metrics.jsonl", "metrics.sent"})
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(("lane", "kills"), [("", 4), long("a", 35), long("b", 35)])
+def test_killed_train(lane: str, kills: int, fault_seed: int, workplace, dataset):
+    tally = Tally(f"train {lane}".strip(), "SIGKILL")
+    killer, place = Killer(fault_seed, tally, kills), workplace()
+    place.take(dataset)
+    undisturbed = workplace("undisturbed")
+    undisturbed.take(dataset)
+    undisturbed.run("train", **TRAINING)
+    seen: list[str] = []
+
+    def go_on() -> subprocess.Popen[str] | None:
+        """The command, or the line that continues its run, as the documentation tells it."""
+        known = [] if not (place.folder / "mlflow.db").exists() else place.runs("train")
+        fresh = [run for run in known if run.info.run_id not in seen]
+        if fresh and fresh[-1].info.status == "FINISHED":
+            return None  # killed in its last moment, with everything done
+        for run in reversed(fresh):
+            if has_state(place, run.info.run_id):
+                return place.start("train", resume=run.info.run_id)
+        return place.start("train", **TRAINING)
+
+    phases = [
+        Phase(2, 6.0),
+        Phase(5, 5.0, changes(lambda: sizes(place))),
+        Phase(3, 4.0, changes(lambda: uploaded(place))),
+    ]
+    while killer.has_more:
+        killer.until_done(place, go_on, phases)
+        finished = [run.info.run_id for run in place.runs("train") if run.info.status == "FINISHED"]
+        tally.count("finished run", [run for run in finished if run not in seen][1:], [])
+        fresh = [run for run in finished if run not in seen]
+        seen += [run.info.run_id for run in place.runs("train") if run.info.run_id not in seen]
+        compare(tally, place, fresh[0], undisturbed)
+        tally.left += place.running() + place.left_behind()
+    tally.left += map(str, place.orphans())
+    tally.settle()

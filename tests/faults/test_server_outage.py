@@ -1,0 +1,152 @@
+"""A training whose tracking server is killed: it goes on, at its speed, and every point reaches the server once."""
+
+import itertools
+import json
+import os
+import re
+import shlex
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.conftest import long
+from tests.faults.figures import Tally, note
+from tests.faults.tracking_server import TrackingServer
+from tests.faults.workplace import PROJECT, TRAINING, Workplace, points, wait_for
+
+KEYS = (
+    "loss",
+    "learning_rate",
+    "images_per_second",
+    "gradient_norm",
+    "weight_norm",
+    "val_loss",
+    "val_accuracy",
+    "val_auc",
+)
+LONGEST_GAP_S = 3.0
+"""Between two iterations of a tenth of a second or less. One request to a server that is gone, with MLflow's tries, takes
+longer than that; a busy machine does not stop a training so long."""
+SLOWER_BY = 1.05
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[TrackingServer]:
+    running = TrackingServer(tmp_path / "server")
+    running.start()
+    yield running
+    running.kill()
+
+
+def journal(place: Workplace, run_id: str) -> list[dict[str, float]]:
+    """The points that a run has recorded on this machine."""
+    text = (place.data / "runs" / run_id / "metrics.jsonl").read_text()
+    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+
+
+def training_run(place: Workplace) -> str:
+    """The id of the run, once it has recorded a few iterations."""
+    wait_for(lambda: [path for path in place.data.glob("runs/*/metrics.jsonl") if path.stat().st_size > 4000])
+    (path,) = place.data.glob("runs/*/metrics.jsonl")
+    return path.parent.name
+
+
+def check_points(tally: Tally, place: Workplace, run_id: str) -> None:
+    """What the server has of every metric is what was recorded, each point once."""
+    recorded = journal(place, run_id)
+    for key in KEYS:
+        kept = sorted((int(point["step"]), point["value"]) for point in recorded if point["key"] == key)
+        assert kept, key
+        tally.count(key, points(place.client, run_id, key), kept)
+
+
+def iteration_times(place: Workplace, run_id: str) -> list[float]:
+    """When each iteration was recorded [s]."""
+    return [point["timestamp"] / 1000 for point in journal(place, run_id) if point["key"] == "loss"]
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("outage_s", [5, long(120)])
+def test_a_server_that_comes_back_has_every_point_once(outage_s: float, workplace, dataset, server: TrackingServer):
+    tally, place = Tally("train", f"server away for {outage_s} s", injected=1), workplace(server=server.address)
+    place.take(dataset)
+    process = place.start("train", **{**TRAINING, "iterations": 1_000_000, "eval_every": 50})
+    run_id = training_run(place)
+    wait_for(lambda: points(place.client, run_id, "loss"))
+    time.sleep(outage_s / 2)
+    server.kill()
+    killed = time.time()
+    time.sleep(outage_s)
+    back = time.time()
+    assert process.poll() is None, place.said(process)
+    times = iteration_times(place, run_id)
+    server.start()
+    wait_for(lambda: len(points(place.client, run_id, "loss")) > len(times))
+    os.kill(process.pid, signal.SIGTERM)
+    assert process.wait(60) == 143, place.said(process)
+    tally.compared += 1
+    check_points(tally, place, run_id)
+    tally.same("status", place.client.get_run(run_id).info.status, "KILLED")
+    gaps = [(later, later - earlier) for earlier, later in itertools.pairwise(times)]
+    during = [gap for moment, gap in gaps if killed < moment < back]
+    before = [gap for moment, gap in gaps if moment < killed]
+    assert max(during) < LONGEST_GAP_S
+    ratio = statistics.fmean(during) / statistics.fmean(before)
+    note(
+        f"Server away for {outage_s} s: {len(during)} iterations meanwhile, {ratio:.3f} times as long as the {len(before)} "
+        f"before; longest gap {max(during):.2f} s."
+    )
+    if outage_s > 60:  # a few seconds are too few to tell 5 % on a machine that does anything else
+        assert ratio < SLOWER_BY
+    tally.settle()
+
+
+@pytest.mark.faults
+def test_a_server_that_does_not_come_back_loses_no_work(workplace, dataset, server: TrackingServer):
+    """The training ends, says where everything is and how to go on; one command sends the points, one ends the run."""
+    tally, place = Tally("train", "server gone at the end", injected=1), workplace(server=server.address)
+    place.take(dataset)
+    # MLflow's tries of an unreachable server take 13 s for every call; with one they fail at once.
+    process = place.start("train", {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}, **TRAINING)
+    run_id = training_run(place)
+    server.kill()
+    assert process.wait(120) == 2, place.said(process)
+    said = place.said(process)
+    assert "Traceback" not in said
+    assert f"Nothing of the training is lost: its state and its metrics are in data/runs/{run_id}." in said
+    line = re.search(r"Continue with: (mlflow run .*)", said)
+    assert line, said
+    recorded = journal(place, run_id)
+    tally.count("iterations in the file", [p["step"] for p in recorded if p["key"] == "loss"], range(1, 41))
+    server.start()
+    sent = len({(point["key"], point["step"]) for point in recorded})
+    told = place.run("tidy")
+    assert re.search(r"Runs that dead processes had left RUNNING, now KILLED: 1\.", told), told
+    assert line.group(1) in told
+    waited = re.search(r"Metric points that waited and were sent: (\d+), of 1 runs\.", told)
+    assert waited and 0 < int(waited.group(1)) <= sent, told
+    check_points(tally, place, run_id)
+    tally.same("status", place.client.get_run(run_id).info.status, "KILLED")
+    assert "were sent: 0, of 0 runs" in place.run("tidy")
+    # The line is pasted in the folder of the clone; only the data are elsewhere here.
+    pasted = [*shlex.split(line.group(1)), "-P", f"data_dir={place.data}"]
+    done = subprocess.run(pasted, cwd=PROJECT, env=_with_mlflow(place), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    tally.compared += 1
+    check_points(tally, place, run_id)
+    tally.same("status", place.client.get_run(run_id).info.status, "FINISHED")
+    versions = place.client.search_model_versions("name = 'glass-liquid'")
+    tally.count("versions", [version.run_id for version in versions], [run_id])
+    tally.left += place.running() + place.left_behind()
+    tally.settle()
+
+
+def _with_mlflow(place: Workplace) -> dict[str, str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return place.environment | {"PATH": path}
