@@ -39,6 +39,17 @@ test: lint  ## Run the linters, then the quick tests
 test-slow: .venv/.installed-test  ## Run the tests that take more than ten seconds
 	$(ACTIVATE) && python -m pytest -m slow $(PYTEST_ARGS)
 
+SEED ?= 1
+
+# What a server's absence costs a training is measured alone, after the rest.
+.PHONY: faults
+faults: .venv/.installed-test  ## Kill the commands 200 times, fill the disk, stop the server (SEED=2 for other moments)
+	rm -rf .faults && mkdir .faults
+	@$(ACTIVATE); export FAULTS_SEED=$(SEED) FAULTS_FIGURES=$(CURDIR)/.faults; failed=0; \
+	python -m pytest -m "faults and not short" -n logical --dist worksteal tests/faults --ignore tests/faults/test_server_outage.py || failed=1; \
+	python -m pytest -m "faults and not short" tests/faults/test_server_outage.py || failed=1; \
+	python -m tests.faults.figures .faults; exit $$failed
+
 .PHONY: lint
 lint: .venv/.installed-test  ## Check style, formatting, types and spelling
 	$(ACTIVATE) && ruff check && ruff format --check && mypy && codespell && python tools/lock.py --check

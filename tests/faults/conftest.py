@@ -32,6 +32,11 @@ def workplace(tmp_path: Path) -> Iterator[Callable[..., Workplace]]:
         place.end()
 
 
+def short(*values: object) -> object:
+    """A parameter of the quick tests; the long run has a larger one."""
+    return pytest.param(*values, marks=[pytest.mark.short])
+
+
 def long(*values: object) -> object:
     """A parameter of the long run only."""
     return pytest.param(*values, marks=[pytest.mark.long, pytest.mark.timeout(3000)])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import long
+from tests.faults.conftest import long, short
 from tests.faults.figures import Tally
 from tests.faults.kills import Killer, Phase, changes
 from tests.faults.workplace import TRAINING, Workplace
@@ -26,7 +26,7 @@ def page(path: Path) -> str:
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("kills", [1, long(25)])
+@pytest.mark.parametrize("kills", [short(1), long(25)])
 def test_killed_transfer_eval(kills: int, fault_seed: int, workplace, ensemble, dataset):
     tally = Tally("transfer_eval", "SIGKILL")
     killer, place = Killer(fault_seed, tally, kills), workplace()
@@ -49,7 +49,7 @@ def test_killed_transfer_eval(kills: int, fault_seed: int, workplace, ensemble, 
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("kills", [1, long(25)])
+@pytest.mark.parametrize("kills", [short(1), long(25)])
 def test_killed_report(kills: int, fault_seed: int, workplace, dataset):
     tally = Tally("report", "SIGKILL")
     killer, place = Killer(fault_seed, tally, kills), workplace()

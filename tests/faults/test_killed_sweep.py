@@ -7,7 +7,7 @@ from mlflow.entities import Run
 
 from glassliquid.sweep.storage import open_storage
 from glassliquid.sweep.study import Study, load_optuna_study
-from tests.faults.conftest import long
+from tests.faults.conftest import long, short
 from tests.faults.figures import Tally
 from tests.faults.kills import Killer, Phase, changes
 from tests.faults.workplace import Workplace, points
@@ -45,7 +45,7 @@ def told(place: Workplace, runs: Iterable[Run]) -> list[str]:
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("kills", [2, long(40)])
+@pytest.mark.parametrize("kills", [short(2), long(40)])
 def test_killed_sweep(kills: int, fault_seed: int, workplace, dataset):
     tally = Tally("sweep", "SIGKILL")
     killer, place = Killer(fault_seed, tally, kills), workplace()

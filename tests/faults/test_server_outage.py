@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import long
+from tests.faults.conftest import long, short
 from tests.faults.figures import Tally, note
 from tests.faults.tracking_server import TrackingServer
 from tests.faults.workplace import PROJECT, TRAINING, Workplace, points, wait_for
@@ -72,7 +72,7 @@ def iteration_times(place: Workplace, run_id: str) -> list[float]:
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("outage_s", [5, long(120)])
+@pytest.mark.parametrize("outage_s", [short(5), long(120)])
 def test_a_server_that_comes_back_has_every_point_once(outage_s: float, workplace, dataset, server: TrackingServer):
     tally, place = Tally("train", f"server away for {outage_s} s", injected=1), workplace(server=server.address)
     place.take(dataset)
@@ -88,19 +88,21 @@ def test_a_server_that_comes_back_has_every_point_once(outage_s: float, workplac
     times = iteration_times(place, run_id)
     server.start()
     wait_for(lambda: len(points(place.client, run_id, "loss")) > len(times))
+    time.sleep(outage_s / 2)
     os.kill(process.pid, signal.SIGTERM)
     assert process.wait(60) == 143, place.said(process)
     tally.compared += 1
     check_points(tally, place, run_id)
     tally.same("status", place.client.get_run(run_id).info.status, "KILLED")
-    gaps = [(later, later - earlier) for earlier, later in itertools.pairwise(times)]
+    gaps = [(later, later - earlier) for earlier, later in itertools.pairwise(iteration_times(place, run_id))]
     during = [gap for moment, gap in gaps if killed < moment < back]
-    before = [gap for moment, gap in gaps if moment < killed]
+    others = [gap for moment, gap in gaps if not killed < moment < back]
     assert max(during) < LONGEST_GAP_S
-    ratio = statistics.fmean(during) / statistics.fmean(before)
+    # The median: other programs of the machine lengthen single iterations.
+    ratio = statistics.median(during) / statistics.median(others)
     note(
-        f"Server away for {outage_s} s: {len(during)} iterations meanwhile, {ratio:.3f} times as long as the {len(before)} "
-        f"before; longest gap {max(during):.2f} s."
+        f"Server away for {outage_s} s: {len(during)} iterations meanwhile, their median {ratio:.3f} times that of the "
+        f"{len(others)} before and after; the longest took {max(during):.2f} s."
     )
     if outage_s > 60:  # a few seconds are too few to tell 5 % on a machine that does anything else
         assert ratio < SLOWER_BY

@@ -33,9 +33,16 @@ FINALS = ("best_val_accuracy", "final_val_accuracy", "largest_drop", "best_itera
 class Workplace:
     """Starts commands in its folder and looks at what they left."""
 
-    def __init__(self, folder: Path, server: str | None = None) -> None:
-        """Use a folder; `server` is the address of a tracking server, else the commands make a database file."""
+    def __init__(self, folder: Path, server: str | None = None, outputs: Path | None = None) -> None:
+        """Use a folder.
+
+        Args:
+            folder: where the commands are started.
+            server: address of a tracking server; without it the commands make a database file.
+            outputs: where what they print is kept, if not in the folder.
+        """
         folder.mkdir(parents=True, exist_ok=True)
+        self._outputs = outputs or folder
         self.folder, self._server = folder, server
         self._count = 0
         self.started: list[subprocess.Popen[str]] = []
@@ -123,7 +130,7 @@ class Workplace:
         return found
 
     def _output(self, count: int) -> Path:
-        return self.folder / f"output-{count:03d}.txt"
+        return self._outputs / f"output-{count:03d}.txt"
 
 
 def _group(number: int) -> int:

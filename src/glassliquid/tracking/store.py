@@ -1,6 +1,7 @@
 """Which tracking server or database is used, and how long its failures may take."""
 
 import contextlib
+import logging
 import os
 import re
 import sqlite3
@@ -54,6 +55,8 @@ def connect(folder: Path | None = None) -> str:
 
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
+    # What it logs, with a traceback, it raises too; here that becomes a sentence.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     where = Path.cwd() if folder is None else folder
     address = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{where.resolve() / DATABASE}"
     mlflow.set_tracking_uri(address)

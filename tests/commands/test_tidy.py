@@ -1,0 +1,91 @@
+"""tidy through its real command line: what dead processes left is closed, sent and removed; what lives is left alone."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from glassliquid.files import ABANDONED_AFTER_S
+from glassliquid.tracking.liveness import identity_tags
+from tests.commands.conftest import Command, history
+from tests.commands.test_bad_input import assert_one_sentence
+
+pytestmark = pytest.mark.xdist_group("tidy")
+
+
+@pytest.fixture(scope="module")
+def gone() -> str:
+    """The tag of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return f"{process.pid} 1@ended"
+
+
+def test_tidy_does_what_it_says(mlflow_run: Command, client, gone: str, tmp_path: Path):
+    data, mine = tmp_path / "data", identity_tags()
+    elsewhere = client.create_experiment(f"elsewhere {time.time_ns()}")
+    dead = [client.create_run(each, tags={**mine, "process": gone}).info.run_id for each in ("0", elsewhere)]
+    alive = client.create_run(elsewhere, tags=mine).info.run_id
+    foreign = client.create_run(
+        elsewhere, tags={**mine, "process": gone, "host": f"not-{socket.gethostname()}"}
+    ).info.run_id
+    waiting = data / "runs" / dead[1]
+    waiting.mkdir(parents=True)
+    (waiting / "metrics.jsonl").write_text('{"key": "loss", "value": 0.5, "step": 1, "timestamp": 1}\n')
+    (waiting / "current.pt").write_bytes(b"a state")
+    old, fresh = waiting / ".current.pt.abc.partial", waiting / ".best.pt.abc.partial"
+    for partial in (old, fresh):
+        partial.touch()
+    long_ago = time.time() - 2 * ABANDONED_AFTER_S
+    os.utime(old, (long_ago, long_ago))
+    pictures = data / "pictures" / "x"
+    pictures.mkdir(parents=True)
+    for name in (".a.png.abc.partial", ".b.png.abc.partial"):
+        (pictures / name).touch()
+    os.utime(pictures / ".a.png.abc.partial", (long_ago, long_ago))
+
+    done = mlflow_run("tidy", data_dir=data)
+    assert done.returncode == 0, done.stderr
+    closed = re.search(r"left RUNNING, now KILLED: (\d+)\.", done.stdout)
+    assert closed and int(closed.group(1)) >= 2, done.stdout
+    assert (
+        f"Continue with: mlflow run . -e train --env-manager local --run-id {dead[1]} -P resume={dead[1]}"
+        in done.stdout
+    )
+    assert "Metric points that waited and were sent: 1, of 1 runs." in done.stdout
+    statuses = {
+        name: client.get_run(run_id).info.status
+        for name, run_id in [*enumerate(dead), ("alive", alive), ("f", foreign)]
+    }
+    assert statuses == {0: "KILLED", 1: "KILLED", "alive": "RUNNING", "f": "RUNNING"}
+    assert history(client, dead[1], "loss") == [(1, 0.5)]
+    # The dead run's folder has no writer; elsewhere what was touched a moment ago may have one.
+    assert not old.exists() and not fresh.exists()
+    assert [path.name for path in pictures.iterdir()] == [".b.png.abc.partial"]
+    run = client.search_runs(["0"], "tags.stage = 'tidy'", order_by=["attributes.start_time DESC"])[0]
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["sent_points"] == 1
+    for run_id in (alive, foreign):
+        client.set_terminated(run_id)
+
+
+def test_one_experiment_can_be_chosen_and_must_be_there(quick_command: Command, client, gone: str, tmp_path: Path):
+    here, there = (client.create_experiment(f"{name} {time.time_ns()}") for name in ("here", "there"))
+    runs = [client.create_run(each, tags={**identity_tags(), "process": gone}).info.run_id for each in (here, there)]
+    done = quick_command("tidy", experiment="nowhere", data_dir=tmp_path)
+    assert_one_sentence(done, "There is no experiment 'nowhere'")
+    assert client.get_run(runs[0]).info.status == "RUNNING"
+
+
+def test_the_chosen_experiment_alone_is_tidied(command: Command, client, gone: str, tmp_path: Path):
+    here, there = (client.create_experiment(f"{name} {time.time_ns()}") for name in ("one", "other"))
+    runs = [client.create_run(each, tags={**identity_tags(), "process": gone}).info.run_id for each in (here, there)]
+    done = command("tidy", experiment=here, data_dir=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [client.get_run(run_id).info.status for run_id in runs] == ["KILLED", "RUNNING"]
+    client.set_terminated(runs[1])
