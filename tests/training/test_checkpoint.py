@@ -1,3 +1,4 @@
+import itertools
 import os
 import pickle
 import zipfile
@@ -82,6 +83,31 @@ def test_the_last_state_is_written_however_busy_the_writer_is(tmp_path: Path):
     writer.finish()
     assert load_checkpoint(tmp_path / CURRENT)["iteration"] == 29
     assert load_checkpoint(tmp_path / BEST)["iteration"] == 7
+
+
+@pytest.mark.parametrize(
+    ("iteration_s", "between"),
+    # Seconds of an iteration, and iterations from one saved state to the next: the newest that is whole is never
+    # older than a minute, or than one iteration if that is longer, even if the next takes a fifth more time.
+    [(16.0, 3), (20.0, 2), (30.0, 1), (300.0, 1)],
+)
+def test_a_state_is_saved_before_the_newest_is_a_minute_old(iteration_s: float, between: int, tmp_path: Path):
+    now = 0.0
+    taken = []
+    writer = CheckpointWriter(tmp_path, clock=lambda: now)
+
+    def make(iteration: int) -> State:
+        nonlocal now
+        now += 1.0  # what copying takes; a hundred times that is more than a minute
+        taken.append(iteration)
+        return state(iteration)
+
+    for iteration in range(1, 14):
+        now += iteration_s - (1.0 if taken and taken[-1] == iteration - 1 else 0.0)
+        writer.save(lambda iteration=iteration: make(iteration), is_best=False)
+        writer.finish()
+    # The first is taken at once; the second may come early, as nothing is known of the iterations yet.
+    assert {later - earlier for earlier, later in itertools.pairwise(taken[1:])} == {between}
 
 
 def test_an_error_of_the_writing_thread_reaches_the_training(tmp_path: Path):

@@ -27,7 +27,7 @@ from typing import Any
 import torch
 
 from glassliquid.errors import UserError
-from glassliquid.files import remove_partials_of, replacing
+from glassliquid.files import UncachedFile, remove_partials_of, replacing
 from glassliquid.models.classifier import ImageClassifier
 from glassliquid.models.table import build_model
 from glassliquid.training.config import TrainConfig
@@ -44,9 +44,10 @@ _REQUIRED = ("format", "config", "data", "run_id", "iteration", "progress", "mod
 
 OVERHEAD = 100
 """The current state is saved at most once in this many times what copying and writing it takes."""
-LONGEST_WAIT_S = 25.0
-"""... and at the first iteration after this time [s]: with iterations of any length the newest state is then younger than an
-iteration or a minute, the time to write it included."""
+OLDEST_STATE_S = 60.0
+"""... unless the newest whole state would otherwise become older than this [s] and than an iteration."""
+SLOWER_ITERATION = 1.2
+"""How much longer than the last one the next iteration may take without that."""
 
 
 def load_checkpoint(path: Path, device: str = "cpu") -> State:
@@ -168,7 +169,7 @@ class CheckpointWriter:
         self._spare: State | None = None
         """A copy that has been written, whose memory the next one takes."""
         self._lock = threading.Lock()
-        self._saved_at = float("-inf")
+        self._saved_at = self._called_at = float("-inf")
         self._copying = self._writing = 0.0
         """What the newest save took [s]; the thread that writes takes its time from the training too."""
 
@@ -177,7 +178,10 @@ class CheckpointWriter:
         self._raise_error()
         started = self._clock()
         busy = self._thread is not None and self._thread.is_alive()
-        due = started - self._saved_at >= min(OVERHEAD * (self._copying + self._writing), LONGEST_WAIT_S)
+        iteration, self._called_at = started - self._called_at, started
+        taking = self._copying + self._writing
+        wait = min(OVERHEAD * taking, OLDEST_STATE_S - taking - SLOWER_ITERATION * iteration)
+        due = started - self._saved_at >= wait
         if not (is_best or is_last or (due and not busy)):
             return
         with self._lock:
@@ -244,8 +248,12 @@ def _write(folder: Path, states: dict[str, State]) -> None:
 
 def _save(state: State, partial: Path, path: Path) -> None:
     try:
-        torch.save(state, partial)
-    except RuntimeError as error:  # PyTorch does not say that the disk is full
+        with UncachedFile(partial) as file:
+            torch.save(state, file)  # type: ignore[arg-type] # what it needs of a file is there
+    except OSError as error:
+        # The file has no name any more when it is written to.
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    except RuntimeError as error:  # PyTorch's own words
         raise UserError(
             f"Cannot write {path} ({_first_line(error)}): make sure that the disk has room, then resume the run from the "
             "last checkpoint that was kept."

@@ -21,7 +21,7 @@ from glassliquid.tracking import registry
 from glassliquid.tracking.metrics import MetricJournal
 from glassliquid.tracking.run import TrackedRun
 from glassliquid.training.checkpoint import BEST, CURRENT, remove_checkpoints, restore_model
-from glassliquid.training.device import choose_device, resident
+from glassliquid.training.device import choose_device, keep_freed_memory, resident
 from glassliquid.training.trainer import Outcome, Trainer, TrainingData
 from glassliquid.workflows.layout import Layout
 from glassliquid.workflows.resume import Start
@@ -44,6 +44,8 @@ class TrainingSplits:
 def load_training_splits(dataset: Dataset, device_name: str) -> TrainingSplits:
     """Load the training and validation splits, on the device if they fit there; the test split stays closed."""
     device = choose_device(device_name)
+    if device.type == "cpu":
+        keep_freed_memory()
     train, validation = load_split(dataset, Split.TRAIN), load_split(dataset, Split.VALIDATION)
     identity = {
         "name": dataset.name,
