@@ -358,13 +358,15 @@ def test_a_dump_of_one_long_line_is_refused_before_it_fills_the_memory(tmp_path)
 
 def test_memory_does_not_grow_with_the_file(tmp_path):
     path = tmp_path / "traj.atom"
-    write_dump(path, System(steps=tuple(range(400))))
-    tracemalloc.start()
-    assert sum(1 for _ in read_frames(path, lambda step: True)) == 400
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    # Of 400 frames a few are in memory: this one as text, as a table, and in order.
-    assert peak < path.stat().st_size / 10
+    # The first reading also pays for what Python and numpy set up once.
+    for frames in (40, 4000):
+        write_dump(path, System(steps=tuple(range(frames))))
+        tracemalloc.start()
+        assert sum(1 for _ in read_frames(path, lambda step: True)) == frames
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    # Of 4,000 frames a few are in memory: this one as text, as a table, and in order; and what awaits Python's collector.
+    assert peak < path.stat().st_size / 20
 
 
 def test_files_are_found_by_number(tmp_path):
