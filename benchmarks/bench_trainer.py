@@ -48,7 +48,7 @@ class Case:
 
 CASES = {
     "compact": Case("compact", 128, 60, 5),
-    "cnn2018": Case("cnn2018", 250, 10, 5),
+    "cnn2018": Case("cnn2018", 250, 20, 5),
 }
 
 

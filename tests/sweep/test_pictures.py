@@ -4,8 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.trial import create_trial
 
 from glassliquid.sweep import pictures
+from glassliquid.sweep.space import Range, SearchSpace
 from glassliquid.sweep.study import Row, Study
 from tests.sweep.test_study import OWNER, SPACE, opened, sweep, trial_of
 
@@ -25,6 +28,23 @@ def test_the_importance_is_with_the_setting_that_matters(scored):
     shares = pictures.importances(study, rows, SPACE.names)
     assert sum(shares.values()) == pytest.approx(1)
     assert shares["dropout"] > 0.8
+
+
+def test_importances_are_shares_of_the_variance_over_a_grid(tmp_path: Path):
+    """A score that is a sum of two terms: their variances over the grid are known."""
+    space = SearchSpace(batch_sizes=tuple(range(1, 10)), ranges=(Range(name="dropout", low=0.0, high=0.4),))
+    study, points = opened(f"sqlite:///{tmp_path / 'study.db'}"), space.grid(0)
+    sizes, dropouts = (np.array([point[name] for point in points]) for name in ("batch_size", "dropout"))
+    searched = {"batch_size": CategoricalDistribution(space.batch_sizes), "dropout": FloatDistribution(0.0, 0.4)}
+    for slot, point in enumerate(points):
+        score = 0.01 * point["batch_size"] + 0.05 * point["dropout"]
+        study.optuna.add_trial(
+            create_trial(params=point, distributions=searched, value=score, user_attrs={"slot": slot})
+        )
+    shares = pictures.importances(study, study.rows(), space.names)
+    explained = (0.01 * sizes).var() / ((0.01 * sizes).var() + (0.05 * dropouts).var())
+    # 0.930. The forest is random: eleven seeds gave 0.925 to 0.943.
+    assert shares["batch_size"] == pytest.approx(explained, abs=0.02)
 
 
 def test_every_picture_is_drawn(scored):

@@ -29,7 +29,9 @@ def figures(study: Study, rows: list[Row], names: list[str]) -> Iterator[tuple[s
         drawn.append(("slice", lambda: draw.plot_slice(plain, varied, target_name=VALUE)))
     if len(varied) > 1 and _differ(rows):
         drawn.append(("contour", lambda: draw.plot_contour(plain, varied, target_name=VALUE)))
-        drawn.append(("importances", lambda: draw.plot_param_importances(plain, params=varied, target_name=VALUE)))
+        drawn.append(
+            ("importances", lambda: draw.plot_param_importances(plain, _evaluator(), varied, target_name=VALUE))
+        )
     for name, make in drawn:
         with _quiet():
             axes = make()
@@ -56,7 +58,7 @@ def page(study: Study, rows: list[Row], names: list[str]) -> str:
         drawn.append(lambda: draw.plot_slice(plain, varied, target_name=VALUE))
     if len(varied) > 1 and _differ(rows):
         drawn.append(lambda: draw.plot_contour(plain, varied, target_name=VALUE))
-        drawn.append(lambda: draw.plot_param_importances(plain, params=varied, target_name=VALUE))
+        drawn.append(lambda: draw.plot_param_importances(plain, _evaluator(), varied, target_name=VALUE))
     parts: list[str] = []
     for make in drawn:
         with _quiet():
@@ -67,15 +69,26 @@ def page(study: Study, rows: list[Row], names: list[str]) -> str:
 
 
 def importances(study: Study, rows: list[Row], names: list[str]) -> dict[str, float]:
-    """How much of the accuracy's variance each setting explains (PED-ANOVA or what Optuna's default is); empty if unknown."""
+    """How much of the accuracy's variance over the search space each setting explains, as shares of 1; empty if unknown.
+
+    Functional analysis of variance with random forests (Hutter, Hoos and Leyton-Brown, ICML 2014). Optuna's default,
+    PED-ANOVA, asks another question: what sets the best tenth of the trials apart. On the grid of docs/RESULTS.md, where
+    the batch size explains 0.89 of the variance, it answers 0.23.
+    """
     import optuna
 
     varied = _varied(rows, names)
     if len(varied) < 2 or not _differ(rows):
         return {}
     with _quiet():
-        found = optuna.importance.get_param_importances(_plain(study, rows), params=varied)
+        found = optuna.importance.get_param_importances(_plain(study, rows), evaluator=_evaluator(), params=varied)
     return {name: float(share) for name, share in found.items()}
+
+
+def _evaluator() -> Any:
+    from optuna.importance import FanovaImportanceEvaluator
+
+    return FanovaImportanceEvaluator(seed=0)
 
 
 def _plain(study: Study, rows: list[Row]) -> Any:
