@@ -11,6 +11,15 @@ class UserError(Exception):
     """
 
 
+class Diverged(UserError):
+    """A training whose loss, gradient or weights are not finite any more: with the same settings it ends there every time."""
+
+    def __init__(self, what: str, remedy: str = "lower the learning rate") -> None:
+        """Say what happened, without a full stop, and what to do."""
+        super().__init__(f"{what}: {remedy}.")
+        self.what = what
+
+
 class Stopped(Exception):
     """The process was asked to stop (SIGTERM, SIGINT or a time limit) and has put its work in order."""
 

@@ -1,10 +1,14 @@
-"""Memory that a training frees is used again."""
+"""Devices that are not there, number formats, and memory that a training frees and uses again."""
 
 import platform
 import subprocess
 import sys
 
 import pytest
+import torch
+
+from glassliquid.errors import UserError
+from glassliquid.training.device import autocast_type, choose_device, resident
 
 PROGRAM = """
 import resource, torch
@@ -29,3 +33,27 @@ def test_freed_memory_is_kept_for_the_next_tensor():
     done = subprocess.run([sys.executable, "-c", PROGRAM], check=True, capture_output=True, text=True)
     before, after = map(int, done.stdout.split())
     assert after < before / 10
+
+
+@pytest.mark.parametrize("name", ["cuda", "mps", "meta", "cuda:99", "tpu9"])
+def test_a_device_that_is_not_there_is_refused_in_one_line(name: str):
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if there.get(name):
+        pytest.skip("this machine has one")
+    with pytest.raises(
+        UserError, match=rf"^device is '{name}', which cannot be used here .*: pass auto, cpu, cuda or"
+    ) as e:
+        choose_device(name)
+    assert len(str(e.value)) < 250
+
+
+def test_precision_on_a_cpu():
+    cpu = torch.device("cpu")
+    assert autocast_type("auto", cpu) is None
+    assert autocast_type("float32", cpu) is None
+    assert autocast_type("bfloat16", cpu) is torch.bfloat16
+
+
+def test_on_a_cpu_the_images_are_not_copied():
+    images = torch.zeros((2, 4, 4, 3), dtype=torch.uint8)
+    assert resident(images, torch.device("cpu")) is images

@@ -43,6 +43,13 @@ def test_the_highest_threshold_passed_counts():
     assert rates(range(1, 5), accuracies, eta_threshold=several) == [0.01, 0.005, 0.0001, 0.00001]
 
 
+def test_several_thresholds_may_go_back_up_one_by_one():
+    several = ((0.8, 0.005), (0.9, None), (0.99, 0.00001))
+    accuracies = [None, 0.995, 0.95, 0.85, 0.99, 0.4, 1.0]
+    expected = [0.01, 0.00001, 0.0001, 0.005, 0.0001, 0.01, 0.00001]
+    assert rates(range(1, 8), accuracies, eta_threshold=several) == expected
+
+
 def test_warmup_rises_over_two_epochs_then_falls_exponentially():
     # Two epochs of 800 images are 4 iterations of 10 batches of 40: rates 1/5 .. 4/5 of 0.01, then
     # 0.01 * 0.01^((t - 4) / 4) until iteration 9.

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from glassliquid.dataset.load import load_split
-from glassliquid.errors import UserError
+from glassliquid.errors import Diverged, UserError
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import score_logits
 from glassliquid.models.classifier import ImageClassifier
@@ -135,10 +135,58 @@ def test_a_diverging_loss_stops_before_the_step(make, data, tmp_path: Path):
     with torch.no_grad():
         next(trainer.model.parameters()).fill_(float("inf"))
     before = weights(trainer)
-    with pytest.raises(UserError, match=r"in iteration 2, batch 1: the step was not taken"):
+    with pytest.raises(Diverged, match=r"The loss is nan in iteration 2, batch 1, whose step was not taken: lower the"):
         trainer.train(never)
     assert weights(trainer)[:100] == before[:100]
     assert load_checkpoint(tmp_path / "a" / CURRENT)["iteration"] == 1
+
+
+def test_a_step_that_leaves_no_finite_weights_is_not_kept(make, tmp_path: Path):
+    """The loss of the third iteration's only batch is finite; the step at the rate of 1e38 that follows it is not."""
+    config = replace(SETTINGS, batches_per_iteration=1, schedule="step", schedule_length=2, final_learning_rate=1e38)
+    memory = Memory()
+    with pytest.raises(Diverged, match="The norm of the weights is (inf|nan) after iteration 3, which was not kept"):
+        make(config, memory=memory).train(never)
+    kept = load_checkpoint(tmp_path / "a" / CURRENT)
+    assert kept["iteration"] == len(memory.points) == 2
+    assert all(tensor.isfinite().all() for tensor in kept["model"].values())
+
+
+def test_in_mixed_precision_the_weights_stay_single_and_a_resumed_run_is_the_uninterrupted_one(make, tmp_path: Path):
+    config = replace(SETTINGS, precision="bfloat16", iterations=3)
+    single, whole, part = make(replace(config, precision="float32"), "single"), make(config, "whole"), make(config)
+    for trainer in (single, whole):
+        trainer.train(never)
+    part.train(stop_after(1))
+    part = make(config)
+    part.restore(load_checkpoint(tmp_path / "a" / CURRENT))
+    part.train(never)
+    assert weights(part) == weights(whole) != weights(single)
+    assert {parameter.dtype for parameter in part.model.parameters()} == {torch.float32}
+
+
+def test_a_checkpoint_of_a_gpu_goes_on_elsewhere_always_in_the_same_way(make, tmp_path: Path):
+    """The generators of a GPU have states of 16 bytes, which a CPU's cannot take."""
+    make(SETTINGS).train(stop_after(2))
+    state = load_checkpoint(tmp_path / "a" / CURRENT)
+    there = dict.fromkeys(("dropout", "augment"), torch.zeros(16, dtype=torch.uint8))
+    state["generators"] = {"device": "cuda", **there}
+    memories = [Memory(), Memory()]
+    for memory in memories:
+        trainer = make(SETTINGS, "b", memory)
+        trainer.restore(state)
+        assert trainer.train(never).finished
+    assert memories[0].points == memories[1].points
+    assert [iteration for iteration, _ in memories[0].points] == [3, 4, 5, 6]
+
+
+def test_the_largest_drop_is_a_curve(make):
+    memory = Memory()
+    outcome = make(replace(SETTINGS, iterations=8, eval_every=2), memory=memory).train(never)
+    drops = [(iteration, point["largest_drop"]) for iteration, point in memory.points if "largest_drop" in point]
+    assert [iteration for iteration, _ in drops] == [2, 4, 6, 8]
+    assert drops == sorted(drops, key=lambda drop: drop[1])
+    assert drops[-1][1] == outcome.progress.largest_drop
 
 
 def test_the_rate_follows_the_last_validation(make):
@@ -182,5 +230,8 @@ def test_a_checkpoint_of_other_data_is_refused(make, tmp_path: Path):
     trainer.train(stop_after(1))
     state = load_checkpoint(tmp_path / "a" / CURRENT)
     state["data"] = {**state["data"], "digest": "other", "name": "data_liquid10"}
-    with pytest.raises(UserError, match="was trained on the dataset 'data_liquid10'"):
+    with pytest.raises(UserError, match=r"was trained on the dataset 'data_liquid10' \(digest other\), not on 'data_"):
+        make(SETTINGS).restore(state)
+    state["data"]["image_size"] = 128
+    with pytest.raises(UserError, match=r"'data_liquid10' \(image_size 128\), not on 'data_liquid5' \(64\): pass its"):
         make(SETTINGS).restore(state)

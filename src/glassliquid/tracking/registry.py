@@ -150,7 +150,8 @@ def find_checkpoint(name: str, kind: str, runs_folder: Path) -> tuple[State, str
 
     Args:
         name: what the user typed.
-        kind: `best.pt` or `current.pt`.
+        kind: `best.pt` or `current.pt`, for a name that leaves it open; `runs:/ID/checkpoints/...` does not, and a registered
+            or logged model is the best state.
         runs_folder: where the checkpoints of runs on this machine lie.
 
     Returns:
@@ -161,8 +162,9 @@ def find_checkpoint(name: str, kind: str, runs_folder: Path) -> tuple[State, str
     """
     if name.startswith("models:/"):
         source, label, model_id = _registered(name)
-        return run_checkpoint(source, kind, runs_folder), label, model_id
+        return run_checkpoint(source, BEST, runs_folder), label, model_id
     if (run_id := run_id_of(name)) is not None:
+        kind = _kind_in_run(name, kind)
         return run_checkpoint(run_id, kind, runs_folder), _label_of_run(run_id), _logged_model_id(run_id)
     path = Path(name)
     if not path.is_file():
@@ -184,6 +186,17 @@ def run_id_of(name: str) -> str | None:
     if name.startswith("runs:/") or _RUN_ID.fullmatch(name):
         return name.removeprefix("runs:/").split("/")[0]
     return None
+
+
+def _kind_in_run(name: str, kind: str) -> str:
+    """Which checkpoint `runs:/ID/PLACE` names; `kind` if there is no place in it."""
+    place = "/".join(name.removeprefix("runs:/").split("/")[1:]).strip("/")
+    kinds = {"": kind, MODEL_NAME: BEST, **{f"{CHECKPOINT_FOLDER}/{each}": each for each in (BEST, CURRENT)}}
+    if place not in kinds:
+        raise UserError(
+            f"{name!r} names no checkpoint of its run: after the run id pass one of {listed([*kinds][1:])}."
+        )
+    return kinds[place]
 
 
 def has_checkpoint(run_id: str, runs_folder: Path) -> bool:

@@ -11,6 +11,10 @@ from glassliquid.errors import UserError
 _TRIM_THRESHOLD, _LARGEST_NUMBER_OF_MAPPINGS = -1, -4
 """Parameters of glibc's mallopt(3)."""
 
+DEVICES = ("cpu", "cuda", "mps")
+
+LONGEST_REASON = 120
+
 RESIDENT_SHARE = 0.5
 """The dataset is held on the GPU when it takes at most this share of its free memory."""
 
@@ -27,13 +31,20 @@ def choose_device(name: str) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
+        if device.type not in DEVICES:
+            raise NotImplementedError("it is of another kind")
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise UserError(
-            f"device is {name!r}, which cannot be used here ({(str(error).splitlines() or ['unknown'])[0]}): pass auto, cpu, "
-            "cuda or mps."
+            f"device is {name!r}, which cannot be used here ({_reason(error)}): pass auto, cpu, cuda or mps."
         ) from error
     return device
+
+
+def _reason(error: BaseException) -> str:
+    """The first sentence of PyTorch's words: for a kind of device that it was built without, they fill a page."""
+    line = (str(error).splitlines() or ["unknown"])[0]
+    return line if len(line) <= LONGEST_REASON else line.split(". ")[0][:LONGEST_REASON]
 
 
 def autocast_type(precision: str, device: torch.device) -> torch.dtype | None:
@@ -42,7 +53,9 @@ def autocast_type(precision: str, device: torch.device) -> torch.dtype | None:
         return None
     if precision == "bfloat16":
         return torch.bfloat16
-    return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else None
+    # Older GPUs only emulate bfloat16, which is slower than float32.
+    has_bfloat16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.bfloat16 if has_bfloat16 else None
 
 
 def resident(images: Tensor, device: torch.device) -> Tensor:

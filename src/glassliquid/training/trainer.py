@@ -1,5 +1,6 @@
 """The training loop: train, validate, save, record, stop."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from glassliquid.dataset.augment import augment
-from glassliquid.errors import UserError
+from glassliquid.errors import Diverged, UserError
 from glassliquid.models.classifier import ImageClassifier
 from glassliquid.models.table import build_model, seed_dropout
 from glassliquid.training.batches import ShuffledBatches
@@ -116,7 +117,7 @@ class Trainer:
         """Train until the last iteration or the end of the patience, or until `should_stop` answers True after an iteration.
 
         Raises:
-            UserError: the loss is not finite; the last good checkpoint is kept.
+            Diverged: the loss, the gradient or the weights are not finite; the last good checkpoint is kept.
         """
         try:
             while not self._finished:
@@ -124,7 +125,7 @@ class Trainer:
                 is_best = False
                 if self._iteration % self.config.eval_every == 0 or self._iteration == self.config.iterations:
                     scores, is_best = self._validated()
-                    metrics |= scores
+                    metrics |= {**scores, "largest_drop": self._progress.largest_drop}
                 self._recorder.record(self._iteration, metrics)
                 stop = should_stop()
                 self._writer.save(self._state, is_best=is_best, is_last=stop or self._finished)
@@ -149,7 +150,7 @@ class Trainer:
         Raises:
             UserError: the checkpoint is of other data, does not fit the network, or lacks what training needs.
         """
-        for key in ("digest", "image_size"):
+        for key in ("image_size", "digest"):
             if state["data"].get(key) != self.data.identity[key]:
                 raise UserError(
                     f"The checkpoint was trained on the dataset {state['data'].get('name')!r} ({key} "
@@ -160,14 +161,25 @@ class Trainer:
             self.model.load_state_dict(state["model"])
             self._optimizer.load_state_dict(state["optimizer"])
             self._batches.restore(state["batches"])
-            self._dropout.set_state(state["generators"]["dropout"].cpu())
-            self._augment.set_state(state["generators"]["augment"].cpu())
             self._iteration, progress = int(state["iteration"]), restore_progress(state)
+            self._restore_generators(state["generators"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             reason = (str(error).splitlines() or [repr(error)])[0]
             raise UserError(f"Training cannot go on from this checkpoint ({reason}): choose another.") from error
         # The threshold schedule asks for the last accuracy, whichever run it was reached in.
         self._progress = Progress(last_accuracy=progress.last_accuracy) if is_new_step else progress
+
+    def _restore_generators(self, states: Mapping[str, Any]) -> None:
+        """Let the generators go on, or start anew where the checkpoint comes from another kind of device.
+
+        The state of a GPU's generator means nothing to a CPU's; a run that moves is not the same bit for bit anyway.
+        """
+        generators = {DROPOUT_STREAM: self._dropout, AUGMENT_STREAM: self._augment}
+        for (stream, generator), state in zip(generators.items(), (states["dropout"], states["augment"]), strict=True):
+            if states.get("device", self._device.type) == self._device.type:
+                generator.set_state(state.cpu())
+            else:
+                generator.manual_seed(_seed(self.config.seed, stream, self._iteration))
 
     def _train_iteration(self) -> dict[str, float]:
         rate = self._schedule(self._iteration + 1, self._progress.last_accuracy)
@@ -182,12 +194,17 @@ class Trainer:
         loss = float(total) / self.config.batches_per_iteration  # waits for the device
         seconds = time.perf_counter() - started
         images = self.config.batches_per_iteration * self.config.batch_size
+        gradient, weights = _norm(p.grad for p in self.model.parameters()), _norm(self.model.parameters())
+        # A finite loss can have an infinite gradient; after such a step the state is not worth saving.
+        for name, value in (("norm of the gradient", gradient), ("norm of the weights", weights)):
+            if not math.isfinite(value):
+                raise Diverged(f"The {name} is {value} after iteration {self._iteration}, which was not kept")
         return {
             "loss": loss,
             "learning_rate": rate,
             "images_per_second": images / seconds,
-            "gradient_norm": _norm(p.grad for p in self.model.parameters()),
-            "weight_norm": _norm(self.model.parameters()),
+            "gradient_norm": gradient,
+            "weight_norm": weights,
         }
 
     def _train_batch(self, batch: int) -> Tensor:
@@ -200,9 +217,8 @@ class Trainer:
         if self.config.l2:
             loss = loss + self.config.l2 * sum(w.square().sum() for w in self.model.weight_tensors()) / 2
         if not torch.isfinite(loss):
-            raise UserError(
-                f"The loss is {float(loss.detach())} in iteration {self._iteration}, batch {batch}: the step was not taken and the last "
-                "good checkpoint is kept; lower the learning rate and resume from it."
+            raise Diverged(
+                f"The loss is {float(loss.detach())} in iteration {self._iteration}, batch {batch}, whose step was not taken"
             )
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -232,17 +248,24 @@ class Trainer:
             "model": self.model.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "batches": self._batches.state(),
-            "generators": {"dropout": self._dropout.get_state(), "augment": self._augment.get_state()},
+            "generators": {
+                "device": self._device.type,
+                "dropout": self._dropout.get_state(),
+                "augment": self._augment.get_state(),
+            },
         }
 
 
 def _generator(seed: int, stream: int, device: torch.device) -> torch.Generator:
     """An independent generator for one use of the run's seed."""
+    return torch.Generator(device=device).manual_seed(_seed(seed, stream))
+
+
+def _seed(*words: int) -> int:
     import numpy as np
 
-    word = int(np.random.SeedSequence([seed, stream]).generate_state(1, np.uint64)[0])
     # Generators take 64-bit seeds; the top bit is the sign.
-    return torch.Generator(device=device).manual_seed(word >> 1)
+    return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0]) >> 1
 
 
 def _norm(tensors: Any) -> float:

@@ -1,12 +1,13 @@
 """One setting trained several times with as many seeds: child runs of one parent, and what they have in common."""
 
+import contextlib
 import csv
 import io
 from collections.abc import Callable
 from dataclasses import replace
 
 from glassliquid.dataset.description import Dataset
-from glassliquid.errors import UserError
+from glassliquid.errors import Diverged, UserError
 from glassliquid.evaluation.spread import spread
 from glassliquid.plots.training import replicates_figure
 from glassliquid.tracking.registry import has_checkpoint, run_id_of
@@ -15,7 +16,7 @@ from glassliquid.tracking.store import connect
 from glassliquid.tracking.stored import StoredRun, children_of, find_run, metric_history, read_json_artifact
 from glassliquid.training.config import TrainConfig
 from glassliquid.workflows.layout import Layout
-from glassliquid.workflows.resume import find_start
+from glassliquid.workflows.resume import changed_settings, describe_changes, find_start
 from glassliquid.workflows.training_job import TrainJob
 from glassliquid.workflows.training_run import (
     TrainingSplits,
@@ -30,6 +31,8 @@ TAG_REPEATS = "repeats"
 """On the parent: how many replicates it has."""
 TAG_REPLICATE = "replicate"
 """On a child: its number, from 1."""
+TAG_DIVERGED = "diverged"
+"""On a child whose loss was not finite any more."""
 TAG_MODEL = "logged_model"
 """On a finished child: the address of its logged model."""
 FIGURES = ("best_val_accuracy", "final_val_accuracy", "test_accuracy", "largest_drop")
@@ -49,7 +52,7 @@ def job_of(parent: StoredRun, job: TrainJob) -> TrainJob:
     """The job that the replicates of an earlier parent run were asked for; `job` gives what a run does not keep.
 
     Raises:
-        UserError: all of them have finished, or their process is alive.
+        UserError: all of them have finished, their process is alive, or a setting is to be changed.
     """
     if parent.status == "FINISHED":
         raise UserError(
@@ -58,11 +61,21 @@ def job_of(parent: StoredRun, job: TrainJob) -> TrainJob:
     if parent.lives_in is not None:
         raise UserError(f"The run {parent.run_id} is still running ({parent.lives_in}): wait until it has ended.")
     kept = read_json_artifact(parent.run_id, "config.json")
+    config, repeats = TrainConfig.from_json(kept.get("config")), int(parent.tags[TAG_REPEATS])
+    changed = changed_settings(config, job)
+    if job.repeats not in (TrainJob.repeats, repeats):
+        changed["repeats"] = (repeats, job.repeats)
+    if changed:
+        raise UserError(
+            f"The replicates of the run {parent.run_id} go on as they began, and this would change them "
+            f"({describe_changes(changed)}): leave that out, or start anew."
+        )
     return replace(
         job,
-        config=TrainConfig.from_json(kept.get("config")),
+        config=config,
         dataset=str(kept.get("dataset")),
-        repeats=int(parent.tags[TAG_REPEATS]),
+        repeats=repeats,
+        change=(),
         resume=None,
         version=parent.tags.get("version"),
         step=parent.tags.get("step"),
@@ -75,7 +88,11 @@ def train_replicates(
     """Train what is missing of `job.repeats` replicates inside the open parent run; return what was found.
 
     Replicate i has the seed `seed + i - 1` and the trial label i. Those that have finished stay; one that was
-    interrupted goes on. The best by validation accuracy is registered.
+    interrupted goes on; one that diverges is counted, and the others are trained all the same. The best by validation
+    accuracy is registered.
+
+    Raises:
+        UserError: all of them diverged.
     """
     dataset = splits.dataset
     describe_training(job, tracked, dataset)
@@ -84,8 +101,12 @@ def train_replicates(
     earlier = {child.tags.get(TAG_REPLICATE): child for child in children_of(tracked.run_id)}
     for number in range(1, job.repeats + 1):
         _train_one(job, number, tracked.run_id, earlier.get(str(number)), splits, should_stop)
-    finished = [child for child in children_of(tracked.run_id) if child.status == "FINISHED"]
-    return _summarise(job, tracked, dataset, finished)
+    children = children_of(tracked.run_id)
+    finished = [child for child in children if child.status == "FINISHED"]
+    diverged = [child for child in children if TAG_DIVERGED in child.tags]
+    if not finished:
+        raise UserError(f"All {len(diverged)} replicates diverged: lower the learning rate and start anew.")
+    return _summarise(job, tracked, dataset, finished, len(diverged))
 
 
 def _train_one(
@@ -96,7 +117,7 @@ def _train_one(
     splits: TrainingSplits,
     should_stop: Callable[[], bool],
 ) -> None:
-    if earlier is not None and earlier.status == "FINISHED":
+    if earlier is not None and (earlier.status == "FINISHED" or TAG_DIVERGED in earlier.tags):
         return
     config = replace(job.config, seed=job.config.seed + number - 1)
     one = replace(job, config=config, repeats=1, trial=str(number))
@@ -107,8 +128,16 @@ def _train_one(
         one, start = find_start(replace(one, resume=earlier.run_id), runs_folder)
     name = f"{one.run_name}, seed {config.seed}"
     run_id = earlier.run_id if earlier is not None else None
-    with tracked_run("train", name, runs_folder, run_id, parent, {TAG_REPLICATE: number}) as child:
-        outcome = train_in_run(one, child, splits, should_stop, start)
+    with (
+        contextlib.suppress(Diverged),  # after the run has ended as FAILED
+        tracked_run("train", name, runs_folder, run_id, parent, {TAG_REPLICATE: number}) as child,
+    ):
+        try:
+            outcome = train_in_run(one, child, splits, should_stop, start)
+        except Diverged as error:
+            child.tags({TAG_DIVERGED: "true"})
+            print(f"Replicate {number} of {job.repeats} diverged. {error}", flush=True)
+            raise
         test, model_uri = conclude_run(one, child, splits)
         child.tags({TAG_MODEL: model_uri})
         found = headline(outcome, test)
@@ -116,7 +145,7 @@ def _train_one(
         print(f"Replicate {number} of {job.repeats}: {found}", flush=True)
 
 
-def _summarise(job: TrainJob, tracked: TrackedRun, dataset: Dataset, finished: list[StoredRun]) -> str:
+def _summarise(job: TrainJob, tracked: TrackedRun, dataset: Dataset, finished: list[StoredRun], diverged: int) -> str:
     """Keep mean, spread and number of collapsed runs on the parent, a figure and a table; register the best replicate."""
     metrics: dict[str, float] = {"replicates": len(finished)}
     sentences = []
@@ -130,7 +159,7 @@ def _summarise(job: TrainJob, tracked: TrackedRun, dataset: Dataset, finished: l
             f"{low:.2f} to {high:.2f}, range {100 * found.lowest:.2f} to {100 * found.highest:.2f})"
         )
     collapsed = [child for child in finished if child.tags["collapsed"] == "true"]
-    tracked.metrics({**metrics, "collapsed_runs": len(collapsed)})
+    tracked.metrics({**metrics, "collapsed_runs": len(collapsed), "diverged_runs": diverged})
     curves = {
         f"replicate {child.tags[TAG_REPLICATE]}": (metric_history(child.run_id), child in collapsed)
         for child in finished
@@ -142,7 +171,8 @@ def _summarise(job: TrainJob, tracked: TrackedRun, dataset: Dataset, finished: l
     registered = register_best(job, best.tags[TAG_MODEL], best.run_id, dataset, accuracy)
     found_text = (
         f"{len(finished)} replicates: {'; '.join(sentences)}; {len(collapsed)} collapsed. "
-        f"Best: replicate {best.tags[TAG_REPLICATE]}. {registered}"
+        + (f"{diverged} more diverged. " if diverged else "")
+        + f"Best: replicate {best.tags[TAG_REPLICATE]}. {registered}"
     )
     tracked.describe(f"{found_text}\n\n{job.caption}")
     return found_text

@@ -14,7 +14,7 @@ from glassliquid.tracking.run import RUN_ID_VARIABLE, TrackedRun
 from glassliquid.tracking.store import connect
 from glassliquid.tracking.stored import StoredRun, find_run
 from glassliquid.training.checkpoint import CURRENT, State, restore_progress
-from glassliquid.training.config import TrainConfig
+from glassliquid.training.config import TrainConfig, format_thresholds
 from glassliquid.training.trainer import is_finished
 from glassliquid.workflows.layout import Layout
 from glassliquid.workflows.make_data import MakeDataConfig
@@ -40,12 +40,21 @@ class Start:
         """Tags that link a further step to the run that it continues and show what was changed."""
         if self.run_id is not None:
             return {}
-        changes = ", ".join(f"{name} {old} -> {new}" for name, (old, new) in self.changed.items())
+        changes = describe_changes(self.changed)
         return {
             "resumed_from": str(self.state["run_id"]),
             "resumed_at": str(self.state["iteration"]),
             "changed": changes or "nothing",
         }
+
+
+def describe_changes(changed: Mapping[str, tuple[Any, Any]]) -> str:
+    """`learning_rate 0.001 -> 0.0005, iterations 4 -> 8`; empty if nothing changed."""
+
+    def shown(value: Any) -> str:
+        return format_thresholds(value) if isinstance(value, tuple) else str(value)
+
+    return ", ".join(f"{name} {shown(old)} -> {shown(new)}" for name, (old, new) in changed.items())
 
 
 @contextlib.contextmanager
@@ -71,8 +80,9 @@ def alone_in(runs_folder: Path, run_id: str) -> Iterator[None]:
 def find_start(job: TrainJob, runs_folder: Path) -> tuple[TrainJob, Start]:
     """Find the checkpoint that `resume` names, and what the job becomes with it.
 
-    A setting that was left at its default is taken from the checkpoint, dataset and labels from its run. With nothing
-    changed the run itself goes on; with a setting changed on purpose what follows is a further step, a run of its own.
+    A setting that was left at its default is taken from the checkpoint (unless `change` names it), dataset and labels from
+    its run. With nothing changed the run itself goes on; with a setting changed on purpose what follows is a further step,
+    a run of its own.
 
     Raises:
         UserError: there is no such checkpoint, its run is alive, or it has nothing left to do.
@@ -80,13 +90,8 @@ def find_start(job: TrainJob, runs_folder: Path) -> tuple[TrainJob, Start]:
     assert job.resume is not None
     connect()
     state, _, _ = registry.find_checkpoint(job.resume, CURRENT, runs_folder)
-    before, default = TrainConfig.from_json(state["config"]), TrainConfig()
-    asked = {field.name: getattr(job.config, field.name) for field in fields(TrainConfig)}
-    changed = {
-        name: (getattr(before, name), value)
-        for name, value in asked.items()
-        if value not in (getattr(default, name), getattr(before, name))
-    }
+    before = TrainConfig.from_json(state["config"])
+    changed = changed_settings(before, job)
     config = replace(before, **{name: new for name, (_, new) in changed.items()})
     stored = find_run(str(state["run_id"]))
     if stored is not None:
@@ -103,22 +108,71 @@ def find_start(job: TrainJob, runs_folder: Path) -> tuple[TrainJob, Start]:
     return _with_labels(job, stored, is_new_step=start.run_id is None), start
 
 
+def changed_settings(before: TrainConfig, job: TrainJob) -> dict[str, tuple[Any, Any]]:
+    """The settings in which a resumed job differs from an earlier one on purpose: name to old and new value.
+
+    `mlflow run` always passes every setting, so one at its default was changed only if `change` names it.
+    """
+    default, changed = TrainConfig(), {}
+    for name in (field.name for field in fields(TrainConfig)):
+        old, new = getattr(before, name), getattr(job.config, name)
+        if new != old and (new != getattr(default, name) or name in job.change):
+            changed[name] = (old, new)
+    return changed
+
+
+def how_it_goes_on(job: TrainJob, start: Start) -> str:
+    """A sentence on what a resumed training continues, and with what settings that this command did not name."""
+    default = TrainConfig()
+    taken = [
+        f"{name} {value}"
+        for name, value in job.config.shown().items()
+        if name not in start.changed and value != default.shown()[name]
+    ]
+    where = f"the run {start.state['run_id']} after iteration {start.state['iteration']}"
+    kept = f" with its {', '.join(taken)}" if taken else ""
+    if start.run_id is not None:
+        return f"Going on with {where}{kept}."
+    return f"A further step from {where}{kept}; changed: {start.story['changed']}."
+
+
+def how_to_go_on_slower(job: TrainJob, tracked: TrackedRun) -> str:
+    """The line to paste after a training has diverged: a further step from its last checkpoint at a tenth of its rates."""
+    import numpy as np
+
+    default, given, at_default = TrainConfig(), {}, []
+    for name in ("learning_rate", "final_learning_rate"):
+        lower = getattr(job.config, name) / 10
+        # Without an exponent, which `mlflow run` would keep as another text.
+        given[name] = np.format_float_positional(lower, precision=3, fractional=False, trim="-")
+        if float(given[name]) == getattr(default, name):
+            at_default.append(name)
+    if at_default:
+        given["change"] = ",".join(at_default)
+    return resuming_line(tracked.run_id, tracked.environment, {**given, **_not_kept(job)}, is_new_step=True)
+
+
+def _not_kept(job: TrainJob) -> dict[str, Any]:
+    return {name: getattr(job, name) for name in DEFAULTS if getattr(job, name) != DEFAULTS[name]}
+
+
 def how_to_go_on(job: TrainJob, tracked: TrackedRun) -> str:
     """The line to paste after a stop: what the run does not keep of its job is repeated in it. The store is not asked."""
-    given = {name: getattr(job, name) for name in DEFAULTS if getattr(job, name) != DEFAULTS[name]}
-    return f"Continue with: {resuming_line(tracked.run_id, tracked.environment, given)}"
+    return f"Continue with: {resuming_line(tracked.run_id, tracked.environment, _not_kept(job))}"
 
 
-def resuming_line(run_id: str, environment: str, given: Mapping[str, Any]) -> str:
+def resuming_line(run_id: str, environment: str, given: Mapping[str, Any], is_new_step: bool = False) -> str:
     """The command that goes on with a training run.
 
     Args:
         run_id: the run.
         environment: the manager with which `mlflow run` made its environment; empty for `local`.
         given: further parameters.
+        is_new_step: what follows is a run of its own.
     """
     manager = MANAGERS.get(environment, "--env-manager local")
-    line = ["mlflow", "run", ".", "-e", "train", *manager.split(), "--run-id", run_id, "-P", f"resume={run_id}"]
+    same_run = [] if is_new_step else ["--run-id", run_id]
+    line = ["mlflow", "run", ".", "-e", "train", *manager.split(), *same_run, "-P", f"resume={run_id}"]
     for name, value in given.items():
         line += ["-P", f"{name}={'none' if value is None else value}"]
     return shlex.join(line)
@@ -158,6 +212,11 @@ def _refuse_finished(name: str, config: TrainConfig, start: Start, stored: Store
         raise UserError(
             f"The run of {name} has ended early, after {config.patience} validations without a better one: pass a larger "
             f"patience, such as -P patience={2 * (config.patience or 1)}, to go on from there."
+        )
+    if start.run_id is not None:  # the best state of a finished run, which is not its last one
+        raise UserError(
+            f"The run of {name} has finished, and this is its state after iteration {iteration}: change a setting, such as "
+            f"-P iterations={2 * config.iterations}, and a further step goes on from there."
         )
 
 

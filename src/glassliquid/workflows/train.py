@@ -11,7 +11,14 @@ from glassliquid.training.device import choose_device
 from glassliquid.workflows import replicates
 from glassliquid.workflows.layout import Layout
 from glassliquid.workflows.make_data import require_dataset
-from glassliquid.workflows.resume import Start, alone_in, find_start, how_to_go_on, what_is_kept
+from glassliquid.workflows.resume import (
+    Start,
+    alone_in,
+    find_start,
+    how_it_goes_on,
+    how_to_go_on,
+    what_is_kept,
+)
 from glassliquid.workflows.training_job import TrainJob
 from glassliquid.workflows.training_run import (
     TrainingSplits,
@@ -39,6 +46,8 @@ def run(job: TrainJob, watch_for_stop: WatchForStop) -> None:
         dataset = require_dataset(job.dataset, job.data_dir, make_default=True)
         splits = load_training_splits(dataset, job.device)
         images = len(splits.data.labels)
+        if start is not None:
+            print(how_it_goes_on(job, start), flush=True)
         print(f"Training {job.config.model} on {dataset.name} ({images} images) on {splits.device}.", flush=True)
         should_stop = stopper(job.max_hours, watch_for_stop())
         try:

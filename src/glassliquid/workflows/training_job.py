@@ -1,9 +1,9 @@
 """What a training is asked for, and how it is called on a page and in a figure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
-from glassliquid.errors import UserError, check_positive
+from glassliquid.errors import UserError, check_choice, check_positive
 from glassliquid.files import check_name
 from glassliquid.tracking.registry import REGISTERED_NAME
 from glassliquid.training.config import TrainConfig, format_thresholds
@@ -23,6 +23,8 @@ class TrainJob:
     """auto, cpu, cuda or mps."""
     resume: str | None = None
     """Run id, `runs:/...`, `models:/...` or checkpoint file to go on from."""
+    change: tuple[str, ...] = ()
+    """With `resume`: settings that are set to what `config` has even where that is the default."""
     max_hours: float | None = None
     """Stop, with the state saved, after this time."""
     repeats: int = 1
@@ -41,6 +43,10 @@ class TrainJob:
         if self.max_hours is not None and not self.max_hours > 0:
             raise UserError(f"max_hours is {self.max_hours}: pass none or a positive number of hours.")
         check_positive("repeats", self.repeats)
+        if self.change and self.resume is None:
+            raise UserError("change is for a resumed training: pass resume too, or leave it out.")
+        for name in self.change:
+            check_choice("change", name, [field.name for field in fields(TrainConfig)])
         if self.register_as is not None:
             check_name("register_as", self.register_as)
 

@@ -9,7 +9,7 @@ import torch
 
 from glassliquid.dataset.description import Dataset
 from glassliquid.dataset.load import LabelledImages, load_split
-from glassliquid.errors import Stopped
+from glassliquid.errors import Diverged, Stopped
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import Scores, score_logits
 from glassliquid.files import locked, remove_partials
@@ -24,7 +24,7 @@ from glassliquid.training.checkpoint import BEST, CURRENT, remove_checkpoints, r
 from glassliquid.training.device import choose_device, keep_freed_memory, resident
 from glassliquid.training.trainer import Outcome, Trainer, TrainingData
 from glassliquid.workflows.layout import Layout
-from glassliquid.workflows.resume import Start
+from glassliquid.workflows.resume import Start, how_to_go_on_slower
 from glassliquid.workflows.training_job import TrainJob
 
 Observe = Callable[[int, Mapping[str, float]], None]
@@ -82,7 +82,8 @@ def train_in_run(
 
     Raises:
         Stopped: `should_stop` answered True before the end; the state is saved.
-        UserError: the settings do not suit the data, or the loss is not finite.
+        Diverged: the loss is not finite; the curves and the state before are kept.
+        UserError: the settings do not suit the data.
     """
     folder = Layout(job.data_dir).runs / tracked.run_id
     with locked(folder, "training"):
@@ -91,12 +92,15 @@ def train_in_run(
         tracked.tags({"device": _device_name(splits.device)})
         journal = MetricJournal(tracked.run_id, folder)
         recorder = journal if observe is None else _Observed(journal, observe)
+        outcome: Outcome | Diverged
         try:
             trainer = Trainer(job.config, splits.data, splits.validate, recorder, folder, tracked.run_id)
             if start is not None:
                 trainer.restore(start.state, is_new_step=start.run_id is None)
                 tracked.tags(start.story)
             outcome = trainer.train(should_stop)
+        except Diverged as error:
+            outcome = error
         finally:
             sent = journal.close()
         if not sent:
@@ -108,6 +112,13 @@ def train_in_run(
         if job.config.augment:
             image, seed, thinning = splits.data.images[0].cpu().numpy(), job.config.seed, trainer.model.thinning
             tracked.figure(augmentation_figure(image, splits.data.periodic, seed, thinning), "augmentation.png")
+        has_state = (folder / CURRENT).exists()
+    if isinstance(outcome, Diverged):
+        if not has_state:
+            raise outcome
+        remedy = "the state before it is kept; to go on from there at a lower rate: "
+        raise Diverged(outcome.what, remedy + how_to_go_on_slower(job, tracked)) from outcome
+    tracked.tags({"collapsed": str(outcome.progress.collapsed).lower()})
     if not outcome.finished:
         raise Stopped(f"Stopped after iteration {outcome.iteration}; the state is saved.")
     tracked.metrics(
@@ -118,7 +129,6 @@ def train_in_run(
             "best_iteration": outcome.progress.best_iteration,
         }
     )
-    tracked.tags({"collapsed": str(outcome.progress.collapsed).lower()})
     return outcome
 
 
