@@ -145,7 +145,7 @@ def test_a_step_that_leaves_no_finite_weights_is_not_kept(make, tmp_path: Path):
     """The loss of the third iteration's only batch is finite; the step at the rate of 1e38 that follows it is not."""
     config = replace(SETTINGS, batches_per_iteration=1, schedule="step", schedule_length=2, final_learning_rate=1e38)
     memory = Memory()
-    with pytest.raises(Diverged, match="The norm of the weights is (inf|nan) after iteration 3, which was not kept"):
+    with pytest.raises(Diverged, match=r"The norm of the weights is (inf|nan) after iteration 3, which was not kept"):
         make(config, memory=memory).train(never)
     kept = load_checkpoint(tmp_path / "a" / CURRENT)
     assert kept["iteration"] == len(memory.points) == 2
