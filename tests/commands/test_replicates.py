@@ -68,6 +68,44 @@ def test_only_the_best_replicate_is_registered(parent, client):
     assert client.get_model_version_by_alias("repeated", "data_liquid5").version == versions[0].version
 
 
+def test_a_diverged_replicate_is_counted_and_the_others_are_trained(
+    client, quick_command: Command, command: Command, own_dir: Path
+):
+    """Stopped in the first of two, which is then marked as one that diverged: the second is trained."""
+    settings = {**SETTINGS, "repeats": 2, "iterations": 2, "register_as": "none"}
+    stopped = quick_command("train", data_dir=own_dir, version=11, max_hours=0.0000001, **settings)
+    assert stopped.returncode == 143
+    stopped_parent = re.search(r"--run-id (\w+) -P resume=\1", stopped.stderr).group(1)
+    first = children(client, stopped_parent)["1"]
+    assert {client.get_run(run).info.status for run in (stopped_parent, first.info.run_id)} == {"KILLED"}
+    for wrong, message in (({"iterations": 5}, r"iterations 2 -> 5"), ({"repeats": 9}, r"repeats 2 -> 9")):
+        refused = quick_command("train", data_dir=own_dir, resume=stopped_parent, **wrong)
+        assert refused.returncode == 2
+        assert re.search(rf"go on as they began, .*\({message}\): leave that out, or start anew", refused.stderr)
+    client.set_tag(first.info.run_id, "diverged", "true")
+    client.set_terminated(first.info.run_id, "FAILED")
+    done = command("train", data_dir=own_dir, resume=stopped_parent, register_as="none")
+    assert done.returncode == 0, done.stderr
+    found = children(client, stopped_parent)
+    assert {number: run.info.status for number, run in found.items()} == {"1": "FAILED", "2": "FINISHED"}
+    metrics = client.get_run(stopped_parent).data.metrics
+    assert (metrics["replicates"], metrics["diverged_runs"], metrics["collapsed_runs"]) == (1, 1, 0)
+    assert "0 collapsed. 1 more diverged. Best: replicate 2." in done.stdout
+
+
+def test_replicates_that_all_diverge_say_so(client, quick_command: Command, own_dir: Path):
+    """At a rate of 1e20 the squares of the weights overflow after the first step, whatever the seed."""
+    settings = {**SETTINGS, "repeats": 2, "version": 12, "register_as": "none", "learning_rate": 10**20}
+    done = quick_command("train", data_dir=own_dir, schedule="constant", **settings)
+    assert done.returncode == 2
+    assert "Error: All 2 replicates diverged: lower the learning rate and start anew." in done.stderr
+    (diverged_parent,) = client.search_runs(["0"], "tags.version = '12' and tags.repeats = '2'")
+    found = children(client, diverged_parent.info.run_id)
+    assert {run.info.status for run in (diverged_parent, *found.values())} == {"FAILED"}
+    for run in found.values():
+        assert "in iteration 1, batch 2, whose step was not taken: lower the learning rate." in run.data.tags["error"]
+
+
 def test_replicates_that_were_killed_go_on_and_end_as_undisturbed_ones(
     parent, client, command: Command, own_dir: Path, environment: dict[str, str]
 ):

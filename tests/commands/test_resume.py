@@ -2,13 +2,15 @@
 
 import os
 import re
+import subprocess
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import pytest
 import torch
 
-from tests.commands.conftest import Command, history
+from tests.commands.conftest import PROJECT, Command, history
 
 pytestmark = pytest.mark.xdist_group("resume")
 
@@ -39,6 +41,57 @@ def test_a_changed_setting_is_a_further_step(finished: str, client, quick_comman
     scores = [value for _, value in history(client, step.info.run_id, "val_accuracy")]
     assert step.data.metrics["best_val_accuracy"] == max(scores)
     assert client.get_run(finished).info.status == "FINISHED"
+    assert "batch_size 14" in done.stdout
+    assert "changed: learning_rate 0.001 -> 0.0005, iterations 4 -> 8." in done.stdout
+
+
+def test_a_setting_goes_back_to_its_default_from_the_checkpoint_that_is_named(client, command: Command, own_dir: Path):
+    """Every setting comes with its default, so that one is changed only if it is named; `runs:/` may name the best state."""
+    settings = {**SETTINGS, "iterations": 4, "eval_every": 1, "learning_rate": 0.0005, "version": 8}
+    assert command("train", data_dir=own_dir, **settings).returncode == 0
+    first = client.search_runs(["0"], "tags.version = '8'")[0]
+    best = f"runs:/{first.info.run_id}/checkpoints/best.pt"
+    done = command(
+        "train", data_dir=own_dir, resume=best, change="learning_rate", iterations=6, register_as="none", version=81
+    )
+    assert done.returncode == 0, done.stderr
+    step = client.search_runs(["0"], "tags.version = '81'")[0]
+    assert step.data.tags["changed"] == "learning_rate 0.0005 -> 0.001, iterations 4 -> 6"
+    assert step.data.params["learning_rate"] == "0.001"
+    iteration = int(first.data.metrics["best_iteration"])
+    assert step.data.tags["resumed_at"] == str(iteration)
+    rates = dict(history(client, step.info.run_id, "learning_rate"))
+    assert list(rates) == list(range(iteration + 1, 7))
+    assert set(rates.values()) <= {0.001, 0.0001}
+
+
+def test_a_diverging_run_keeps_its_state_and_the_printed_line_goes_on(
+    mlflow_run: Command, client, own_dir: Path, environment
+):
+    """The rate of the third iteration is 1e20: the squares of the weights after its first step overflow."""
+    rate = "100000000000000000000"
+    wild = {"schedule": "step", "schedule_length": 2, "final_learning_rate": rate, "iterations": 6, "version": "wild"}
+    done = mlflow_run("train", data_dir=own_dir, **SETTINGS, **wild)
+    assert done.returncode == 1
+    run = client.search_runs(["0"], "tags.version = 'wild'")[0]
+    assert run.info.status == "FAILED"
+    found = re.search(
+        r"Error: (The loss is (?:inf|nan) in iteration 3, batch 2, whose step was not taken: .*)", done.stderr
+    )
+    assert found, done.stderr
+    assert run.data.tags["error"] == found.group(1)
+    assert [step for step, _ in history(client, run.info.run_id, "loss")] == [1, 2]
+    kept = {file.path for file in client.list_artifacts(run.info.run_id, "checkpoints")}
+    assert kept == {"checkpoints/current.pt", "checkpoints/best.pt"}
+    line = re.search(r"(mlflow run .*)\.$", found.group(1)).group(1)
+    assert "-P learning_rate=0.0001 -P final_learning_rate=10000000000000000000 " in line
+    line = line.replace("final_learning_rate=10000000000000000000", "final_learning_rate=0.00002")
+    pasted = subprocess.run(
+        ["bash", "-c", line], cwd=PROJECT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert pasted.returncode == 0, pasted.stderr
+    step = client.search_runs(["0"], f"tags.resumed_from = '{run.info.run_id}'")[0]
+    assert [at for at, _ in history(client, step.info.run_id, "loss")] == [3, 4, 5, 6]
 
 
 def test_patience_ends_a_run_that_no_longer_gets_better(client, command: Command, own_dir: Path):
@@ -80,8 +133,6 @@ def hostile(path: Path) -> None:
 def test_a_checkpoint_that_does_not_fit_is_refused_and_left_alone(
     finished: str, quick_command: Command, own_dir: Path, tmp_path: Path, damage: str, message: str
 ):
-    import mlflow
-
     kept = mlflow.artifacts.download_artifacts(
         run_id=finished, artifact_path="checkpoints/current.pt", dst_path=str(tmp_path)
     )
@@ -120,6 +171,11 @@ def test_a_checkpoint_that_does_not_fit_is_refused_and_left_alone(
         ({"eta_threshold": "0.99:0.0001,0.90:0.00001"}, "ascending order"),
         ({"eta_threshold": "1.5"}, "eta_threshold is 1.5, outside the allowed range 0 to 1"),
         ({"eta_threshold": "high"}, "eta_threshold is 'high': pass a validation accuracy"),
+        ({"eta_threshold": "-0.1"}, "eta_threshold is -0.1, outside the allowed range 0 to 1"),
+        ({"device": "mps" if torch.cuda.is_available() else "cuda"}, "which cannot be used here"),
+        ({"precision": "float16"}, "precision is 'float16', which is not known: choose one of auto, float32, bfloat16"),
+        ({"change": "dropout"}, "change is for a resumed training"),
+        ({"change": "color", "resume": "x"}, "change is 'color', which is not known: choose one of model, batch_size"),
         ({"repeats": 0}, "repeats is 0"),
         ({"patience": -1}, "patience is -1"),
         ({"patience": "soon"}, "patience is 'soon': pass a whole number or none"),
@@ -136,3 +192,22 @@ def test_what_has_finished_is_not_resumed(finished: str, quick_command: Command,
     done = quick_command("train", data_dir=own_dir, resume=finished)
     assert done.returncode == 2
     assert "has finished its 4 iterations: pass a larger number, such as -P iterations=8" in done.stderr
+    done = quick_command("train", data_dir=own_dir, resume=f"runs:/{finished}/weights.pt")
+    assert done.returncode == 2
+    assert "after the run id pass one of model, checkpoints/best.pt, checkpoints/current.pt" in done.stderr
+
+
+def test_an_earlier_state_of_a_finished_run_does_not_go_on_in_it(
+    finished: str, quick_command: Command, own_dir: Path, tmp_path: Path
+):
+    kept = mlflow.artifacts.download_artifacts(
+        run_id=finished, artifact_path="checkpoints/current.pt", dst_path=str(tmp_path)
+    )
+    path = tmp_path / "earlier.pt"
+    torch.save({**torch.load(kept, weights_only=True), "iteration": 2}, path)
+    done = quick_command("train", data_dir=own_dir, resume=path)
+    assert done.returncode == 2
+    assert (
+        "has finished, and this is its state after iteration 2: change a setting, such as -P iterations=8"
+        in done.stderr
+    )
