@@ -124,7 +124,8 @@ def hostile(path: Path) -> None:
     [
         ("cut off", "cannot be read|is cut off"),
         ("hostile", "it was not executed"),
-        ("another network", "Training cannot go on from this checkpoint"),
+        ("another network", "is of the network 'compact', not of 'cnn2018': leave out model"),
+        ("other weights", "Training cannot go on from this checkpoint"),
         ("another dataset", "was trained on the dataset 'data_liquid99' .*pass its dataset"),
         ("another image size", "image_size"),
         ("a picture", "is not one of this project's|cannot be read"),
@@ -144,6 +145,10 @@ def test_a_checkpoint_that_does_not_fit_is_refused_and_left_alone(
         hostile(path)
     elif damage == "another network":
         options = {"model": "cnn2018", "iterations": 8}
+    elif damage == "other weights":
+        state["model"].popitem()
+        torch.save({**state, "run_id": "0" * 32}, path)
+        options = {"iterations": 8}
     elif damage == "a picture":
         path.write_bytes(np.zeros(3000, dtype=np.uint8).tobytes())
     else:

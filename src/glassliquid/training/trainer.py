@@ -148,8 +148,14 @@ class Trainer:
             is_new_step: its settings were changed, so best score and largest drop count from here.
 
         Raises:
-            UserError: the checkpoint is of other data, does not fit the network, or lacks what training needs.
+            UserError: the checkpoint is of another network or other data, or lacks what training needs.
         """
+        network = state["config"].get("model")
+        if network != self.config.model:
+            raise UserError(
+                f"The checkpoint is of the network {network!r}, not of {self.config.model!r}: leave out model, or start anew "
+                "without resume."
+            )
         for key in ("image_size", "digest"):
             if state["data"].get(key) != self.data.identity[key]:
                 raise UserError(
