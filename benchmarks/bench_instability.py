@@ -34,12 +34,13 @@ class Silence:
 def main() -> None:
     """Train everything and print a row a run, and a summary."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("dataset")
+    parser.add_argument("dataset", help="name, or folder")
     parser.add_argument("--iterations", type=int, default=60)
     parser.add_argument("--repeats", type=int, default=8)
     parser.add_argument("--models", nargs="*", default=list(L2), choices=list(L2))
     options = parser.parse_args()
-    dataset = open_dataset(Path("data/datasets") / options.dataset)
+    folder = Path(options.dataset)
+    dataset = open_dataset(folder if folder.is_dir() else Path("data/datasets") / folder)
     splits = load_training_splits(dataset, "auto")
     print_surroundings(["torch"], f"0 to {options.repeats - 1}")
     started = time.monotonic()
