@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import time
 from pathlib import Path
 
 import mlflow
@@ -216,3 +217,23 @@ def test_an_earlier_state_of_a_finished_run_does_not_go_on_in_it(
         "has finished, and this is its state after iteration 2: change a setting, such as -P iterations=8"
         in done.stderr
     )
+
+
+def test_a_run_that_lives_on_another_machine_is_not_resumed(
+    finished: str, client, quick_command: Command, own_dir: Path, tmp_path: Path
+):
+    kept = mlflow.artifacts.download_artifacts(
+        run_id=finished, artifact_path="checkpoints/current.pt", dst_path=str(tmp_path)
+    )
+    tags = {"host": "elsewhere", "process": "4711 1@x", "alive_at": f"{time.time() - 60:.0f}"}
+    living = client.create_run("0", tags=tags).info.run_id
+    path = tmp_path / "living.pt"
+    torch.save({**torch.load(kept, weights_only=True), "run_id": living}, path)
+    before = path.read_bytes()
+    done = quick_command("train", data_dir=own_dir, resume=path, iterations=8)
+    client.set_terminated(living, "KILLED")
+    assert done.returncode == 2
+    assert re.search(
+        rf"The run {living} is still running \(process 4711 on elsewhere, last heard of \d+ s ago\)", done.stderr
+    )
+    assert path.read_bytes() == before
