@@ -13,6 +13,7 @@ cnn2018 takes 9 GB of memory. On a busy machine the ratio of processor seconds i
 
 import argparse
 import os
+import sys
 import tempfile
 import threading
 import time
@@ -152,6 +153,13 @@ class Turns:
             self.end()
             next(self.other)
             self.end()
+        (wall, processor), (bare_wall, bare_processor) = self.taken[-2:]
+        print(
+            f"{len(self.taken) // 2}: trainer {wall:.2f} s ({processor:.2f} s of the processor), bare {bare_wall:.2f} s "
+            f"({bare_processor:.2f} s)",
+            file=sys.stderr,
+            flush=True,
+        )
         return False
 
 
