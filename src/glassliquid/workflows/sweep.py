@@ -1,6 +1,7 @@
 """sweep: search batch size, dropout and what else is asked for; one table of what was found."""
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Iterator
 
@@ -10,9 +11,9 @@ from glassliquid.files import locked
 from glassliquid.simulation.split import Split
 from glassliquid.sweep import pictures
 from glassliquid.sweep import study as kept
-from glassliquid.sweep.storage import hide_password, open_storage, same_database, sqlite_file
+from glassliquid.sweep.storage import open_storage, refuse_password, same_database, sqlite_file
 from glassliquid.sweep.study import Row, Study, open_study
-from glassliquid.tracking.run import TrackedRun, tracked_run
+from glassliquid.tracking.run import RUN_ID_VARIABLE, TrackedRun, tracked_run
 from glassliquid.tracking.store import connect
 from glassliquid.tracking.stored import children_of, comparison_link, find_run
 from glassliquid.tracking.upkeep import same_end_time
@@ -39,13 +40,18 @@ PARENT_WITHIN_S = 30.0
 
 def run(job: SweepJob, watch_for_stop: WatchForStop) -> None:
     """Search, tracked; a sweep that is stopped says how to go on and raises Stopped."""
+    if job.storage is not None:
+        refuse_password(job.storage, os.environ.get(RUN_ID_VARIABLE))
     device = choose_device(job.device)
     store = connect()
+    if job.storage is not None:
+        # Before the minutes that it may take to make the dataset.
+        _check_apart(job.storage, store)
+        open_storage(job.storage)
     dataset = require_dataset(job.dataset, job.data_dir, make_default=True)
     _check_batch_sizes(job, dataset)
     name = job.study_name(dataset)
     address = job.storage_address(name)
-    _check_apart(address, store)
     with _alone(address), contextlib.ExitStack() as stack:
         study = open_study(open_storage(address), name, job.definition(dataset))
         parent, joins = _parent_of(study, store)
@@ -109,7 +115,7 @@ def _check_apart(address: str, store: str) -> None:
     """Optuna and MLflow both note the version of their tables under one name, and neither reads the other's."""
     if same_database(address, store):
         raise UserError(
-            f"storage is {hide_password(address)}, which is the tracking store of MLflow, and its tables clash with Optuna's: "
+            f"storage is {address}, which is the tracking store of MLflow, and its tables clash with Optuna's: "
             "pass another database."
         )
 
@@ -150,14 +156,9 @@ def _beginning(job: SweepJob, study: Study, address: str, device: str) -> str:
     rows = study.rows()
     ended, points = len(kept.done(rows, job.slots)), job.points
     lines = [f"Sweeping {job.caption}, {job.slots} trials with {job.jobs} workers on {device}."]
-    lines.append(f"Study {study.name} in {hide_password(address)}" + (f": {ended} trials are there." if rows else "."))
+    lines.append(f"Study {study.name} in {address}" + (f": {ended} trials are there." if rows else "."))
     if points is not None and job.trials < len(points):
         lines.append(f"The grid has {len(points)} points; for all of them pass -P trials={len(points)}.")
-    if "***" in hide_password(address):
-        lines.append(
-            "The address holds a password, which `mlflow run` keeps with the run's parameters: leave it out and set PGPASSWORD, "
-            "or use ~/.pgpass."
-        )
     return "\n".join(lines)
 
 
