@@ -15,7 +15,7 @@ from glassliquid.sweep.storage import open_storage, refuse_password, same_databa
 from glassliquid.sweep.study import Row, Study, open_study
 from glassliquid.tracking.run import RUN_ID_VARIABLE, TrackedRun, tracked_run
 from glassliquid.tracking.store import connect
-from glassliquid.tracking.stored import children_of, comparison_link, find_run
+from glassliquid.tracking.stored import children_of, find_run
 from glassliquid.tracking.upkeep import same_end_time
 from glassliquid.training.checkpoint import remove_checkpoints
 from glassliquid.training.device import choose_device
@@ -25,15 +25,13 @@ from glassliquid.workflows.progress_bar import progress_bar
 from glassliquid.workflows.replicates import TAG_MODEL
 from glassliquid.workflows.sweep_job import SweepJob, sweep_line, train_line
 from glassliquid.workflows.sweep_table import as_csv, best_of, counts, markdown, percent
-from glassliquid.workflows.sweep_trial import MODEL_RUN, RUN, TAG_STATE, TAG_STUDY
+from glassliquid.workflows.sweep_trial import MODEL_RUN, RUN, TAG_STUDY
 from glassliquid.workflows.sweep_workers import cores, threads_of, workers_of
 from glassliquid.workflows.train import WatchForStop
 from glassliquid.workflows.training_run import conclude_run, load_training_splits, register_best, stopper
 
 TAG_JOINS = "joins"
 """On the run of a further command that works on a study: the run that has the study's trials and table."""
-MOST_COMPARED = 100
-"""Trials behind the link to MLflow's comparison, whose address must not grow without limit."""
 PARENT_WITHIN_S = 30.0
 """How soon after it made a study a command says which run the trials belong to."""
 
@@ -148,7 +146,13 @@ def _introduce(job: SweepJob, study: Study, tracked: TrackedRun, dataset: Datase
     tracked.tags({TAG_STUDY: study.name})
     tracked.json({**job.definition(dataset), "study": study.name}, "config.json")
     tracked.dataset(dataset, context="training")
-    tracked.describe(job.caption)
+    tracked.describe(_opening(job, study, tracked))
+
+
+def _opening(job: SweepJob, study: Study, tracked: TrackedRun) -> str:
+    """What is searched, and where MLflow compares the trials: the beginning of the description."""
+    view = tracked.study_view(study.name, job.space.names)
+    return f"{job.caption}\n\n[Compare the trials in parallel coordinates]({view})"
 
 
 def _beginning(job: SweepJob, study: Study, address: str, device: str) -> str:
@@ -178,9 +182,11 @@ def _conclude(job: SweepJob, study: Study, rows: list[Row], tracked: TrackedRun,
     settings = ", ".join(f"{name} {best.settings[name]:.4g}" for name in names)
     shares = pictures.importances(study, rows, names)
     explained = ", ".join(f"{name} {100 * share:.0f} %" for name, share in shares.items())
+    equals = sum(row.value == best.value for row in done) - 1
+    shared = f" (shared with {equals} others, of which it fell least or has the lowest loss)" if equals else ""
     found = [
         f"Best of {len(done)} trials ({counts(rows)}): trial {best.number}, {settings}.",
-        f"Its validation accuracy is {percent(best, images)}, the highest of {len(done)} on the same images and so a "
+        f"Its validation accuracy is {percent(best, images)}, the highest of {len(done)} on the same images{shared} and so a "
         f"flattering one; {_tested(job, best, tracked.run_id, dataset)}",
         f"Importance: {explained}." if shares else "Importance: cannot be told from so few or equal accuracies.",
         f"To repeat it: {line}",
@@ -192,9 +198,7 @@ def _conclude(job: SweepJob, study: Study, rows: list[Row], tracked: TrackedRun,
     tracked.text(line + "\n", "best_trial.txt")
     tracked.metrics({"best_val_accuracy": best.value or 0.0, "best_trial": best.number})
     tracked.tags({"best_run": best.attributes[RUN]})
-    here = [child.run_id for child in children_of(tracked.run_id) if child.tags.get(TAG_STATE) == kept.COMPLETE]
-    compare = f"[Compare the trials in parallel coordinates]({comparison_link(here[:MOST_COMPARED])})" if here else ""
-    tracked.describe(f"{job.caption}\n\n" + "\n\n".join([compare, *found[:3], f"`{line}`", table]))
+    tracked.describe("\n\n".join([_opening(job, study, tracked), *found[:3], f"`{line}`", table]))
     return "\n" + "\n\n".join([table, *found])
 
 
