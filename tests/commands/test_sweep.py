@@ -297,6 +297,31 @@ def test_two_commands_join_a_postgresql_study_one_is_killed_and_the_count_is_exa
 
 @pytest.mark.slow
 @pytest.mark.faults
+def test_the_command_that_owns_a_postgresql_study_is_killed_and_others_end_it(
+    start, store, dataset, data_dir, postgresql
+):
+    arguments = [sys.executable, "-m", "mlflow", "run", ".", "--env-manager", "local", "-e", "sweep"]
+    settings = {"data_dir": data_dir, "study": "orphaned", "storage": postgresql, **LONG, "jobs": 1}
+    commands = [start(*arguments, **settings) for _ in range(2)]
+    wait_for(lambda: len(running(store, "orphaned")) == 2, 180)
+    (parent,) = sweeps(store, "orphaned")
+    owner = os.getpgid(int(parent.data.tags["process"].split()[0]))
+    os.killpg(owner, signal.SIGKILL)
+    (other,) = [command for command in commands if command.pid != owner]
+    out, _ = other.communicate(timeout=300)
+    assert other.returncode == 0, out
+    assert (
+        "The study orphaned is complete (12 complete, 1 killed); the command that was to make its table has died" in out
+    )
+    again = start(*arguments, **settings)
+    out, _ = again.communicate(timeout=120)
+    assert again.returncode == 0, out
+    assert "Best of 12 trials" in out
+    assert_complete(store, "orphaned", 12, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.faults
 def test_a_database_that_is_away_for_a_while_costs_nothing(start, store, dataset, data_dir):
     with server() as database:
         settings = {**LONG, "trials": 5, "study": "away", "storage": database.address}

@@ -48,11 +48,17 @@ def test_a_wrong_value_ends_in_one_sentence_before_anything_is_trained(
     assert len(client.search_runs(["0"], "tags.stage = 'trial'")) == before
 
 
-def test_the_password_of_a_storage_is_not_printed(quick_command: Command, dataset: Dataset, data_dir: Path):
-    storage = "postgresql://me:secret@127.0.0.1:1/x"
+@pytest.mark.parametrize(
+    "storage", ["postgresql://me:secret@127.0.0.1:1/x", "postgresql://127.0.0.1:1/x?password=secret"]
+)
+def test_a_storage_with_a_password_is_refused_and_not_repeated(
+    quick_command: Command, client: mlflow.MlflowClient, data_dir: Path, storage: str
+):
+    before = len(client.search_runs(["0"]))
     done = quick_command("sweep", data_dir=data_dir, storage=storage, **SMALL)
-    assert_one_sentence(done, r"me:\*\*\*@127.0.0.1")
+    assert_one_sentence(done, "storage holds a password.*PGPASSWORD or use ~/.pgpass")
     assert "secret" not in done.stdout + done.stderr
+    assert len(client.search_runs(["0"])) == before
 
 
 def test_the_tracking_store_is_refused_as_storage(

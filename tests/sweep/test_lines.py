@@ -84,10 +84,3 @@ def test_the_line_of_a_sweep_gives_exactly_the_sweep():
     expected = {**fixed, **own, "patience": 3, "seed": 4, "version": "5", "register_as": None, "dataset": "some data"}
     assert {name: options[name] for name in expected} == expected
     assert Path(options["data_dir"]) == JOB.data_dir
-
-
-def test_a_password_is_not_in_the_line():
-    from dataclasses import replace
-
-    line = sweep_line(replace(JOB, storage="postgresql://me:secret@host/x"))
-    assert "secret" not in line

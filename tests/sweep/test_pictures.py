@@ -1,10 +1,13 @@
 """Pictures of invented scores: which there are, and what they say."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.samplers import RandomSampler
 from optuna.trial import create_trial
 
 from glassliquid.sweep import pictures
@@ -54,6 +57,36 @@ def test_every_picture_is_drawn(scored):
         drawn[name] = np.asarray(figure.canvas.buffer_rgba())
     assert set(drawn) == {"history", "slice", "contour", "importances"}
     assert all(len(np.unique(pixels.reshape(-1, 4), axis=0)) > 20 for pixels in drawn.values())
+
+
+def test_labels_do_not_run_into_each_other(tmp_path: Path):
+    """Nine batch sizes and rates over less than two decades: what Optuna labels by itself cannot be read."""
+    rates = Range(name="learning_rate", low=1e-4, high=5e-3)
+    space = SearchSpace(
+        batch_sizes=(10, 20, 30, 50, 80, 100, 130, 150, 200), ranges=(Range(name="dropout", low=0.1, high=0.5), rates)
+    )
+    study, asked = opened(f"sqlite:///{tmp_path / 'study.db'}"), optuna.create_study(sampler=RandomSampler(seed=1))
+    for slot in range(20):
+        trial = asked.ask()
+        chosen = space.suggest(trial)
+        score = 0.9 + 0.0004 * chosen["batch_size"] + chosen["learning_rate"]
+        kept = {"params": trial.params, "distributions": trial.distributions, "user_attrs": {"slot": slot}}
+        study.optuna.add_trial(create_trial(value=score, **kept))
+    for name, figure in pictures.figures(study, study.rows(), space.names):
+        figure.canvas.draw()
+        for axes in figure.axes:
+            for axis, across in ((axes.xaxis, True), (axes.yaxis, False)):
+                labels = [label for which in ("major", "minor") for label in axis.get_ticklabels(which=which)]
+                low, high = sorted(axis.get_view_interval())
+                shown = [
+                    label
+                    for label in labels
+                    if label.get_text() and label.get_visible() and low <= label.get_position()[not across] <= high
+                ]
+                boxes = [label.get_window_extent() for label in shown]
+                ends = sorted((box.x0, box.x1) if across else (box.y0, box.y1) for box in boxes)
+                assert all(before[1] < after[0] for before, after in pairwise(ends)), (name, axes.get_xlabel())
+                assert all(figure.bbox.contains(*corner) for box in boxes for corner in (box.min, box.max)), name
 
 
 def test_the_page_has_the_parallel_coordinates_and_loads_nothing(scored):

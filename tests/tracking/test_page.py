@@ -1,13 +1,14 @@
 """What an experiment's page is given, and that nobody's own words are overwritten."""
 
 import json
+import re
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from glassliquid.report.content import EVALUATED, EVERY_ITERATION
-from glassliquid.tracking.page import KIND_TAG, NOTE_TAG, VIEW_TAG, prepare_page, views
+from glassliquid.tracking.page import KIND_TAG, NOTE_TAG, VIEW_TAG, add_study_view, prepare_page, views
 from glassliquid.training.config import TrainConfig
 
 
@@ -65,3 +66,22 @@ def test_the_views_name_what_trainings_record(key: str):
     assert {chart["metricSectionId"] for chart in state["compareRunCharts"]} <= {
         section["uuid"] for section in state["compareRunSections"]
     }
+
+
+def test_a_study_has_a_view_of_its_own(client):
+    experiment = client.create_experiment("mine")
+    address = add_study_view(experiment, "night", ["batch_size", "dropout", "l2", "eta_threshold"])
+    key = re.fullmatch(
+        rf"#/experiments/{experiment}/runs\?viewStateShareKey=([\w-]+)&compareRunsMode=CHART", address
+    ).group(1)
+    envelope = json.loads(client.get_experiment(experiment).tags[VIEW_TAG + key])
+    state = json.loads(envelope["state"])
+    first = state["compareRunCharts"][0]
+    assert (first["type"], first["selectedMetrics"]) == ("PARALLEL", ["best_val_accuracy"])
+    assert first["selectedParams"] == ["batch_size", "dropout", "l2", "eta_threshold"]
+    wanted = {"study": "night", "stage": "trial", "optuna_state": "COMPLETE"}
+    for change in ({}, {"study": "other"}, {"stage": "replicate"}, {"optuna_state": "KILLED"}):
+        client.create_run(experiment, tags={**wanted, **change})
+    found = client.search_runs([experiment], state["searchFilter"])
+    assert [run.data.tags["optuna_state"] for run in found] == ["COMPLETE"]
+    assert found[0].data.tags["study"] == "night"

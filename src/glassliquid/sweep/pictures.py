@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from glassliquid.sweep.space import BATCH_SIZE, LOGARITHMIC
 from glassliquid.sweep.study import PRUNED, Row, Study
 
 VALUE = "validation accuracy"
@@ -13,7 +14,8 @@ VALUE = "validation accuracy"
 def figures(study: Study, rows: list[Row], names: list[str]) -> Iterator[tuple[str, Any]]:
     """Give each picture's name and figure: history, importances, slice and contour, those that there are data for.
 
-    Importances and contours need accuracies that differ and two settings that were varied.
+    Importances and contours need accuracies that differ and two settings that were varied; the contours are those of the
+    two that explain most.
     """
     import matplotlib
 
@@ -22,26 +24,51 @@ def figures(study: Study, rows: list[Row], names: list[str]) -> Iterator[tuple[s
     from optuna.visualization import matplotlib as draw
 
     plain, varied = _plain(study, rows), _varied(rows, names)
-    drawn: list[tuple[str, Callable[[], Any]]] = [
-        ("history", lambda: draw.plot_optimization_history(plain, target_name=VALUE))
+    drawn: list[tuple[str, str, Callable[[], Any]]] = [
+        ("history", "Trials in their order", lambda: draw.plot_optimization_history(plain, target_name=VALUE))
     ]
     if varied:
-        drawn.append(("slice", lambda: draw.plot_slice(plain, varied, target_name=VALUE)))
-    if len(varied) > 1 and _differ(rows):
-        drawn.append(("contour", lambda: draw.plot_contour(plain, varied, target_name=VALUE)))
+        drawn.append(("slice", "Trials by one setting each", lambda: draw.plot_slice(plain, varied, target_name=VALUE)))
+    if shares := importances(study, rows, names):
+        first_two = sorted(shares, key=lambda name: shares[name], reverse=True)[:2]
+        title = "Between the trials (dots) the accuracy is interpolated"
+        drawn.append(("contour", title, lambda: draw.plot_contour(plain, first_two, target_name=VALUE)))
+        title = "Share of the variance that a setting explains"
         drawn.append(
-            ("importances", lambda: draw.plot_param_importances(plain, _evaluator(), varied, target_name=VALUE))
+            (
+                "importances",
+                title,
+                lambda: draw.plot_param_importances(plain, _evaluator(), varied, target_name=VALUE),
+            )
         )
-    for name, make in drawn:
+    for name, title, make in drawn:
         with _quiet():
             axes = make()
-        figure = (axes if hasattr(axes, "figure") else axes.flat[0]).figure
-        if name == "importances":
-            figure.tight_layout()  # long names of settings would be cut off
+            figure = (axes if hasattr(axes, "figure") else axes.flat[0]).figure
+            _lay_out(figure, title)
+            # `tight` puts the last slice beneath the colour bar, and `constrained` cannot lay out contours.
+            figure.set_layout_engine("constrained" if name == "slice" else "tight")
         try:
             yield name, figure
         finally:
             pyplot.close(figure)
+
+
+def _lay_out(figure: Any, title: str) -> None:
+    """Say what is seen, and keep the labels apart, which Optuna lets run into each other."""
+    from matplotlib.ticker import LogLocator
+
+    for axes in figure.axes:
+        axes.set_title("")
+        axes.set_title("", loc="left")
+        for axis in (axes.xaxis, axes.yaxis):
+            if axis.get_scale() == "log":
+                axis.set_minor_locator(LogLocator(subs=(2, 5)))
+                axis.set_major_formatter("{x:g}")
+                axis.set_minor_formatter("{x:g}")
+        if axes.get_xlabel() in LOGARITHMIC or axes.get_xlabel() == BATCH_SIZE:
+            axes.tick_params(axis="x", which="both", rotation=90)
+    figure.suptitle(title)
 
 
 def page(study: Study, rows: list[Row], names: list[str]) -> str:

@@ -14,7 +14,8 @@ CONNECT_WITHIN_S = 10
 """How long a database server may take to answer."""
 WAIT_FOR_LOCK_S = 60
 """How long a process waits while another one writes into the same SQLite file."""
-
+PASSWORD_KEYS = frozenset({"password", "passwd", "sslpassword"})
+"""What drivers call a password that stands behind the address as an option of the connection."""
 ATTEMPTS = 6
 """How often the tables of a fresh database are tried to be made."""
 
@@ -46,7 +47,6 @@ def open_storage(address: str) -> Any:
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     url = _parsed(address)
-    shown = hide_password(address)
     if (file := sqlite_file(address)) is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
     arguments: dict[str, dict[str, Any]] = {
@@ -60,12 +60,12 @@ def open_storage(address: str) -> Any:
         return optuna.storages.get_storage(_with_tables(url.render_as_string(hide_password=False), options))
     except (ImportError, NoSuchModuleError) as error:
         raise UserError(
-            f"storage is {shown!r}, and there is no driver for it ({_reason(error)}): install one (for PostgreSQL: "
+            f"storage is {address!r}, and there is no driver for it ({_reason(error)}): install one (for PostgreSQL: "
             "pip install 'psycopg[binary]'), or pass storage=auto, which is a file."
         ) from error
     except (SQLAlchemyError, StorageInternalError, RuntimeError, OSError) as error:
         raise UserError(
-            f"The storage {shown} cannot be used ({_reason(error)}): start the server or correct the address, or pass "
+            f"The storage {address} cannot be used ({_reason(error)}): start the server or correct the address, or pass "
             "storage=auto, which is a file."
         ) from error
 
@@ -93,9 +93,26 @@ def sqlite_file(address: str) -> Path | None:
     return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
 
 
-def hide_password(address: str) -> str:
-    """The address with stars for its password."""
-    return str(_parsed(address).render_as_string(hide_password=True))
+def refuse_password(address: str, run_id: str | None) -> None:
+    """Refuse an address with a password in it: `mlflow run` keeps every parameter and shows it to all.
+
+    Args:
+        address: where the study is to be kept.
+        run_id: the run that `mlflow run` has made for this command, in which the address stands by now; None without one.
+
+    Raises:
+        UserError: there is a password in the address, or it is not one.
+    """
+    url = _parsed(address)
+    if url.password is None and PASSWORD_KEYS.isdisjoint(key.lower() for key in url.query):
+        return
+    remedy = "pass the address without it and set PGPASSWORD or use ~/.pgpass"
+    if run_id is None:
+        raise UserError(f"storage holds a password, which others can read on the command line: {remedy}.")
+    raise UserError(
+        f"storage holds a password, which `mlflow run` has kept with the run's parameters: {remedy}, and erase that run: "
+        f"mlflow runs delete --run-id {run_id} && mlflow gc --run-ids {run_id}."
+    )
 
 
 def same_database(one: str, other: str) -> bool:

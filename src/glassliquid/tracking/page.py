@@ -6,6 +6,7 @@ page (`compareRunCharts` and so on); a page of another version shows the view wi
 """
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 NOTE_TAG = "mlflow.note.content"
@@ -38,7 +39,15 @@ def prepare_page(experiment_id: str) -> None:
 
 def views() -> dict[str, tuple[str, dict[str, Any]]]:
     """The saved views: key to name and state."""
-    curves = [
+    searched = [_parallel(("batch_size", "dropout", "learning_rate", "l2"), ("best_val_accuracy",)), *_curves()[:2]]
+    return {
+        TRAININGS: ("Trainings", _state("tags.stage = 'train'", _curves())),
+        TRIALS: ("Trials of sweeps", _state("tags.stage = 'trial'", searched)),
+    }
+
+
+def _curves() -> list[dict[str, Any]]:
+    return [
         _line("val_accuracy", low=0.4, high=1.02),
         _line("val_loss", logarithmic=True),
         _line("loss", logarithmic=True),
@@ -46,18 +55,34 @@ def views() -> dict[str, tuple[str, dict[str, Any]]]:
         _line("gradient_norm", logarithmic=True),
         {**_chart("BAR", "largest_drop"), "metricKey": "largest_drop"},
     ]
-    searched = [_parallel(("batch_size", "dropout", "learning_rate", "l2"), ("best_val_accuracy",)), *curves[:2]]
-    return {TRAININGS: ("Trainings", _state("train", curves)), TRIALS: ("Trials of sweeps", _state("trial", searched))}
+
+
+def add_study_view(experiment_id: str, study: str, searched: Sequence[str]) -> str:
+    """Save a view of a study's trials, with parallel coordinates first; the address, within the MLflow page, that opens it.
+
+    MLflow's own comparison of chosen runs would draw three parameters at most, against whichever metric was logged first.
+    """
+    from mlflow import MlflowClient
+
+    key = f"{TRIALS}-{study}"
+    filter_text = f"tags.study = '{study}' and tags.stage = 'trial' and tags.optuna_state != 'KILLED'"
+    state = _state(filter_text, [_parallel(searched, ("best_val_accuracy",)), *_curves()[:2]])
+    MlflowClient().set_experiment_tag(experiment_id, VIEW_TAG + key, _envelope(f"Trials of {study}", state))
+    return _address(experiment_id, key, charts=True)
+
+
+def _address(experiment_id: str, key: str, charts: bool) -> str:
+    mode = "&compareRunsMode=CHART" if charts else ""
+    return f"#/experiments/{experiment_id}/runs?{VIEW_KEY}={key}{mode}"
 
 
 def _note(experiment_id: str) -> str:
-    def link(name: str, key: str, mode: str = "") -> str:
-        return f"[{name}](#/experiments/{experiment_id}/runs?{VIEW_KEY}={key}{mode})"
+    def link(name: str, key: str, charts: bool = False) -> str:
+        return f"[{name}]({_address(experiment_id, key, charts)})"
 
-    charts = "&compareRunsMode=CHART"
     return (
-        f"What matters of the trainings: {link('table', TRAININGS)}, {link('charts', TRAININGS, charts)}; of the trials of "
-        f"sweeps: {link('table', TRIALS)}, {link('charts', TRIALS, charts)}.\n\n"
+        f"What matters of the trainings: {link('table', TRAININGS)}, {link('charts', TRAININGS, True)}; of the trials of "
+        f"sweeps: {link('table', TRIALS)}, {link('charts', TRIALS, True)}.\n\n"
         "Can a network tell a glass from a liquid by a picture, how close to the glass transition, and when does it fail? "
         "A run's description has its headline; `collapsed` and `largest_drop` say whether a training lost what it had "
         "learned; `mlflow run . -e report` writes all of it as one page."
@@ -69,11 +94,11 @@ def _envelope(name: str, state: dict[str, Any]) -> str:
     return json.dumps({"name": name, "createdAt": CREATED_MS, "updatedAt": CREATED_MS, "state": content})
 
 
-def _state(stage: str, charts: list[dict[str, Any]]) -> dict[str, Any]:
+def _state(filter_text: str, charts: list[dict[str, Any]]) -> dict[str, Any]:
     """What the page keeps of itself: filter and order of the runs, columns, charts."""
     columns = [f"params.`{name}`" for name in SETTINGS] + [f"metrics.`{name}`" for name in FIGURES]
     return {
-        "searchFilter": f"tags.stage = '{stage}'",
+        "searchFilter": filter_text,
         "orderByKey": "metrics.`best_val_accuracy`",
         "orderByAsc": False,
         "startTime": "ALL",
@@ -129,6 +154,6 @@ def _line(
     }
 
 
-def _parallel(params: tuple[str, ...], metrics: tuple[str, ...]) -> dict[str, Any]:
+def _parallel(params: Sequence[str], metrics: Sequence[str]) -> dict[str, Any]:
     chart = _chart("PARALLEL", "parallel")
     return {**chart, "selectedParams": list(params), "selectedMetrics": list(metrics), "showAllRuns": True}

@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from glassliquid.dataset.description import Dataset
 from glassliquid.errors import Stopped, UserError
 from glassliquid.tracking import liveness
 from glassliquid.tracking.metrics import LARGEST_BATCH
-from glassliquid.tracking.page import NOTE_TAG, prepare_page
+from glassliquid.tracking.page import NOTE_TAG, add_study_view, prepare_page
 from glassliquid.tracking.store import TrackingLost, connect, one_try, raise_if_lost, store_fault
 from glassliquid.tracking.upkeep import tidy_up
 
@@ -53,6 +53,10 @@ class TrackedRun:
     def describe(self, markdown: str) -> None:
         """Set the description that the run's page shows first."""
         self._client.set_tag(self.run_id, NOTE_TAG, markdown)
+
+    def study_view(self, study: str, searched: Sequence[str]) -> str:
+        """Save a view of a study's trials on the experiment's page; the address that opens it."""
+        return add_study_view(self._client.get_run(self.run_id).info.experiment_id, study, searched)
 
     def tags(self, tags: Mapping[str, object]) -> None:
         """Set tags; values are kept as text."""

@@ -1,9 +1,7 @@
 """Runs as they are kept in the tracking store, read back."""
 
-import json
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
 
 from glassliquid.errors import UserError
 from glassliquid.tracking.liveness import living_process
@@ -54,14 +52,6 @@ def runs_where(condition: str, experiments: list[str]) -> list[Any]:
     found = mlflow.search_runs(experiments, condition, order_by=["attributes.start_time ASC"], output_format="list")
     assert isinstance(found, list)
     return found
-
-
-def comparison_link(run_ids: list[str]) -> str:
-    """Address, within the MLflow page, of the comparison of some runs of one experiment: parallel coordinates and more."""
-    from mlflow import MlflowClient
-
-    experiment = MlflowClient().get_run(run_ids[0]).info.experiment_id
-    return f"#/compare-runs?runs={quote(json.dumps(run_ids))}&experiments={quote(json.dumps([experiment]))}"
 
 
 def metric_history(run_id: str) -> dict[str, list[tuple[int, float]]]:

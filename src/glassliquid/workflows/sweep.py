@@ -1,6 +1,7 @@
 """sweep: search batch size, dropout and what else is asked for; one table of what was found."""
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Iterator
 
@@ -10,11 +11,11 @@ from glassliquid.files import locked
 from glassliquid.simulation.split import Split
 from glassliquid.sweep import pictures
 from glassliquid.sweep import study as kept
-from glassliquid.sweep.storage import hide_password, open_storage, same_database, sqlite_file
+from glassliquid.sweep.storage import open_storage, refuse_password, same_database, sqlite_file
 from glassliquid.sweep.study import Row, Study, open_study
-from glassliquid.tracking.run import TrackedRun, tracked_run
+from glassliquid.tracking.run import RUN_ID_VARIABLE, TrackedRun, tracked_run
 from glassliquid.tracking.store import connect
-from glassliquid.tracking.stored import children_of, comparison_link, find_run
+from glassliquid.tracking.stored import children_of, find_run
 from glassliquid.tracking.upkeep import same_end_time
 from glassliquid.training.checkpoint import remove_checkpoints
 from glassliquid.training.device import choose_device
@@ -24,28 +25,31 @@ from glassliquid.workflows.progress_bar import progress_bar
 from glassliquid.workflows.replicates import TAG_MODEL
 from glassliquid.workflows.sweep_job import SweepJob, sweep_line, train_line
 from glassliquid.workflows.sweep_table import as_csv, best_of, counts, markdown, percent
-from glassliquid.workflows.sweep_trial import MODEL_RUN, RUN, TAG_STATE, TAG_STUDY
+from glassliquid.workflows.sweep_trial import MODEL_RUN, RUN, TAG_STUDY
 from glassliquid.workflows.sweep_workers import cores, threads_of, workers_of
 from glassliquid.workflows.train import WatchForStop
 from glassliquid.workflows.training_run import conclude_run, load_training_splits, register_best, stopper
 
 TAG_JOINS = "joins"
 """On the run of a further command that works on a study: the run that has the study's trials and table."""
-MOST_COMPARED = 100
-"""Trials behind the link to MLflow's comparison, whose address must not grow without limit."""
 PARENT_WITHIN_S = 30.0
 """How soon after it made a study a command says which run the trials belong to."""
 
 
 def run(job: SweepJob, watch_for_stop: WatchForStop) -> None:
     """Search, tracked; a sweep that is stopped says how to go on and raises Stopped."""
+    if job.storage is not None:
+        refuse_password(job.storage, os.environ.get(RUN_ID_VARIABLE))
     device = choose_device(job.device)
     store = connect()
+    if job.storage is not None:
+        # Before the minutes that it may take to make the dataset.
+        _check_apart(job.storage, store)
+        open_storage(job.storage)
     dataset = require_dataset(job.dataset, job.data_dir, make_default=True)
     _check_batch_sizes(job, dataset)
     name = job.study_name(dataset)
     address = job.storage_address(name)
-    _check_apart(address, store)
     with _alone(address), contextlib.ExitStack() as stack:
         study = open_study(open_storage(address), name, job.definition(dataset))
         parent, joins = _parent_of(study, store)
@@ -109,7 +113,7 @@ def _check_apart(address: str, store: str) -> None:
     """Optuna and MLflow both note the version of their tables under one name, and neither reads the other's."""
     if same_database(address, store):
         raise UserError(
-            f"storage is {hide_password(address)}, which is the tracking store of MLflow, and its tables clash with Optuna's: "
+            f"storage is {address}, which is the tracking store of MLflow, and its tables clash with Optuna's: "
             "pass another database."
         )
 
@@ -142,7 +146,13 @@ def _introduce(job: SweepJob, study: Study, tracked: TrackedRun, dataset: Datase
     tracked.tags({TAG_STUDY: study.name})
     tracked.json({**job.definition(dataset), "study": study.name}, "config.json")
     tracked.dataset(dataset, context="training")
-    tracked.describe(job.caption)
+    tracked.describe(_opening(job, study, tracked))
+
+
+def _opening(job: SweepJob, study: Study, tracked: TrackedRun) -> str:
+    """What is searched, and where MLflow compares the trials: the beginning of the description."""
+    view = tracked.study_view(study.name, job.space.names)
+    return f"{job.caption}\n\n[Compare the trials in parallel coordinates]({view})"
 
 
 def _beginning(job: SweepJob, study: Study, address: str, device: str) -> str:
@@ -150,14 +160,9 @@ def _beginning(job: SweepJob, study: Study, address: str, device: str) -> str:
     rows = study.rows()
     ended, points = len(kept.done(rows, job.slots)), job.points
     lines = [f"Sweeping {job.caption}, {job.slots} trials with {job.jobs} workers on {device}."]
-    lines.append(f"Study {study.name} in {hide_password(address)}" + (f": {ended} trials are there." if rows else "."))
+    lines.append(f"Study {study.name} in {address}" + (f": {ended} trials are there." if rows else "."))
     if points is not None and job.trials < len(points):
         lines.append(f"The grid has {len(points)} points; for all of them pass -P trials={len(points)}.")
-    if "***" in hide_password(address):
-        lines.append(
-            "The address holds a password, which `mlflow run` keeps with the run's parameters: leave it out and set PGPASSWORD, "
-            "or use ~/.pgpass."
-        )
     return "\n".join(lines)
 
 
@@ -177,9 +182,11 @@ def _conclude(job: SweepJob, study: Study, rows: list[Row], tracked: TrackedRun,
     settings = ", ".join(f"{name} {best.settings[name]:.4g}" for name in names)
     shares = pictures.importances(study, rows, names)
     explained = ", ".join(f"{name} {100 * share:.0f} %" for name, share in shares.items())
+    equals = sum(row.value == best.value for row in done) - 1
+    shared = f" (shared with {equals} others, of which it fell least or has the lowest loss)" if equals else ""
     found = [
         f"Best of {len(done)} trials ({counts(rows)}): trial {best.number}, {settings}.",
-        f"Its validation accuracy is {percent(best, images)}, the highest of {len(done)} on the same images and so a "
+        f"Its validation accuracy is {percent(best, images)}, the highest of {len(done)} on the same images{shared} and so a "
         f"flattering one; {_tested(job, best, tracked.run_id, dataset)}",
         f"Importance: {explained}." if shares else "Importance: cannot be told from so few or equal accuracies.",
         f"To repeat it: {line}",
@@ -191,9 +198,7 @@ def _conclude(job: SweepJob, study: Study, rows: list[Row], tracked: TrackedRun,
     tracked.text(line + "\n", "best_trial.txt")
     tracked.metrics({"best_val_accuracy": best.value or 0.0, "best_trial": best.number})
     tracked.tags({"best_run": best.attributes[RUN]})
-    here = [child.run_id for child in children_of(tracked.run_id) if child.tags.get(TAG_STATE) == kept.COMPLETE]
-    compare = f"[Compare the trials in parallel coordinates]({comparison_link(here[:MOST_COMPARED])})" if here else ""
-    tracked.describe(f"{job.caption}\n\n" + "\n\n".join([compare, *found[:3], f"`{line}`", table]))
+    tracked.describe("\n\n".join([_opening(job, study, tracked), *found[:3], f"`{line}`", table]))
     return "\n" + "\n\n".join([table, *found])
 
 

@@ -152,8 +152,6 @@ def train_line(job: SweepJob, settings: Mapping[str, float], threads: int | None
 
 def sweep_line(job: SweepJob) -> str:
     """The command that continues a sweep: the search space and what differs from the defaults of `sweep`."""
-    from glassliquid.sweep.storage import hide_password
-
     given: dict[str, Any] = {"dataset": job.dataset, "trials": job.trials}
     given["batch_sizes"] = ",".join(map(str, job.space.batch_sizes))
     for each in job.space.ranges:
@@ -162,14 +160,13 @@ def sweep_line(job: SweepJob) -> str:
             given["dropout_low"], given["dropout_high"] = bounds
         else:
             given[f"{each.name}_range"] = ":".join(bounds)
-    storage = None if job.storage is None else hide_password(job.storage)
     own = {
         "sampler": (job.sampler, "tpe"),
         "pruner": (job.pruner, "median"),
         "repeats": (job.repeats, 1),
         "jobs": (job.jobs, 1),
         "study": (job.study, None),
-        "storage": (storage, None),
+        "storage": (job.storage, None),
     }
     given |= {name: value for name, value in _changed(job.config).items() if name not in (BATCH_SIZE, DROPOUT)}
     given |= {name: value for name, (value, usual) in {**own, **_surroundings(job)}.items() if value != usual}
