@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from glassliquid.plots.axes import TEMPERATURE
 from glassliquid.simulation.protocol import GLASS_TRANSITION_SNAPSHOT, INTERVALS, temperature
 from glassliquid.simulation.trajectory import CoolingCurve
 
@@ -17,16 +18,21 @@ def cooling_figure(curves: Sequence[CoolingCurve], caption: str) -> Figure:
     transition = temperature(GLASS_TRANSITION_SNAPSHOT)
     rows: list[Any] = list(figure.subplots(2, 1, sharex=True))
     for axes, name, label in zip(
-        rows, ("potential_energy", "pressure"), ("potential energy per particle", "pressure"), strict=True
+        rows,
+        ("potential_energy", "pressure"),
+        ("potential energy per particle [epsilon_AA]", "pressure [epsilon_AA / sigma_AA²]"),
+        strict=True,
     ):
         values = np.array([getattr(curve, name) for curve in curves])
         mean, spread = values.mean(axis=0), values.std(axis=0)
         axes.plot(set_temperature, mean, label=f"mean of {len(curves)} simulations", color="#1f63be")
-        axes.fill_between(set_temperature, mean - spread, mean + spread, alpha=0.25, label="standard deviation")
+        axes.fill_between(
+            set_temperature, mean - spread, mean + spread, alpha=0.25, label="standard deviation among them"
+        )
         axes.axvline(transition, color="0.4", linestyle="--", linewidth=1, label="next to the assumed T_g = 0.21")
         axes.set_ylabel(label)
         axes.grid(alpha=0.3)
     rows[0].legend(fontsize=9)
-    rows[1].set_xlabel("set temperature")
+    rows[1].set_xlabel(TEMPERATURE)
     figure.suptitle(caption, fontsize=10)
     return figure

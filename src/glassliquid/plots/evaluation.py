@@ -94,4 +94,4 @@ def _reliability(axes: Any, bins: Sequence[ReliabilityBin]) -> None:
     axes.set_title(
         f"reliability: expected calibration error {100 * expected_calibration_error(list(bins)):.1f} %", fontsize=11
     )
-    axes.legend(fontsize=9, loc="upper left")
+    axes.legend(fontsize=9, loc="lower right")

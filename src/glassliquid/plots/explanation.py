@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -32,22 +34,22 @@ class ExplainedImage:
 
 
 def attribution_figure(images: Sequence[ExplainedImage], caption: str) -> Figure:
-    """A row an image: the original, the attribution laid over it, and, where known, over its particles."""
+    """A row an image: the original, the attribution laid over it, and, where known, over its particles.
+
+    The colours are those of the particles; over the image they are paler, for it shines through.
+    """
     columns = 3 if any(image.points is not None for image in images) else 2
-    figure = Figure(figsize=(4 * columns + 0.8, 4.2 * len(images) + 0.6), layout="constrained")
+    figure = Figure(figsize=(4 * columns + 1.3, 4.2 * len(images) + 0.6), layout="compressed")
     grid: Any = figure.subplots(len(images), columns, squeeze=False)
     # One scale for all, so that pictures can be compared; the strongest hundredth may saturate.
     limit = max(float(np.quantile(np.abs([image.attribution for image in images]), 0.99)), 1e-12)
     shading = {"cmap": EVIDENCE_COLOURS, "vmin": -limit, "vmax": limit}
-    shaded: Any = None
     for row, image in zip(grid, images, strict=True):
         size = len(image.pixels)
         _bare(row[0], image.pixels, image.title)
         grey = np.repeat(image.pixels.mean(axis=2, keepdims=True), 3, axis=2) / 255
         _bare(row[1], 0.35 + 0.65 * grey, "attribution over the image")
-        shaded = row[1].imshow(
-            image.attribution, alpha=0.75, interpolation="nearest", extent=(0, size, size, 0), **shading
-        )
+        row[1].imshow(image.attribution, alpha=0.75, interpolation="nearest", extent=(0, size, size, 0), **shading)
         if image.points is not None and image.radii is not None and image.values is not None:
             _draw_particles(row[2], image.points, image.radii, image.values, shading)
             row[2].set_title("attribution of the particles", fontsize=10)
@@ -55,14 +57,15 @@ def attribution_figure(images: Sequence[ExplainedImage], caption: str) -> Figure
             row[2].text(0.5, 0.5, "no trajectory", ha="center", transform=row[2].transAxes)
         if columns == 3:
             row[2].set(xlim=(0, size), ylim=(size, 0), xticks=[], yticks=[], aspect="equal")
-    bar = figure.colorbar(shaded, ax=grid, shrink=0.8, aspect=30)
+    colours = ScalarMappable(Normalize(-limit, limit), EVIDENCE_COLOURS)
+    bar = figure.colorbar(colours, ax=grid, extend="both", shrink=0.8, aspect=15 * len(images), pad=0.02)
     bar.set_label("evidence: towards liquid  <  0  <  towards glass  [logits]", fontsize=10)
     figure.suptitle(caption, fontsize=11)
     return figure
 
 
 def maps_figure(pixels: NDArray[np.uint8], maps: NDArray[np.floating], caption: str) -> Figure:
-    """An image and what each channel of the first convolution makes of it, each in its own grey scale."""
+    """An image and what each channel of the first convolution makes of it, each in its own grey scale (light is high)."""
     titles = ["original", *(f"channel {channel + 1}" for channel in range(len(maps)))]
     figure, axes = _tiles(len(titles), 2.0, caption)
     _bare(axes[0], pixels, titles[0])

@@ -1,10 +1,11 @@
 """The curves of training runs."""
 
-import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+
+from glassliquid.plots.axes import count_iterations, logarithmic, wrapped
 
 History = Mapping[str, Sequence[tuple[int, float]]]
 """Metric name to pairs of iteration and value."""
@@ -20,23 +21,24 @@ def training_figure(history: History, caption: str) -> Figure:
     loss, accuracy, rate = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 2))
     for axes, curves in (
         (loss, (("loss", "training, with the L2 penalty"), ("val_loss", "validation"))),
-        (accuracy, (("val_auc", "validation, area under the ROC curve"), ("val_accuracy", "validation"))),
+        (accuracy, (("val_auc", "validation, area under the ROC curve"), ("val_accuracy", "validation accuracy"))),
         (rate, (("learning_rate", "learning rate"),)),
     ):
         for key, label in curves:
             points = np.array(history.get(key, [])).reshape(-1, 2)
             axes.plot(points[:, 0], points[:, 1], label=label, linewidth=1.4, marker="." if len(points) < 80 else "")
         axes.grid(alpha=0.3)
-        axes.legend(fontsize=9)
+        if axes is not rate:
+            axes.legend(fontsize=9)
     loss.set_ylabel("loss [nats]")
-    loss.set_yscale("log")
-    accuracy.set_ylabel("accuracy")
+    logarithmic(loss)
+    accuracy.set_ylabel("accuracy, area")
     accuracy.set_ylim(0.4, 1.02)
     accuracy.axhline(0.5, color="0.6", linewidth=0.8, linestyle="--")
     rate.set_ylabel("learning rate")
-    rate.set_yscale("log")
-    rate.set_xlabel("iteration")
-    figure.suptitle(textwrap.fill(caption, 100), fontsize=10)
+    logarithmic(rate)
+    count_iterations(rate)
+    figure.suptitle(wrapped(caption), fontsize=10)
     return figure
 
 
@@ -64,7 +66,7 @@ def replicates_figure(curves: Mapping[str, tuple[History, bool]], caption: str) 
     accuracy.axhline(0.5, color="0.6", linewidth=0.8, linestyle="--")
     accuracy.legend(fontsize=8, ncols=2, loc="lower right")
     loss.set_ylabel("training loss [nats]")
-    loss.set_yscale("log")
-    loss.set_xlabel("iteration")
-    figure.suptitle(textwrap.fill(caption, 100), fontsize=10)
+    logarithmic(loss)
+    count_iterations(loss)
+    figure.suptitle(wrapped(caption), fontsize=10)
     return figure

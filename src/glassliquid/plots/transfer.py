@@ -11,6 +11,7 @@ from glassliquid.evaluation.scan import CoolingScan
 from glassliquid.evaluation.scores import GLASS
 from glassliquid.evaluation.transfer import BREAKDOWN_ACCURACY, LIQUID, Crossing, Interval
 from glassliquid.evaluation.transfer import Point as Scored
+from glassliquid.plots.axes import TEMPERATURE
 from glassliquid.plots.evaluation import GLASS_COLOUR, LIQUID_COLOUR
 from glassliquid.simulation.protocol import GLASS_TRANSITION_SNAPSHOT, INTERVALS, temperature
 
@@ -48,7 +49,7 @@ def transfer_figure(scan: CoolingScan, trained_liquid: int, trained_glass: int, 
         ":",
     )
     above.axhline(BREAKDOWN_ACCURACY, color="0.5", linewidth=0.8, linestyle="--")
-    above.set_ylabel("accuracy")
+    above.set_ylabel("accuracy, area")
     above.set_ylim(-0.03, 1.03)
     _curve(
         below,
@@ -68,6 +69,7 @@ def transfer_figure(scan: CoolingScan, trained_liquid: int, trained_glass: int, 
     _crossing(above, scan.breakdown, f"falls below {100 * BREAKDOWN_ACCURACY:.0f} %")
     _crossing(below, scan.half_glass, "passes one half")
     for axes in rows:
+        axes.fill_between([], [], [], color=ACCURACY_COLOUR, alpha=0.15, linewidth=0, label="95 % intervals")
         _marks(axes, trained_liquid, trained_glass, labelled=axes is above)
         axes.grid(alpha=0.3)
         axes.legend(fontsize=9, loc="center left")
@@ -139,4 +141,4 @@ def _temperature_axis(axes: Any) -> None:
     ticks = range(0, INTERVALS + 1, TICK_EVERY)
     upper = axes.secondary_xaxis("top")
     upper.set_xticks(ticks, [f"{temperature(index):.2f}" for index in ticks])
-    upper.set_xlabel("set temperature")
+    upper.set_xlabel(TEMPERATURE)

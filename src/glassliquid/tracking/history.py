@@ -1,8 +1,8 @@
 """What an experiment holds, read back for a report: its runs, their curves, and artifacts."""
 
 import concurrent.futures
-import math
 import os
+import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from glassliquid.errors import UserError, listed
+from glassliquid.tracking.bulk import histories
 from glassliquid.tracking.page import NOTE_TAG
 from glassliquid.tracking.run import TAG_STAGE
 from glassliquid.tracking.stored import PARENT_TAG, runs_where
 
 READERS = 4
 """Threads that ask the store at once: a server answers them side by side, a database file at least while others parse."""
+
+LARGEST = sys.float_info.max
 
 Curve = Sequence[tuple[int, float]]
 """Pairs of iteration and value, ascending."""
@@ -115,19 +118,17 @@ def read_runs(experiment: Experiment, since: datetime | None) -> list[PastRun]:
 
 def read_curves(runs: Sequence[PastRun], keys: Iterable[str]) -> dict[str, dict[str, Curve]]:
     """The points of some metrics of runs: run id to metric name to points; what a run does not have is left out."""
-    from mlflow import MlflowClient
-
-    client = MlflowClient()
-    wanted = [(run.run_id, key) for run in runs for key in keys if key in run.metrics]
-
-    def read(task: tuple[str, str]) -> Curve:
-        points = client.get_metric_history(*task)
-        return sorted((point.step, point.value) for point in points if math.isfinite(point.value))
-
     curves: dict[str, dict[str, Curve]] = {run.run_id: {} for run in runs}
+    asked = [(key, [run.run_id for run in runs if key in run.metrics]) for key in keys]
+    # A few requests for all where the store can; else one for each curve.
+    at_once = {key: histories(run_ids, key) for key, run_ids in asked}
+    single = [(run_id, key) for key, run_ids in asked if at_once[key] is None for run_id in run_ids]
+    for key, found in at_once.items():
+        for run_id, points in (found or {}).items():
+            curves[run_id][key] = _curve(points)
     with concurrent.futures.ThreadPoolExecutor(READERS) as threads:
-        for (run_id, key), points in zip(wanted, threads.map(read, wanted), strict=True):
-            curves[run_id][key] = points
+        for (run_id, key), curve in zip(single, threads.map(_history, single), strict=True):
+            curves[run_id][key] = curve
     return curves
 
 
@@ -152,6 +153,18 @@ def read_artifact(run_id: str, name: str) -> bytes | None:
             return Path(path).read_bytes()
         except Exception:  # as above: whatever the artifact store's trouble is
             return None
+
+
+def _history(task: tuple[str, str]) -> Curve:
+    """The curve of a run and a metric, by the client's interface."""
+    from mlflow import MlflowClient
+
+    return _curve((point.step, point.value) for point in MlflowClient().get_metric_history(*task))
+
+
+def _curve(points: Iterable[tuple[int, float]]) -> Curve:
+    """In order, without what cannot be drawn; MLflow keeps an infinite value as the largest number that there is."""
+    return sorted(point for point in points if abs(point[1]) < LARGEST)
 
 
 def _past(run: Any) -> PastRun:

@@ -190,11 +190,14 @@ def _first_layer(
     """The channels of the first convolution for each sample, and its filters."""
     maps = explanation.first_maps(found.model, test.images[chosen])
     for index, channels in zip(chosen, maps, strict=True):
-        title = f"First convolution of {found.label} on {_title(test, p_glass, index)}"
+        title = f"First convolution of {found.label} on {_title(test, p_glass, index)}. Light is high; each channel has its own scale"
         name = f"first_layer_{CLASSES[test.labels[index]]}_sim-{test.simulations[index]:05d}.png"
         target.figure(figures.maps_figure(test.images[index], channels, title), name)
     filters = explanation.first_filters(found.model)
-    title = f"Filters of the first convolution of {found.label}: {filters.shape[2]} x {filters.shape[3]} pixels"
+    title = (
+        f"Filters of the first convolution of {found.label}: {filters.shape[2]} x {filters.shape[3]} pixels. Red, green and blue\n"
+        "are the weights of these colours; grey is zero, lighter is positive; each filter has its own scale"
+    )
     target.figure(figures.filters_figure(filters, title), "filters.png")
 
 
