@@ -15,8 +15,9 @@ import numpy as np
 from glassliquid.errors import UserError, listed
 from glassliquid.files import check_name
 from glassliquid.simulation.ensemble import SPLIT_STREAM, Ensemble, Origin, Report, Simulation, complete_ensemble
-from glassliquid.simulation.frames import SAME_LENGTH, Frame, Place, format_of, read_frames
+from glassliquid.simulation.frames import SAME_LENGTH, Frame, Place
 from glassliquid.simulation.protocol import INTERVALS, Protocol
+from glassliquid.simulation.readers import format_of, read_frames
 from glassliquid.simulation.split import Split, draw_split
 from glassliquid.simulation.trajectory import Configuration, write_configurations
 from glassliquid.simulation.workers import WorkerPool
