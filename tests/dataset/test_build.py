@@ -14,7 +14,8 @@ from glassliquid.dataset.description import open_dataset
 from glassliquid.dataset.draw import DrawConfig, draw
 from glassliquid.errors import UserError
 from glassliquid.files import PARTIAL_SUFFIX
-from glassliquid.simulation.ensemble import make_ensemble, open_ensemble, plan_ensemble
+from glassliquid.simulation.ensemble import open_ensemble, plan_ensemble
+from glassliquid.simulation.making import make_ensemble
 from glassliquid.simulation.trajectory import read_configurations
 from tests.conftest import PROTOCOL, SIMULATIONS, contents, ignore_progress
 
