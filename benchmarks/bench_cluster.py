@@ -24,7 +24,7 @@ from benchmarks import SOURCE
 from benchmarks.report import print_surroundings, print_table, spread
 from glassliquid.simulation.cluster import open_pool
 from glassliquid.simulation.engine import Engine, engine_of_this_process
-from glassliquid.simulation.ensemble import make_ensemble
+from glassliquid.simulation.making import make_ensemble
 from glassliquid.simulation.protocol import PRESETS, Protocol
 from glassliquid.simulation.workers import WorkerPool, run_all
 

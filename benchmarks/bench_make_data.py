@@ -30,7 +30,8 @@ from glassliquid.dataset.build import make_dataset
 from glassliquid.dataset.description import Recipe
 from glassliquid.simulation import engine as engine_module
 from glassliquid.simulation.engine import Engine
-from glassliquid.simulation.ensemble import make_ensemble, plan_ensemble
+from glassliquid.simulation.ensemble import plan_ensemble
+from glassliquid.simulation.making import make_ensemble
 from glassliquid.simulation.protocol import PRESETS, Protocol
 from glassliquid.simulation.workers import LocalPool
 

@@ -14,7 +14,8 @@ import pytest
 from glassliquid.dataset.build import make_dataset
 from glassliquid.dataset.description import Dataset, Recipe
 from glassliquid.simulation.engine import Engine
-from glassliquid.simulation.ensemble import Ensemble, make_ensemble
+from glassliquid.simulation.ensemble import Ensemble
+from glassliquid.simulation.making import make_ensemble
 from glassliquid.simulation.protocol import PRESETS, Protocol
 from glassliquid.simulation.workers import LocalPool
 from tests.postgresql import server

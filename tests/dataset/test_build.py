@@ -14,7 +14,8 @@ from glassliquid.dataset.description import open_dataset
 from glassliquid.dataset.draw import DrawConfig, draw
 from glassliquid.errors import UserError
 from glassliquid.files import PARTIAL_SUFFIX
-from glassliquid.simulation.ensemble import make_ensemble, open_ensemble, plan_ensemble
+from glassliquid.simulation.ensemble import open_ensemble, plan_ensemble
+from glassliquid.simulation.making import make_ensemble
 from glassliquid.simulation.trajectory import read_configurations
 from tests.conftest import PROTOCOL, SIMULATIONS, contents, ignore_progress
 
@@ -226,7 +227,7 @@ def test_opening_gives_back_what_was_made(dataset):
 
 
 def test_tasks_do_not_carry_the_whole_ensemble_again_and_again(ensemble, recipe, tmp_path):
-    """A task for each ten simulations must not grow with the ensemble, or sending all of them grows with its square."""
+    """A task must not grow with the ensemble, or sending all of them grows with its square."""
     sizes = []
 
     class Weighing:
@@ -240,8 +241,8 @@ def test_tasks_do_not_carry_the_whole_ensemble_again_and_again(ensemble, recipe,
             sizes.append(len(pickle.dumps(task)))
             raise Interrupted("weighed")
 
-    for count in (20, 2_000):
+    for count in (2_000, 20_000):
         planned = plan_ensemble(tmp_path / "planned", "demo", PROTOCOL, count, 1)
         with pytest.raises(Interrupted, match="weighed"):
             make(tmp_path / f"weighed{count}", planned, recipe, Weighing())
-    assert sizes[1] < 2 * sizes[0]
+    assert sizes[1] < 1.1 * sizes[0]  # digits of larger numbers

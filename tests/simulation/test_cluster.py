@@ -12,8 +12,8 @@ from glassliquid.errors import UserError
 from glassliquid.files import PARTIAL_SUFFIX
 from glassliquid.simulation import cluster
 from glassliquid.simulation.cluster import open_pool
-from glassliquid.simulation.ensemble import make_ensemble
 from glassliquid.simulation.job_queue import read_configuration
+from glassliquid.simulation.making import make_ensemble
 from glassliquid.simulation.worker_check import Requirements, own_versions, run_checked
 from glassliquid.simulation.workers import run_all
 from tests.conftest import PROTOCOL, ROOT, SEED, SIMULATIONS, contents, ignore_progress

@@ -8,8 +8,9 @@ import pytest
 
 from glassliquid.errors import UserError
 from glassliquid.files import PARTIAL_SUFFIX
-from glassliquid.simulation.ensemble import make_ensemble, open_ensemble
+from glassliquid.simulation.ensemble import open_ensemble
 from glassliquid.simulation.inherent import make_inherent
+from glassliquid.simulation.making import make_ensemble
 from tests.conftest import PROTOCOL, SEED, SIMULATIONS, contents, ignore_progress
 from tests.simulation.test_workers import DyingPool, wait_until
 

@@ -12,8 +12,8 @@ import pytest
 from glassliquid.errors import UserError
 from glassliquid.simulation import importing
 from glassliquid.simulation.ensemble import open_ensemble, plan_ensemble
-from glassliquid.simulation.frames import read_frames
 from glassliquid.simulation.importing import ImportPlan, find_trajectories, import_ensemble, plan_import
+from glassliquid.simulation.readers import read_frames
 from glassliquid.simulation.trajectory import read_configurations
 from tests.conftest import PROTOCOL, contents, ignore_progress
 from tests.simulation.foreign import System, dump_lines, write_dump, write_gsd, write_lines, write_xyz, xyz_lines

@@ -1,6 +1,7 @@
 """Draw the images of an ensemble's snapshots into a dataset folder."""
 
 import hashlib
+import math
 import shutil
 import uuid
 from collections.abc import Callable
@@ -34,7 +35,9 @@ from glassliquid.simulation.split import Split
 from glassliquid.simulation.trajectory import read_configurations
 from glassliquid.simulation.workers import WorkerPool, run_all
 
-SIMULATIONS_PER_TASK = 10
+TASKS_PER_WORKER = 16
+"""Tasks are so large that each worker gets about this many: in the end none waits long for another's last one."""
+MOST_SIMULATIONS_PER_TASK = 40
 
 Row = tuple[Record, str]
 """A row of the table, and the SHA-256 of the image's pixels."""
@@ -130,7 +133,7 @@ def publish_dataset(folder: Path, recipe: Recipe, fill: Callable[[Path], tuple[l
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
-    return open_dataset(folder)
+    return Dataset(folder, recipe, digest, tuple(records))
 
 
 def draw_simulations(task: DrawTask) -> list[Row]:
@@ -172,9 +175,10 @@ def pixel_digest(pixels: np.ndarray) -> str:
 
 def _draw_all(partial: Path, ensemble: Ensemble, recipe: Recipe, pool: WorkerPool, report: Report) -> list[Row]:
     members = ensemble.simulations
+    each = min(MOST_SIMULATIONS_PER_TASK, math.ceil(len(members) / (TASKS_PER_WORKER * pool.size)))
     tasks = [
-        DrawTask(replace(ensemble, simulations=members[start : start + SIMULATIONS_PER_TASK]), recipe, partial)
-        for start in range(0, len(members), SIMULATIONS_PER_TASK)
+        DrawTask(replace(ensemble, simulations=members[start : start + each]), recipe, partial)
+        for start in range(0, len(members), each)
     ]
     drawn: list[Row] = []
     for done, (_, rows) in enumerate(run_all(pool, draw_simulations, tasks), start=1):

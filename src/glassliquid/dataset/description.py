@@ -7,6 +7,7 @@ Face's imagefolder read.
 
 import csv
 import hashlib
+import operator
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
@@ -157,9 +158,10 @@ def description(recipe: Recipe, records: list[Record], digest: str) -> dict[str,
 def write_table(path: Path, records: Iterable[Record]) -> None:
     """Write `metadata.csv`."""
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(Record)])
-        writer.writeheader()
-        writer.writerows({key: str(value) for key, value in asdict(record).items()} for record in records)
+        writer = csv.writer(file)
+        writer.writerow(names := [field.name for field in fields(Record)])
+        # asdict would take a third of the time of everything that is not drawing.
+        writer.writerows(map(operator.attrgetter(*names), records))
 
 
 def _recipe(folder: Path, value: dict[str, Any]) -> Recipe:

@@ -51,6 +51,28 @@ def load_split(dataset: Dataset, split: Split) -> LabelledImages:
     )
 
 
+def read_image(dataset: Dataset, record: Record) -> NDArray[np.uint8]:
+    """Decode one image, shape (size, size, 3).
+
+    Raises:
+        UserError: it is missing or damaged, has another size or mode, or is a link out of the dataset.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    path = dataset.folder / record.file_name
+    size = dataset.recipe.image_size
+    if not path.resolve().is_relative_to(dataset.folder.resolve()):
+        raise _unusable(dataset, record, "it is a link out of the dataset")
+    try:
+        with Image.open(path, formats=["PNG"]) as image:
+            # Checked before decoding: a file can claim any size.
+            if image.size != (size, size) or image.mode != "RGB":
+                raise _unusable(dataset, record, f"it is {image.size} {image.mode}, not ({size}, {size}) RGB")
+            return np.asarray(image)
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise _unusable(dataset, record, str(error)) from error
+
+
 def _decoded(dataset: Dataset) -> NDArray[np.uint8]:
     cache = dataset.folder / f".decoded-{dataset.digest}.npy"
     note = cache.with_suffix(".json")
@@ -100,7 +122,7 @@ def _decode(dataset: Dataset, cache: Path) -> None:
 
         def decode(place: int) -> tuple[str, str]:
             record = dataset.records[place]
-            pixels[place] = _read_image(dataset, record)
+            pixels[place] = read_image(dataset, record)
             return record.file_name, pixel_digest(pixels[place])
 
         # Pillow decodes without holding the interpreter's lock, so threads are enough.
@@ -112,23 +134,6 @@ def _decode(dataset: Dataset, cache: Path) -> None:
                 f"The images of {dataset.folder} are not those that it was made with (digest {digest}, {dataset.digest} in "
                 "dataset.json): remove the folder and make the dataset anew."
             )
-
-
-def _read_image(dataset: Dataset, record: Record) -> NDArray[np.uint8]:
-    from PIL import Image, UnidentifiedImageError
-
-    path = dataset.folder / record.file_name
-    size = dataset.recipe.image_size
-    if not path.resolve().is_relative_to(dataset.folder.resolve()):
-        raise _unusable(dataset, record, "it is a link out of the dataset")
-    try:
-        with Image.open(path, formats=["PNG"]) as image:
-            # Checked before decoding: a file can claim any size.
-            if image.size != (size, size) or image.mode != "RGB":
-                raise _unusable(dataset, record, f"it is {image.size} {image.mode}, not ({size}, {size}) RGB")
-            return np.asarray(image)
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise _unusable(dataset, record, str(error)) from error
 
 
 def _unusable(dataset: Dataset, record: Record, reason: str) -> UserError:

@@ -1,11 +1,7 @@
 """What two descriptions of an ensemble differ in, in words."""
 
-from typing import TYPE_CHECKING
-
 from glassliquid.errors import listed
-
-if TYPE_CHECKING:
-    from glassliquid.simulation.ensemble import Ensemble, Origin
+from glassliquid.simulation.ensemble import Ensemble, Origin
 
 MOST_DIFFERENCES = 5
 """So many are named."""
@@ -13,7 +9,7 @@ MOST_DIFFERENCES = 5
 LONG_LIST = 100
 
 
-def ensemble_differences(present: "Ensemble", wanted: "Ensemble") -> list[str]:
+def ensemble_differences(present: Ensemble, wanted: Ensemble) -> list[str]:
     """The first few differences between the ensemble that is there and the one that is wanted; empty if they are the same."""
     values = wanted.protocol.to_json()
     both = zip(present.simulations, wanted.simulations, strict=False)
@@ -37,7 +33,7 @@ def _brief(value: object) -> str:
     return listed(value) if len(value) < LONG_LIST else listed([*value[:3], "...", value[-1]])
 
 
-def _described(origin: "Origin | None") -> str:
+def _described(origin: Origin | None) -> str:
     if origin is None:
         return "nothing (it is simulated)"
     return (

@@ -15,13 +15,13 @@ from glassliquid.simulation.frames import (
     SAME_LENGTH,
     Frame,
     Place,
-    Text,
     Wanted,
     arrange,
     check_flat,
     check_next,
     square_side,
 )
+from glassliquid.simulation.text import Text
 from glassliquid.simulation.trajectory import Configuration
 
 COORDINATES = (("x", "y", "z"), ("xu", "yu", "zu"), ("xs", "ys", "zs"), ("xsu", "ysu", "zsu"))
@@ -40,7 +40,7 @@ class _Header:
 
 
 def read(place: Place, wanted: Wanted) -> Iterator[Frame]:
-    """The wanted frames of a dump; see `frames.read_frames`."""
+    """The wanted frames of a dump; see `readers.read_frames`."""
     with Text(place) as text:
         last_step: int | None = None
         particles: int | None = None
@@ -137,15 +137,15 @@ def _read_particles(text: Text, header: _Header, length: float) -> Frame:
     table = text.table(header.particles, [columns.index(name) for name in wanted])
     # Complaints about particles name the frame; which of its lines is not known.
     after, place.line = place.line, line
-    x, y = (table[:, wanted.index(name)] for name in names[:2])
+    x, y = (table[wanted.index(name)] for name in names[:2])
     centre = np.full(2, 0.5) if names[0] in SCALED else header.bounds[:2].mean(axis=1)
     positions = np.column_stack([x - centre[0], y - centre[1]])
     if names[0] in SCALED:
         positions *= length
     if names[2] in wanted:
         height = header.bounds[2, 1] - header.bounds[2, 0] if names[0] in SCALED else 1.0
-        check_flat(place, table[:, wanted.index(names[2])] * height, length)
-    ids = table[:, wanted.index("id")] if "id" in wanted else None
-    frame = arrange(place, header.step, table[:, 0], ids, positions, length)
+        check_flat(place, table[wanted.index(names[2])] * height, length)
+    ids = table[wanted.index("id")] if "id" in wanted else None
+    frame = arrange(place, header.step, table[0], ids, positions, length)
     place.line = after
     return frame

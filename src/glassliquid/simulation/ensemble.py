@@ -1,15 +1,13 @@
 """Ensembles: all simulations of one protocol, in one folder.
 
-`ensemble.json` is written first and never changed; it holds the protocol, the seed and the split of every simulation,
-and the versions. The trajectory files `sim-00001.gsd` and so on then appear one by one, each whole; what is missing
-after an interruption is simulated by the next command.
+`ensemble.json` holds the protocol, the seed and the split of every simulation, and the versions; beside it lie the
+trajectory files `sim-00001.gsd` and so on, which `making` makes.
 """
 
 import hashlib
-import importlib.metadata
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +15,10 @@ from typing import Any
 import numpy as np
 
 from glassliquid.errors import UserError, listed
-from glassliquid.files import check_name, locked, read_json, remove_partials, write_json
+from glassliquid.files import check_name, read_json
 from glassliquid.simulation import trajectory
-from glassliquid.simulation.differences import ensemble_differences
-from glassliquid.simulation.engine import engine_of_this_process
 from glassliquid.simulation.protocol import Protocol, check_snapshot
 from glassliquid.simulation.split import Split, draw_split
-from glassliquid.simulation.workers import Task, WorkerPool, run_all
 
 FOLDER = "ensembles"
 DESCRIPTION = "ensemble.json"
@@ -33,9 +28,6 @@ SIMULATED, IMPORTED = "simulate", "trajectories"
 """What `make_data` calls the two sources of ensembles."""
 SPLIT_STREAM = 1
 """Branch of the ensemble's seed from which the split is drawn; branch 0 gives the simulations' seeds."""
-
-Report = Callable[[int, int], None]
-"""Told how many tasks are done, and of how many."""
 
 
 @dataclass(frozen=True)
@@ -131,69 +123,6 @@ class Ensemble:
         return [simulation for simulation in self.simulations if simulation.file_name not in present]
 
 
-def make_ensemble(
-    folder: Path, preset: str, protocol: Protocol, simulations: int, seed: int, pool: WorkerPool, report: Report
-) -> Ensemble:
-    """Create the ensemble, or continue with what is missing of it.
-
-    Args:
-        folder: where it is or will be; its name is the ensemble's.
-        preset: name of the preset that the protocol was derived from, for the record.
-        protocol: how each simulation is run.
-        simulations: how many.
-        seed: source of all randomness, zero or more.
-        pool: where the simulations run.
-        report: told of the progress.
-
-    Returns:
-        The complete ensemble.
-
-    Raises:
-        UserError: the folder holds something else, or an ensemble that was made differently.
-    """
-    wanted = plan_ensemble(folder, preset, protocol, simulations, seed)
-    tasks = ((protocol, simulation, wanted.path(simulation)) for simulation in wanted.simulations)
-    return complete_ensemble(wanted, _simulate_one, tasks, pool, report)
-
-
-def complete_ensemble(
-    wanted: Ensemble, make_one: Callable[[Task], None], tasks: Iterable[Task], pool: WorkerPool, report: Report
-) -> Ensemble:
-    """Create the ensemble's description if there is none yet, and make the simulations whose files are missing.
-
-    Args:
-        wanted: what the ensemble is to be.
-        make_one: writes the file of one simulation.
-        tasks: what `make_one` needs, for each simulation in order.
-        pool: where it runs.
-        report: told of the progress.
-
-    Raises:
-        UserError: the folder holds something else, or an ensemble that was made differently.
-    """
-    folder = wanted.folder
-    with locked(folder, "making the ensemble"):
-        if (folder / DESCRIPTION).exists():
-            ensemble = open_ensemble(folder)
-            _check_same(ensemble, wanted)
-        else:
-            _check_empty(folder)
-            ensemble = wanted
-            write_json(folder / DESCRIPTION, _to_json(ensemble))
-        remove_partials(folder)
-        missing = {simulation.number for simulation in ensemble.missing()}
-        total = len(ensemble.simulations)
-        done = total - len(missing)
-        report(done, total)
-        lacking = (task for number, task in enumerate(tasks, start=1) if number in missing)
-        for _ in run_all(pool, make_one, lacking):
-            done += 1
-            report(done, total)
-        # Of workers that were killed while they wrote.
-        remove_partials(folder)
-    return ensemble
-
-
 def plan_ensemble(folder: Path, preset: str, protocol: Protocol, simulations: int, seed: int) -> Ensemble:
     """The ensemble that this protocol and seed define; nothing is written."""
     check_name("ensemble", folder.name)
@@ -254,45 +183,3 @@ def cooling_curves(ensemble: Ensemble, most: int) -> Iterator[trajectory.Cooling
     """The thermodynamics over the cooling of the first `most` simulations."""
     for simulation in ensemble.simulations[:most]:
         yield trajectory.read_cooling_curve(ensemble.path(simulation))
-
-
-def _simulate_one(task: tuple[Protocol, Simulation, Path]) -> None:
-    protocol, simulation, path = task
-    trajectory.write_cooling(path, protocol, engine_of_this_process().cool(protocol, simulation.seed))
-
-
-def _check_same(present: Ensemble, wanted: Ensemble) -> None:
-    if differences := ensemble_differences(present, wanted):
-        raise UserError(
-            f"The ensemble {present.name!r} was made differently ({'; '.join(differences)}): pass its values "
-            f"(its preset is {present.preset!r}), or another name with -P ensemble=NAME."
-        )
-
-
-def _check_empty(folder: Path) -> None:
-    foreign = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
-    if foreign:
-        raise UserError(
-            f"{folder} holds files but no {DESCRIPTION} (found {listed(foreign[:3])}), so it is not an ensemble: move them "
-            "away or pass another name with -P ensemble=NAME."
-        )
-
-
-def _to_json(ensemble: Ensemble) -> dict[str, Any]:
-    versions = {"gsd": importlib.metadata.version("gsd"), "numpy": np.__version__}
-    if ensemble.origin is None:
-        versions = {"lammps": engine_of_this_process().version} | versions
-    return {
-        "format": FORMAT,
-        "name": ensemble.name,
-        "preset": ensemble.preset,
-        "seed": ensemble.seed,
-        "protocol": ensemble.protocol.to_json(),
-        "versions": versions,
-        **({} if ensemble.origin is None else {"origin": asdict(ensemble.origin)}),
-        "simulations": [
-            {"number": member.number, "seed": member.seed, "split": member.split.value}
-            | ({"file": member.file} if member.file else {})
-            for member in ensemble.simulations
-        ],
-    }

@@ -1,19 +1,13 @@
-"""Frames of other people's trajectories, one at a time: LAMMPS text dumps, XYZ files and GSD files.
+"""A frame of somebody's trajectory: what the readers of all formats make of what they find, and what they refuse.
 
 Whatever the format, a frame comes out as a time step and a configuration in our own convention: species A first, then B,
-each in the order of the particles' ids; positions from the middle of the box. A file is read from its beginning to its end
-and never held as a whole.
+each in the order of the particles' ids; positions from the middle of the box.
 """
 
-import gzip
-import io
-import itertools
-import re
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +16,6 @@ from glassliquid.errors import UserError, listed
 
 MOST_PARTICLES = 10_000_000
 """A header that says more is taken for damage."""
-
-LONGEST_LINE = 10_000
-"""Characters of a header's line; a longer one is taken for damage, before it fills the memory."""
 
 FLAT = 1e-3
 """A system is two-dimensional if its z coordinates spread over less than this fraction of the box's side."""
@@ -68,96 +59,6 @@ class Place:
             f"{self.path}{f' ({listed(where)})' if where else ''} {what}: repair the file or take its simulation out of the "
             "folder, then run the same command again."
         ) from error
-
-
-class Text:
-    """A text file, compressed or not, read line by line; knows where it is."""
-
-    def __init__(self, place: Place) -> None:
-        """Open the file that `place` names.
-
-        Raises:
-            UserError: it does not end with the end of a line, so that its last number may be half a number.
-        """
-        self.place, path = place, place.path
-        self.file: IO[bytes]
-        if path.suffix == ".gz":
-            # Buffered, lines come out twice as fast.
-            self.file = io.BufferedReader(gzip.GzipFile(path))
-        else:
-            self.file = path.open("rb")
-            if self.file.seek(0, io.SEEK_END):
-                self.file.seek(-1, io.SEEK_END)
-                if self.file.read(1) != b"\n":
-                    self.file.close()
-                    self.place.refuse("ends in the middle of a line")
-            self.file.seek(0)
-
-    def line(self) -> str | None:
-        """The next line without its end; None after the last."""
-        found = self.file.readline(LONGEST_LINE)
-        if not found:
-            return None
-        self.place.line += 1
-        if not found.endswith(b"\n"):
-            self.place.refuse("ends in the middle of a line or has a line of more than 10,000 characters")
-        return found.decode("ascii", "replace").strip()
-
-    def number(self, what: str) -> int:
-        """The next line, which has to be a whole number."""
-        text = self.line()
-        if text is None or not text.removeprefix("-").isdecimal():
-            self.place.refuse(f"has {text!r} where {what} should be")
-        return int(text)
-
-    def skip(self, lines: int) -> None:
-        """Skip lines that nobody needs."""
-        skipped = 0
-        for _ in zip(range(lines), self.file, strict=False):
-            skipped += 1
-        self.place.line += skipped
-        if skipped < lines:
-            self.place.refuse(f"ends after {skipped} of the frame's {lines} lines")
-
-    def table(self, rows: int, columns: list[int], dtype: Any = np.float64) -> NDArray[Any]:
-        """The next `rows` lines as numbers, chosen columns.
-
-        numpy's own reader: see docs/IMPORT.md for what others take, and what they do not tell.
-        """
-        lines = itertools.islice(self.file, rows)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # that there are no lines at all: counted below
-                found: NDArray[Any] = np.loadtxt(
-                    lines, dtype, comments=None, usecols=columns, ndmin=2 if dtype is np.float64 else 1
-                )
-        except ValueError as error:
-            self.place.line += _row_of(error)
-            self.place.refuse(f"cannot be read ({_without_row(error)})", error)
-        self.place.line += len(found)
-        if len(found) < rows:
-            self.place.refuse(f"ends after {len(found)} of the frame's {rows} lines")
-        return found
-
-    def __enter__(self) -> "Text":
-        """Return the file."""
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        """Close it."""
-        self.file.close()
-
-
-def _row_of(error: ValueError) -> int:
-    """The row, counted from 1, that numpy's reader complains of; it counts some from 0."""
-    found = re.search(r"at row (\d+)", str(error))
-    return int(found[1]) + ("convert" in str(error)) if found else 1
-
-
-def _without_row(error: ValueError) -> str:
-    return re.sub(
-        r"^invalid column index \d+ at row \d+ with", "there are only", re.sub(r" at row \d+, ", " in ", str(error))
-    ).rstrip(".")
 
 
 def arrange(
@@ -243,33 +144,3 @@ def check_flat(place: Place, z: NDArray[np.floating], length: float) -> None:
     """Refuse a three-dimensional system, whose projection would be neither liquid nor glass."""
     if np.ptp(z) > FLAT * length:
         place.refuse(f"is three-dimensional: z runs from {z.min():g} to {z.max():g}")
-
-
-def read_frames(path: Path, wanted: Wanted) -> Iterator[Frame]:
-    """The wanted frames of a file, in its order; the format follows from its name.
-
-    Raises:
-        UserError: the file is damaged or holds another kind of system; the message names frame and line.
-    """
-    from glassliquid.simulation import dump, gsd_frames, xyz
-
-    readers = {".xyz": xyz.read, ".gsd": gsd_frames.read}
-    read = readers.get(format_of(path) or "", dump.read)
-    place = Place(path)
-    try:
-        yield from read(place, wanted)
-    except (OSError, EOFError, gzip.zlib.error) as error:  # type: ignore[attr-defined]
-        if isinstance(error, FileNotFoundError):
-            place.refuse("is missing", error)
-        place.refuse(f"cannot be read ({error})", error)
-
-
-def format_of(path: Path) -> str | None:
-    """`.gsd`, `.atom` (for all LAMMPS dumps) or `.xyz`; None if it is no trajectory."""
-    name = path.name.lower()
-    plain = name.removesuffix(".gz")
-    if name.endswith(".gsd"):
-        return ".gsd"
-    if plain.endswith((".atom", ".dump", ".lammpstrj")):
-        return ".atom"
-    return ".xyz" if plain.endswith(".xyz") else None

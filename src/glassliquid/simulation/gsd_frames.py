@@ -6,7 +6,7 @@ from glassliquid.simulation.frames import Frame, Place, Wanted, arrange, check_f
 
 
 def read(place: Place, wanted: Wanted) -> Iterator[Frame]:
-    """The wanted frames of a GSD file; see `frames.read_frames`."""
+    """The wanted frames of a GSD file; see `readers.read_frames`."""
     import gsd.hoomd
     import numpy as np
 

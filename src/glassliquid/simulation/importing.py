@@ -14,12 +14,14 @@ import numpy as np
 
 from glassliquid.errors import UserError, listed
 from glassliquid.files import check_name
-from glassliquid.simulation.ensemble import SPLIT_STREAM, Ensemble, Origin, Report, Simulation, complete_ensemble
-from glassliquid.simulation.frames import SAME_LENGTH, Frame, Place, format_of, read_frames
+from glassliquid.simulation.ensemble import SPLIT_STREAM, Ensemble, Origin, Simulation
+from glassliquid.simulation.frames import SAME_LENGTH, Frame, Place
+from glassliquid.simulation.making import complete_ensemble
 from glassliquid.simulation.protocol import INTERVALS, Protocol
+from glassliquid.simulation.readers import format_of, read_frames
 from glassliquid.simulation.split import Split, draw_split
 from glassliquid.simulation.trajectory import Configuration, write_configurations
-from glassliquid.simulation.workers import WorkerPool
+from glassliquid.simulation.workers import Report, WorkerPool
 
 PRESET = "imported"
 """Stands in `ensemble.json` where simulated ensembles have the name of their preset."""

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from glassliquid.files import locked, remove_partials
 from glassliquid.simulation import trajectory
 from glassliquid.simulation.engine import engine_of_this_process
-from glassliquid.simulation.ensemble import INHERENT_FOLDER, Ensemble, Report, Simulation
-from glassliquid.simulation.workers import WorkerPool, run_all
+from glassliquid.simulation.ensemble import INHERENT_FOLDER, Ensemble, Simulation
+from glassliquid.simulation.workers import Report, WorkerPool, run_all
 
 
 def make_inherent(ensemble: Ensemble, snapshots: list[int], pool: WorkerPool, report: Report) -> None:

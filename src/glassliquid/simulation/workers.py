@@ -18,6 +18,9 @@ from glassliquid.errors import UserError, check_positive
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
+Report = Callable[[int, int], None]
+"""Told how many tasks are done, and of how many."""
+
 ATTEMPTS = 3
 """A task whose worker process died is tried this many times in all."""
 

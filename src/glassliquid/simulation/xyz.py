@@ -10,16 +10,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from glassliquid.simulation.frames import Frame, Place, Text, Wanted, arrange, check_flat, check_next, square_side
+from glassliquid.simulation.frames import Frame, Place, Wanted, arrange, check_flat, check_next, square_side
 from glassliquid.simulation.potential import box_length
+from glassliquid.simulation.text import Text
 
 _STEP = re.compile(r"\btimestep[:=]?\s*(\d+)", re.IGNORECASE)
 _LATTICE = re.compile(r'\blattice\s*=\s*"([^"]*)"', re.IGNORECASE)
-_WORDS = [("name", "S16"), ("x", np.float64), ("y", np.float64), ("z", np.float64)]
 
 
 def read(place: Place, wanted: Wanted) -> Iterator[Frame]:
-    """The wanted frames of an XYZ file; see `frames.read_frames`."""
+    """The wanted frames of an XYZ file; see `readers.read_frames`."""
     with Text(place) as text:
         last: int | None = None
         particles: int | None = None
@@ -42,12 +42,12 @@ def read(place: Place, wanted: Wanted) -> Iterator[Frame]:
 
 def _read_particles(text: Text, step: int, particles: int, comment: str) -> Frame:
     place = text.place
-    table = text.table(particles, [0, 1, 2, 3], _WORDS)
-    positions = np.column_stack([table["x"], table["y"]])
+    names, x, y, z = text.table(particles, [0, 1, 2, 3], named=True)
+    positions = np.column_stack([x, y])
     lattice = _LATTICE.search(comment)
     length = _lattice_side(place, lattice[1]) if lattice else _side_by_density(place, positions)
-    check_flat(place, table["z"], length)
-    return arrange(place, step, table["name"], None, positions, length)
+    check_flat(place, z, length)
+    return arrange(place, step, names, None, positions, length)
 
 
 def _lattice_side(place: Place, text: str) -> float:

@@ -1,20 +1,16 @@
 """make_data's other sources: somebody's trajectories, and somebody's images."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from glassliquid.dataset.description import Dataset, Recipe
 from glassliquid.dataset.images import find_images, import_images, listing_digest
 from glassliquid.errors import UserError, listed
 from glassliquid.simulation.ensemble import IMPORTED, SIMULATED, Ensemble, open_ensemble
 from glassliquid.simulation.importing import ImportPlan, import_ensemble, plan_import
-from glassliquid.simulation.protocol import check_snapshot
 from glassliquid.simulation.workers import WorkerPool
 from glassliquid.workflows.layout import Layout
 from glassliquid.workflows.progress_bar import progress_bar
-
-if TYPE_CHECKING:
-    from glassliquid.workflows.make_data import MakeDataConfig
 
 IMAGES = "images"
 SOURCES = (SIMULATED, IMPORTED, IMAGES)
@@ -27,68 +23,61 @@ _UNUSED = {
 """Parameters that have no meaning with a source: the files themselves tell, or there is nothing to tell."""
 
 
-def check_parameters(config: "MakeDataConfig") -> None:
+def check_parameters(source: str, given: Mapping[str, object]) -> None:
     """Raise UserError if a parameter is given that the source has no use for, or its input is missing."""
-    for name in _UNUSED[config.source]:
-        value = getattr(config, name)
+    for name in _UNUSED[source]:
+        value = given[name]
         if value not in (None, False, 0):
-            told = "the files tell it" if config.source == IMPORTED else f"source={config.source} has no use for it"
+            told = "the files tell it" if source == IMPORTED else f"source={source} has no use for it"
             raise UserError(f"{name} is {value}, but {told}: leave {name} out.")
-    if config.source == IMAGES:
-        for what, snapshot in (("liquid", config.liquid), ("glass", config.glass)):
-            check_snapshot(what, snapshot)
-    if config.source == IMAGES and config.input is None:
+    if source == IMAGES and given["input"] is None:
         raise UserError("source is images, and input is none: pass the folder of the images as input.")
 
 
-def plan_trajectories(config: "MakeDataConfig") -> Ensemble:
-    """The ensemble that the folder of trajectories gives; without `input`, one that was imported before."""
-    if config.input is None:
-        if config.ensemble is None:
-            raise UserError(
-                "source is trajectories, and input is none: pass the folder of the trajectories as input, or the name of an "
-                "ensemble that was imported before as ensemble."
-            )
-        return _imported_before(Layout(config.folder).ensemble(config.ensemble))
-    plan = ImportPlan(
-        input=config.input.absolute(),
-        seed=config.seed,
-        cooling_steps=config.cooling_steps,
-        snapshots=config.snapshots,
-        first_step=config.first_step,
-    )
-    return plan_import(Layout(config.folder).ensemble(config.ensemble or plan.input.name), plan)
+def plan_trajectories(layout: Layout, ensemble: str | None, plan: ImportPlan | None) -> Ensemble:
+    """The ensemble that a folder of trajectories gives; without a plan, one that was imported before.
+
+    Args:
+        layout: where ensembles are.
+        ensemble: its name; None is that of the folder of trajectories.
+        plan: what is imported.
+
+    Raises:
+        UserError: the files are no ensemble's, or nothing tells which ensemble is meant.
+    """
+    if plan is not None:
+        return plan_import(layout.ensemble(ensemble or plan.input.name), plan)
+    if ensemble is None:
+        raise UserError(
+            "source is trajectories, and input is none: pass the folder of the trajectories as input, or the name of an "
+            "ensemble that was imported before as ensemble."
+        )
+    return _imported_before(layout.ensemble(ensemble))
 
 
-def take_trajectories(config: "MakeDataConfig", planned: Ensemble, pool: WorkerPool) -> Ensemble:
-    """Import what is missing of the ensemble."""
-    if config.input is None:
+def take_trajectories(planned: Ensemble, source: Path | None, pool: WorkerPool) -> Ensemble:
+    """Import what is missing of the ensemble; without a source, nothing is."""
+    if source is None:
         return planned
     with progress_bar(f"importing {planned.name}", "simulations") as report:
-        return import_ensemble(planned, config.input.absolute(), pool, report)
+        return import_ensemble(planned, source, pool, report)
 
 
-def images_origin(config: "MakeDataConfig") -> tuple[str, str]:
+def images_origin(source: Path, ensemble: str | None, seed: int) -> tuple[str, str]:
     """The name that stands for the images' ensemble, and the fingerprint of the folder's content."""
-    source = _images(config)
     images, _ = find_images(source)
-    return config.ensemble or source.name, listing_digest(images, source, config.seed)
+    return ensemble or source.name, listing_digest(images, source, seed)
 
 
-def take_images(config: "MakeDataConfig", folder: Path, recipe: Recipe, pool: WorkerPool) -> tuple[Dataset, int]:
+def take_images(
+    folder: Path, source: Path, recipe: Recipe, seed: int, skip_unreadable: bool, pool: WorkerPool
+) -> tuple[Dataset, int]:
     """Make the dataset of the images; print what could not be read, and return how many that are."""
-    with progress_bar(f"converting {config.name}", "batches of images") as report:
-        dataset, left_out = import_images(
-            folder, _images(config), recipe, config.seed, config.skip_unreadable, pool, report
-        )
+    with progress_bar(f"converting {folder.name}", "batches of images") as report:
+        dataset, left_out = import_images(folder, source, recipe, seed, skip_unreadable, pool, report)
     for each in left_out:
         print(f"Left out: {each.file} {each.reason}.")
     return dataset, len(left_out)
-
-
-def _images(config: "MakeDataConfig") -> Path:
-    assert config.input is not None  # check_parameters saw to it
-    return config.input.absolute()
 
 
 def _imported_before(folder: Path) -> Ensemble:

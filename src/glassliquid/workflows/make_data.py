@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 from glassliquid.dataset.build import check_recipe, make_dataset
 from glassliquid.dataset.description import Dataset, Label, Recipe
 from glassliquid.dataset.draw import DrawConfig
-from glassliquid.dataset.load import load_split
+from glassliquid.dataset.load import read_image
 from glassliquid.errors import UserError, check_choice
 from glassliquid.files import tidy
 from glassliquid.simulation.cluster import check_scheduler, open_pool
-from glassliquid.simulation.ensemble import IMPORTED, Ensemble, cooling_curves, make_ensemble, plan_ensemble
+from glassliquid.simulation.ensemble import IMPORTED, Ensemble, cooling_curves, plan_ensemble
+from glassliquid.simulation.importing import ImportPlan
 from glassliquid.simulation.inherent import inherent_energies
-from glassliquid.simulation.protocol import Protocol, preset_named, temperature
+from glassliquid.simulation.making import make_ensemble
+from glassliquid.simulation.protocol import Protocol, check_snapshot, preset_named, temperature
 from glassliquid.simulation.split import Split
 from glassliquid.simulation.workers import WorkerPool, worker_count
 from glassliquid.workflows.import_data import (
@@ -90,9 +92,12 @@ class MakeDataConfig:
         if self.scheduler is not None:
             check_scheduler(self.scheduler, self.workers)
         Layout(self.data_dir).dataset(self.name)
-        check_parameters(self)
+        check_parameters(self.source, vars(self))
         if self.source != IMAGES:
             check_recipe(self.planned_ensemble, self.liquid, self.glass)
+        else:
+            check_snapshot("liquid", self.liquid)
+            check_snapshot("glass", self.glass)
 
     @property
     def protocol(self) -> Protocol:
@@ -104,7 +109,16 @@ class MakeDataConfig:
     def planned_ensemble(self) -> Ensemble:
         """The ensemble that is asked for; nothing is written."""
         if self.source == IMPORTED:
-            return plan_trajectories(self)
+            plan = None
+            if self.source_folder is not None:
+                plan = ImportPlan(
+                    input=self.source_folder,
+                    seed=self.seed,
+                    cooling_steps=self.cooling_steps,
+                    snapshots=self.snapshots,
+                    first_step=self.first_step,
+                )
+            return plan_trajectories(Layout(self.folder), self.ensemble, plan)
         preset = preset_named(self.preset)
         count = preset.simulations if self.simulations is None else self.simulations
         folder = Layout(self.folder).ensemble(self.ensemble or self.preset)
@@ -115,10 +129,15 @@ class MakeDataConfig:
         """Where everything lies; the absolute path for workers on other machines, which start in other folders."""
         return self.data_dir if self.scheduler is None else self.data_dir.absolute()
 
+    @property
+    def source_folder(self) -> Path | None:
+        """Folder of the trajectories or images; the absolute path, also for workers of this machine."""
+        return None if self.input is None else self.input.absolute()
+
     def recipe(self) -> Recipe:
         """What the dataset's images show."""
-        if self.source == IMAGES:
-            ensemble, digest = images_origin(self)
+        if self.source == IMAGES and self.source_folder is not None:
+            ensemble, digest = images_origin(self.source_folder, self.ensemble, self.seed)
         else:
             ensemble, digest = self.planned_ensemble.name, self.planned_ensemble.digest
         return Recipe(
@@ -157,8 +176,10 @@ def make_data(config: MakeDataConfig) -> MadeData:
     folder = Layout(config.folder).dataset(config.name)
     try:
         with open_pool(config.workers, config.scheduler, config.folder) as pool:
-            if config.source == IMAGES:
-                dataset, skipped = take_images(config, folder, recipe, pool)
+            if config.source == IMAGES and config.source_folder is not None:
+                dataset, skipped = take_images(
+                    folder, config.source_folder, recipe, config.seed, config.skip_unreadable, pool
+                )
             else:
                 ensemble = _make_ensemble(config, pool)
                 with progress_bar(f"drawing {config.name}", "batches of images") as report:
@@ -174,7 +195,7 @@ def make_data(config: MakeDataConfig) -> MadeData:
 def _make_ensemble(config: MakeDataConfig, pool: WorkerPool) -> Ensemble:
     planned = config.planned_ensemble
     if config.source == IMPORTED:
-        return take_trajectories(config, planned, pool)
+        return take_trajectories(planned, config.source_folder, pool)
     with progress_bar(f"simulating {planned.name}", "simulations") as report:
         return make_ensemble(
             planned.folder, config.preset, planned.protocol, len(planned.simulations), config.seed, pool, report
@@ -201,13 +222,14 @@ def run(config: MakeDataConfig) -> None:
                 "skipped": made.skipped,
             }
         )
-        train = load_split(dataset, Split.TRAIN)
-        first = {label: train.images[list(train.labels).index(place)] for place, label in enumerate(Label)}
+        # Two images only: opening the split would decode all of them, which the first training does.
+        first = {record.label: record for record in reversed(dataset.records) if record.split is Split.TRAIN}
+        pixels = {label: read_image(dataset, record) for label, record in first.items()}
         titles = {
             label: f"{label}: snapshot {index}, T = {temperature(index):.3g}"
             for label, index in ((Label.LIQUID, config.liquid), (Label.GLASS, config.glass))
         }
-        figure = examples_figure(first[Label.LIQUID], first[Label.GLASS], titles[Label.LIQUID], titles[Label.GLASS])
+        figure = examples_figure(pixels[Label.LIQUID], pixels[Label.GLASS], titles[Label.LIQUID], titles[Label.GLASS])
         tracked.figure(figure, "examples.png")
         # Other people's files do not tell temperatures, energies and pressures.
         if ensemble is not None and ensemble.origin is None:
