@@ -16,6 +16,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from glassliquid.dataset.description import Dataset
+from glassliquid.files import ABANDONED_AFTER_S
 from glassliquid.simulation.ensemble import Ensemble
 from glassliquid.training.checkpoint import load_checkpoint
 
@@ -44,11 +45,14 @@ class Workplace:
         folder.mkdir(parents=True, exist_ok=True)
         self._outputs = outputs or folder
         self.folder, self._server = folder, server
+        self.temporary = folder / "tmp"
+        self.temporary.mkdir(exist_ok=True)
         self._count = 0
         self.started: list[subprocess.Popen[str]] = []
         self.environment = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")} | {
             "PYTHONPATH": str(PROJECT),
             "OMP_NUM_THREADS": "1",
+            "TMPDIR": str(self.temporary),
         }
         if server is not None:
             self.environment["MLFLOW_TRACKING_URI"] = server
@@ -112,6 +116,14 @@ class Workplace:
         """Half-written files anywhere in the workplace."""
         return [str(path.relative_to(self.folder)) for path in self.folder.rglob(".*.partial*")]
 
+    def left_for_ever(self) -> list[str]:
+        """What is half-written or temporary and stays, though another command runs when nobody can be using it any more."""
+        long_ago = time.time() - 2 * ABANDONED_AFTER_S
+        for path in [*self.folder.rglob(".*.partial*"), *self.temporary.iterdir()]:
+            os.utime(path, (long_ago, long_ago))
+        self.run("tidy")
+        return self.left_behind() + [str(path.relative_to(self.folder)) for path in self.temporary.iterdir()]
+
     def end(self) -> None:
         """Kill what still runs."""
         for process in self.started:
@@ -140,12 +152,19 @@ def _group(number: int) -> int:
     return -1
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 120.0) -> None:
-    """Wait until a condition holds."""
+def wait_for(condition: Callable[[], object], seconds: float = 300.0) -> None:
+    """Wait until a condition holds; so long only for a machine that does much else."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.01)
+
+
+def trains(place: Workplace) -> str:
+    """The run that is being trained, once it has a few iterations."""
+    wait_for(lambda: [path for path in place.data.glob("runs/*/metrics.jsonl") if path.stat().st_size > 4000])
+    (path,) = place.data.glob("runs/*/metrics.jsonl")
+    return path.parent.name
 
 
 def points(client: MlflowClient, run_id: str, key: str) -> list[tuple[int, float]]:

@@ -10,7 +10,7 @@ import pytest
 
 from glassliquid.errors import UserError
 from glassliquid.tracking import store
-from glassliquid.tracking.store import DATABASE, connect, store_fault
+from glassliquid.tracking.store import DATABASE, connect, despite_others, store_fault
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +67,9 @@ def test_a_database_that_another_process_is_making_is_waited_for(whole: Path, tm
     assert database.read_bytes() == whole.read_bytes()
 
 
-def test_a_database_with_runs_or_of_somebody_else_is_left_alone(whole: Path, tmp_path: Path):
+def test_a_database_with_runs_or_of_somebody_else_is_left_alone(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     database = half_made(whole, tmp_path)
     with sqlite3.connect(database) as connection:
         connection.execute("INSERT INTO runs (run_uuid) VALUES ('mine')")
@@ -82,6 +84,7 @@ def test_a_database_with_runs_or_of_somebody_else_is_left_alone(whole: Path, tmp
     with sqlite3.connect(other) as connection:
         connection.execute("CREATE TABLE studies (name TEXT)")
         connection.execute("INSERT INTO studies VALUES ('theirs')")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow has set it to the first one
     connect(other.parent)
     with sqlite3.connect(other) as connection:
         assert connection.execute("SELECT name FROM studies").fetchall() == [("theirs",)]
@@ -102,3 +105,25 @@ def test_only_a_store_that_is_gone_or_full_counts_as_lost():
         OSError(28),
     ):
         assert store_fault(other) is None
+
+
+def test_what_another_process_adds_at_the_same_moment_is_no_error():
+    from mlflow.exceptions import MlflowException
+
+    errors = [MlflowException("(sqlite3.IntegrityError) UNIQUE constraint failed: datasets.name")] * 2
+
+    def add() -> None:
+        if errors:
+            raise errors.pop()
+
+    despite_others(add)
+    assert not errors
+    tried = []
+
+    def refuse() -> None:
+        tried.append(1)
+        raise MlflowException("No such run")
+
+    with pytest.raises(MlflowException, match="No such run"):
+        despite_others(refuse)
+    assert len(tried) == 1

@@ -1,9 +1,12 @@
 """Models in MLflow: logging and registering the best one, its aliases, and finding a model by whatever names it."""
 
 import contextlib
+import errno
 import io
 import logging
+import os
 import re
+import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -19,6 +22,7 @@ from glassliquid.errors import UserError, listed
 from glassliquid.files import check_name
 from glassliquid.models.classifier import CHANNELS, ImageClassifier
 from glassliquid.models.served import GlassProbability
+from glassliquid.scratch import scratch_folder
 from glassliquid.simulation.protocol import temperature
 from glassliquid.tracking.run import TAG_DATASET, TAG_DATASET_DIGEST
 from glassliquid.training.checkpoint import BEST, CURRENT, State, load_checkpoint, restore_model
@@ -29,6 +33,8 @@ MODEL_NAME = "model"
 REGISTERED_NAME = "glass-liquid"
 """What models are registered as, unless the user says otherwise."""
 TAG_VALIDATION = "best_val_accuracy"
+ROOM_BYTES = 8 << 20
+"""For what is kept of a model beside its weights."""
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -68,6 +74,7 @@ def log_model(model: ImageClassifier, image_size: int, state: State) -> Any:
         Schema([TensorSpec(np.dtype(np.uint8), (-1, *example.shape[1:]))]),
         Schema([TensorSpec(np.dtype(np.float32), (-1,))]),
     )
+    _check_room(model)
     with _quiet():
         return mlflow.pytorch.log_model(
             GlassProbability(model, CLASSES.index(Label.GLASS)).cpu().eval(),
@@ -88,6 +95,14 @@ def logged_model_of(run_id: str) -> str | None:
     for model in half:
         MlflowClient().delete_logged_model(model.model_id)
     return str(whole[-1].model_uri) if whole else None
+
+
+def _check_room(model: ImageClassifier) -> None:
+    """Raise OSError if the temporary files have no room for a model: PyTorch ends the process when it cannot write one."""
+    needed = ROOM_BYTES + sum(weights.nbytes for weights in model.state_dict().values())
+    folder = tempfile.gettempdir()
+    if shutil.disk_usage(folder).free < needed:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), folder)
 
 
 def register(model_uri: str, name: str, run_id: str, dataset: Dataset, accuracy: float) -> tuple[str, bool]:
@@ -221,10 +236,10 @@ def run_checkpoint(run_id: str, kind: str, runs_folder: Path) -> State:
         mlflow.MlflowClient().get_run(run_id)
     except MlflowException:
         raise UserError(f"There is no run {run_id!r} in the tracking store: check the id on the MLflow page.") from None
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         try:
             path = mlflow.artifacts.download_artifacts(
-                run_id=run_id, artifact_path=f"{CHECKPOINT_FOLDER}/{kind}", dst_path=folder
+                run_id=run_id, artifact_path=f"{CHECKPOINT_FOLDER}/{kind}", dst_path=str(folder)
             )
         except (MlflowException, OSError):
             raise UserError(

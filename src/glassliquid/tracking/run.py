@@ -12,10 +12,11 @@ from typing import Any
 
 from glassliquid.dataset.description import Dataset
 from glassliquid.errors import Stopped, UserError
+from glassliquid.scratch import temporary_files_apart
 from glassliquid.tracking import liveness
 from glassliquid.tracking.metrics import LARGEST_BATCH
 from glassliquid.tracking.page import NOTE_TAG, add_study_view, prepare_page
-from glassliquid.tracking.store import TrackingLost, connect, one_try, raise_if_lost, store_fault
+from glassliquid.tracking.store import TrackingLost, connect, despite_others, one_try, raise_if_lost, store_fault
 from glassliquid.tracking.upkeep import tidy_up
 
 RUN_ID_VARIABLE = "MLFLOW_RUN_ID"
@@ -152,7 +153,8 @@ class TrackedRun:
         from mlflow.entities import LoggedModelInput
 
         model = LoggedModelInput(model_id) if model_id else None
-        mlflow.log_input(_described(name, digest, folder), context=context, model=model)
+        described = _described(name, digest, folder)
+        despite_others(lambda: mlflow.log_input(described, context=context, model=model))
 
     def note_error(self, sentence: str) -> None:
         """Say on the run's page why it failed."""
@@ -191,13 +193,14 @@ def tracked_run(
     run = TrackedRun(active.info.run_id, active.data.tags.get(ENVIRONMENT_TAG, ""))
     status, is_lost = "FAILED", False
     try:
-        if parent is None:
-            tidy_up(runs_folder, [active.info.experiment_id])
-            prepare_page(active.info.experiment_id)
-        run.name(name)
-        if given and run_id and given != run_id:
-            _point_to(given, run_id)
-        yield run
+        with temporary_files_apart():
+            if parent is None:
+                tidy_up(runs_folder, [active.info.experiment_id])
+                prepare_page(active.info.experiment_id)
+            run.name(name)
+            if given and run_id and given != run_id:
+                _point_to(given, run_id)
+            yield run
         status = "FINISHED"
     except (Stopped, KeyboardInterrupt):
         status = "KILLED"

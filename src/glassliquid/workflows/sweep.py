@@ -11,7 +11,7 @@ from glassliquid.files import locked
 from glassliquid.simulation.split import Split
 from glassliquid.sweep import pictures
 from glassliquid.sweep import study as kept
-from glassliquid.sweep.storage import open_storage, refuse_password, same_database, sqlite_file
+from glassliquid.sweep.storage import StorageSilent, answering, open_storage, refuse_password, same_database, sqlite_file
 from glassliquid.sweep.study import Row, Study, open_study
 from glassliquid.tracking.run import RUN_ID_VARIABLE, TrackedRun, tracked_run
 from glassliquid.tracking.store import connect
@@ -37,9 +37,24 @@ PARENT_WITHIN_S = 30.0
 
 
 def run(job: SweepJob, watch_for_stop: WatchForStop) -> None:
-    """Search, tracked; a sweep that is stopped says how to go on and raises Stopped."""
+    """Search, tracked; a sweep that is stopped says how to go on and raises Stopped.
+
+    Raises:
+        UserError: the storage does not answer or cannot be written, or there is something to mend before.
+    """
     if job.storage is not None:
         refuse_password(job.storage, os.environ.get(RUN_ID_VARIABLE))
+    try:
+        with answering():
+            _run(job, watch_for_stop)
+    except StorageSilent as silent:
+        remedy = "free some space" if silent.cannot_be_written else "start it"
+        raise UserError(
+            f"The storage of the study cannot be used ({silent}): {remedy}, then run the same command again."
+        ) from silent
+
+
+def _run(job: SweepJob, watch_for_stop: WatchForStop) -> None:
     device = choose_device(job.device)
     store = connect()
     if job.storage is not None:
