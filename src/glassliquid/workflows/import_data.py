@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from glassliquid.dataset.description import Dataset, Recipe
 from glassliquid.dataset.images import find_images, import_images, listing_digest
-from glassliquid.errors import UserError, listed
-from glassliquid.simulation.ensemble import IMPORTED, SIMULATED, Ensemble, open_ensemble
+from glassliquid.errors import UserError, listed, one_line
+from glassliquid.simulation.ensemble import IMPORTED, SIMULATED, Ensemble, check_seed, open_ensemble
 from glassliquid.simulation.importing import ImportPlan, import_ensemble, plan_import
 from glassliquid.simulation.protocol import check_snapshot
 from glassliquid.simulation.workers import WorkerPool
@@ -35,6 +35,7 @@ def check_parameters(config: "MakeDataConfig") -> None:
             told = "the files tell it" if config.source == IMPORTED else f"source={config.source} has no use for it"
             raise UserError(f"{name} is {value}, but {told}: leave {name} out.")
     if config.source == IMAGES:
+        check_seed(config.seed)
         for what, snapshot in (("liquid", config.liquid), ("glass", config.glass)):
             check_snapshot(what, snapshot)
     if config.source == IMAGES and config.input is None:
@@ -72,7 +73,8 @@ def images_origin(config: "MakeDataConfig") -> tuple[str, str]:
     """The name that stands for the images' ensemble, and the fingerprint of the folder's content."""
     source = _images(config)
     images, _ = find_images(source)
-    return config.ensemble or source.name, listing_digest(images, source, config.seed)
+    # The folder's name may be anything, and stands in texts from now on.
+    return config.ensemble or one_line(source.name)[:100], listing_digest(images, source, config.seed)
 
 
 def take_images(config: "MakeDataConfig", folder: Path, recipe: Recipe, pool: WorkerPool) -> tuple[Dataset, int]:
