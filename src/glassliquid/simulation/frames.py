@@ -13,18 +13,24 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, Any, NoReturn, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glassliquid.errors import UserError, listed
-
-MOST_PARTICLES = 10_000_000
-"""A header that says more is taken for damage."""
+from glassliquid.files import is_plain
+from glassliquid.simulation.protocol import LARGEST_PARTICLES
+from glassliquid.simulation.trajectory import DENSEST, LONGEST_SIDE, SHORTEST_SIDE
 
 LONGEST_LINE = 10_000
 """Characters of a header's line; a longer one is taken for damage, before it fills the memory."""
+LONGEST_RUN = 1 << 20
+"""Characters without an end of a line, anywhere in a file; more are taken for damage, before they fill the memory."""
+_BUFFER = 1 << 16
+
+MOST_DIGITS = 18
+"""Of a whole number; every longer one is taken for damage."""
 
 FLAT = 1e-3
 """A system is two-dimensional if its z coordinates spread over less than this fraction of the box's side."""
@@ -70,6 +76,32 @@ class Place:
         ) from error
 
 
+class _Bounded(io.RawIOBase):
+    """Bytes of a file, in which the ends of lines must not be too far apart: a reader of lines holds a whole one.
+
+    A few kilobytes of a compressed file can become a line of gigabytes.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._run = file, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        found = self._file.read(len(buffer))
+        end = found.rfind(b"\n")
+        self._run = self._run + len(found) if end < 0 else len(found) - end
+        if self._run > LONGEST_RUN:
+            raise OSError(f"it has a line of more than {LONGEST_RUN:,} characters")
+        buffer[: len(found)] = found
+        return len(found)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
 class Text:
     """A text file, compressed or not, read line by line; knows where it is."""
 
@@ -80,18 +112,19 @@ class Text:
             UserError: it does not end with the end of a line, so that its last number may be half a number.
         """
         self.place, path = place, place.path
-        self.file: IO[bytes]
+        raw: IO[bytes]
         if path.suffix == ".gz":
-            # Buffered, lines come out twice as fast.
-            self.file = io.BufferedReader(gzip.GzipFile(path))
+            raw = cast(IO[bytes], gzip.GzipFile(path))
         else:
-            self.file = path.open("rb")
-            if self.file.seek(0, io.SEEK_END):
-                self.file.seek(-1, io.SEEK_END)
-                if self.file.read(1) != b"\n":
-                    self.file.close()
+            raw = path.open("rb", buffering=0)
+            if raw.seek(0, io.SEEK_END):
+                raw.seek(-1, io.SEEK_END)
+                if raw.read(1) != b"\n":
+                    raw.close()
                     self.place.refuse("ends in the middle of a line")
-            self.file.seek(0)
+            raw.seek(0)
+        # Buffered, lines come out twice as fast.
+        self.file = io.BufferedReader(_Bounded(raw), _BUFFER)
 
     def line(self) -> str | None:
         """The next line without its end; None after the last."""
@@ -106,9 +139,10 @@ class Text:
     def number(self, what: str) -> int:
         """The next line, which has to be a whole number."""
         text = self.line()
-        if text is None or not text.removeprefix("-").isdecimal():
-            self.place.refuse(f"has {text!r} where {what} should be")
-        return int(text)
+        number = whole_number(text or "")
+        if number is None:
+            self.place.refuse(f"has {(text or '')[:40]!r} where {what} should be")
+        return number
 
     def skip(self, lines: int) -> None:
         """Skip lines that nobody needs."""
@@ -148,6 +182,12 @@ class Text:
         self.file.close()
 
 
+def whole_number(text: str) -> int | None:
+    """A whole number; None if it is none, or has more digits than any here."""
+    digits = text.removeprefix("-")
+    return int(text) if digits.isdecimal() and len(digits) <= MOST_DIGITS else None
+
+
 def _row_of(error: ValueError) -> int:
     """The row, counted from 1, that numpy's reader complains of; it counts some from 0."""
     found = re.search(r"at row (\d+)", str(error))
@@ -178,6 +218,8 @@ def arrange(
         positions: coordinates from the middle of the box, not yet wrapped, shape (N, 2).
         length: side of the box.
     """
+    if len(names) > DENSEST * length**2:
+        place.refuse(f"has {len(names)} particles in a box of side {length:g}, and lengths are in units of sigma_AA")
     if not np.isfinite(positions).all():
         place.refuse("has a coordinate that is not a finite number")
     is_first = names == names[0]
@@ -188,25 +230,33 @@ def arrange(
     if len(species) == 2 and species[1] < species[0]:
         species.reverse()
         is_first = ~is_first
-    by_id = np.arange(len(names)) if ids is None else _order(ids)
+    by_id = np.arange(len(names)) if ids is None else _order(place, ids)
     in_order = is_first.take(by_id)
     order = np.concatenate([by_id.compress(in_order), by_id.compress(~in_order)])
     positions = positions.take(order, axis=0)  # a third of the time of positions[order]
     positions -= length * np.floor(positions / length + 0.5)
+    # So far from the box, a coordinate has no digits left that would tell its place in it.
+    if np.abs(positions).max() > (0.5 + SAME_LENGTH) * length:
+        place.refuse("has a coordinate that is too far from the box")
     types = np.zeros(len(names), dtype=np.uint32)
     types[np.count_nonzero(is_first) :] = 1
     return Frame(step, tuple(map(_called, species)), types, positions.astype(np.float64, copy=False), length)
 
 
-def _order(ids: NDArray[Any]) -> NDArray[np.intp]:
+def _order(place: Place, ids: NDArray[Any]) -> NDArray[np.intp]:
     """The places of the particles in the order of their ids."""
+    if not (np.abs(ids) < 2**53).all() or (ids % 1).any():
+        place.refuse("has a particle whose id is not a whole number")
     places = ids.astype(np.intp) - 1
     # Mostly they are 1 to N, and then putting each into its place is five times as fast as sorting.
     if places.min() == 0 and places.max() == len(ids) - 1 and (np.bincount(places) == 1).all():
         order = np.empty(len(ids), dtype=np.intp)
         order[places] = np.arange(len(ids))
         return order
-    return np.argsort(ids, kind="stable")
+    order = np.argsort(ids, kind="stable")
+    if (np.diff(ids[order]) == 0).any():
+        place.refuse("has two particles of the same id")
+    return order
 
 
 def _called(name: Any) -> str:
@@ -224,7 +274,7 @@ def check_next(place: Place, step: int, last: int | None, particles: int, first_
     """Refuse a frame whose time step does not come after the last one's, or that has another number of particles."""
     if last is not None and step <= last:
         place.refuse(f"has time step {step} after {last}, and time steps must increase")
-    if not 0 < particles <= MOST_PARTICLES:
+    if not 0 < particles <= LARGEST_PARTICLES:
         place.refuse(f"has {particles} particles")
     if first_particles is not None and particles != first_particles:
         place.refuse(f"has {particles} particles where the first frame has {first_particles}")
@@ -232,7 +282,7 @@ def check_next(place: Place, step: int, last: int | None, particles: int, first_
 
 def square_side(place: Place, sides: tuple[float, float]) -> float:
     """The side of the box, which has to be a square."""
-    if not (np.isfinite(sides).all() and min(sides) > 0):
+    if not (min(sides) >= SHORTEST_SIDE and max(sides) <= LONGEST_SIDE):
         place.refuse(f"has a box of {sides[0]:g} x {sides[1]:g}")
     if abs(sides[0] - sides[1]) > SAME_LENGTH * max(sides):
         place.refuse(f"has a box of {sides[0]:g} x {sides[1]:g}, and only square boxes can be drawn")
@@ -241,7 +291,7 @@ def square_side(place: Place, sides: tuple[float, float]) -> float:
 
 def check_flat(place: Place, z: NDArray[np.floating], length: float) -> None:
     """Refuse a three-dimensional system, whose projection would be neither liquid nor glass."""
-    if np.ptp(z) > FLAT * length:
+    if not np.ptp(z) <= FLAT * length:  # a coordinate that is no number makes this false as well
         place.refuse(f"is three-dimensional: z runs from {z.min():g} to {z.max():g}")
 
 
@@ -256,6 +306,8 @@ def read_frames(path: Path, wanted: Wanted) -> Iterator[Frame]:
     readers = {".xyz": xyz.read, ".gsd": gsd_frames.read}
     read = readers.get(format_of(path) or "", dump.read)
     place = Place(path)
+    if path.exists() and not is_plain(path):
+        place.refuse("is no plain file")
     try:
         yield from read(place, wanted)
     except (OSError, EOFError, gzip.zlib.error) as error:  # type: ignore[attr-defined]
