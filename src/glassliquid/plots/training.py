@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from glassliquid.plots.words import verbatim
+
 History = Mapping[str, Sequence[tuple[int, float]]]
 """Metric name to pairs of iteration and value."""
 
@@ -36,7 +38,7 @@ def training_figure(history: History, caption: str) -> Figure:
     rate.set_ylabel("learning rate")
     rate.set_yscale("log")
     rate.set_xlabel("iteration")
-    figure.suptitle(textwrap.fill(caption, 100), fontsize=10)
+    figure.suptitle(textwrap.fill(verbatim(caption), 100), fontsize=10)
     return figure
 
 
@@ -51,7 +53,7 @@ def replicates_figure(curves: Mapping[str, tuple[History, bool]], caption: str) 
     accuracy, loss = figure.subplots(2, 1, sharex=True)
     for place, (name, (history, collapsed)) in enumerate(curves.items()):
         colour = "#d62728" if collapsed else BLUES[place % len(BLUES)]
-        label = f"{name}, collapsed" if collapsed else name
+        label = verbatim(f"{name}, collapsed" if collapsed else name)
         for axes, key in ((accuracy, "val_accuracy"), (loss, "loss")):
             points = np.array(history.get(key, [])).reshape(-1, 2)
             axes.plot(
@@ -66,5 +68,5 @@ def replicates_figure(curves: Mapping[str, tuple[History, bool]], caption: str) 
     loss.set_ylabel("training loss [nats]")
     loss.set_yscale("log")
     loss.set_xlabel("iteration")
-    figure.suptitle(textwrap.fill(caption, 100), fontsize=10)
+    figure.suptitle(textwrap.fill(verbatim(caption), 100), fontsize=10)
     return figure
