@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from glassliquid.errors import Stopped, UserError
+from glassliquid.errors import Stopped, UserError, one_line
 from glassliquid.files import storage_fault
 
 STOPPED_EXIT_CODE = 143
@@ -20,6 +20,9 @@ RUN_ID_VARIABLE = "MLFLOW_RUN_ID"
 _END_SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 _PR_SET_PDEATHSIG = 1
 USER_ERROR_EXIT_CODE = 2
+_MOST_DIGITS = 30
+_LONGEST_TEXT = 1900
+"""Characters of a parameter; all 201 snapshot indices, or forty models, are fewer."""
 
 
 class _Value(click.ParamType):
@@ -58,19 +61,26 @@ def _number(text: str) -> float:
     return number
 
 
+def _whole(text: str) -> int:
+    if len(text) > _MOST_DIGITS:
+        raise ValueError
+    return int(text)
+
+
 def _text(text: str) -> str:
-    if not text.strip():
+    # Neither a file system, nor a database, nor a terminal takes them well.
+    if not text.strip() or len(text) > _LONGEST_TEXT or one_line(text) != text:
         raise ValueError
     return text
 
 
-INTEGER = _Value(int, "a whole number")
+INTEGER = _Value(_whole, "a whole number")
 NUMBER = _Value(_number, "a number such as 0.001")
 BOOLEAN = _Value(_boolean, "true or false")
 TEXT = _Value(_text, "a name")
-AUTO_INTEGER = _Value(int, "a whole number", ("auto",))
+AUTO_INTEGER = _Value(_whole, "a whole number", ("auto",))
 AUTO_TEXT = _Value(_text, "a name", ("auto",))
-OPTIONAL_INTEGER = _Value(int, "a whole number", ("none",))
+OPTIONAL_INTEGER = _Value(_whole, "a whole number", ("none",))
 OPTIONAL_NUMBER = _Value(_number, "a number such as 1.5", ("none",))
 OPTIONAL_TEXT = _Value(_text, "a name", ("none",))
 
@@ -101,7 +111,7 @@ def run(command: click.Command) -> None:
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except click.UsageError as error:
-        _end(f"{error.format_message()} See --help for what is allowed.", USER_ERROR_EXIT_CODE)
+        _end(one_line(f"{error.format_message()} See --help for what is allowed."), USER_ERROR_EXIT_CODE)
     except UserError as error:
         _end(str(error), USER_ERROR_EXIT_CODE)
     except Stopped as stopped:

@@ -1,14 +1,24 @@
 """Errors that a user can mend."""
 
+import re
 from collections.abc import Iterable
+
+LONGEST_MESSAGE = 2000
+"""Characters of an error message; what it quotes of a file or a parameter may be of any length."""
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, which could steer a terminal, other ends of lines, and halves of characters, which no file takes."""
 
 
 class UserError(Exception):
     """A mistake or a state of the machine that the user can repair.
 
     The message is one sentence: what was wrong, the value, what is allowed, what to do. Entry points print it without
-    a traceback and exit with a non-zero code.
+    a traceback and exit with a non-zero code. Whatever of other people's texts it quotes, it stays one printable line.
     """
+
+    def __init__(self, message: str) -> None:
+        """Take the sentence, with what cannot be printed in it escaped, and its middle left out if it is endless."""
+        super().__init__(one_line(message))
 
 
 class Diverged(UserError):
@@ -22,6 +32,15 @@ class Diverged(UserError):
 
 class Stopped(Exception):
     """The process was asked to stop (SIGTERM, SIGINT or a time limit) and has put its work in order."""
+
+
+def one_line(text: str) -> str:
+    """The text as one line of printable characters, its middle left out beyond 2,000 characters."""
+    line = _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], " ".join(text.split("\n")))
+    if len(line) <= LONGEST_MESSAGE:
+        return line
+    half = LONGEST_MESSAGE // 2 - 10
+    return f"{line[:half]} [...] {line[-half:]}"
 
 
 def listed(values: Iterable[object]) -> str:

@@ -10,6 +10,7 @@ import mmap
 import os
 import re
 import shutil
+import stat
 import sys
 import tempfile
 import time
@@ -28,6 +29,9 @@ _BLOCK_BYTES = 1 << 22
 ABANDONED_AFTER_S = 600.0
 """A half-written file that no lock protects and nobody has touched for this long has no writer any more."""
 
+LARGEST_TEXT = 64 << 20
+"""Bytes of a description or a table; an ensemble of 100,000 simulations takes 10 MB. A larger one is taken for damage."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _STORAGE_FAULTS = {
     errno.ENOSPC: "the disk is full: free some space",
@@ -35,6 +39,8 @@ _STORAGE_FAULTS = {
     errno.EROFS: "the file system is read-only: choose another data_dir",
     errno.EACCES: "permission is denied: choose another data_dir or change its permissions",
     errno.EPERM: "permission is denied: choose another data_dir or change its permissions",
+    errno.ENAMETOOLONG: "its name is too long: choose a shorter one",
+    errno.ELOOP: "a link is in the place of a file, or leads round in a circle: remove it",
     errno.ENOTDIR: "a file is in the place of a folder: move it away or choose another data_dir",
     errno.EEXIST: "a file is in the place of a folder: move it away or choose another data_dir",
 }
@@ -175,14 +181,51 @@ def csv_text(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     return text.getvalue()
 
 
+def is_plain(path: Path) -> bool:
+    """Whether a path is a file on a disk, perhaps through a link: nothing that would block, or be read without end."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return False
+
+
+def read_plain(path: Path, most_bytes: int = LARGEST_TEXT) -> bytes:
+    """The content of a file, which may have been put there by anybody.
+
+    Raises:
+        FileNotFoundError: there is none.
+        UserError: it is a pipe, a device or a folder, cannot be read, or is larger than `most_bytes`.
+    """
+    try:
+        # Without waiting: the opening of a pipe lasts until somebody writes into it.
+        with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise UserError(f"{path} is no plain file: put a file there, or remove it.")
+            content = file.read(most_bytes + 1)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): correct that, or remove it.") from error
+    if len(content) > most_bytes:
+        raise UserError(f"{path} is larger than {most_bytes / 2**20:.0f} MiB, which no such file is: remove it.")
+    return content
+
+
+def whole_number(value: object, low: int, high: int) -> int:
+    """A whole number out of a file, within its bounds; ValueError for anything else, true and 1.0 among it."""
+    if type(value) is not int or not low <= value <= high:
+        raise ValueError(f"{str(value)[:40]} stands where a whole number from {low} to {high} should be")
+    return value
+
+
 def read_json(path: Path, what: str) -> dict[str, Any]:
     """Read a JSON object.
 
     Raises:
-        UserError: the file is missing, is not JSON or holds something else than an object.
+        UserError: the file is missing, is no plain file, is not JSON or holds something else than an object.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(read_plain(path))
     except FileNotFoundError:
         raise UserError(f"{path.parent} has no {path.name}, so it is not {what}: choose another folder.") from None
     except (ValueError, RecursionError) as error:

@@ -22,6 +22,7 @@ from glassliquid.dataset.description import (
     check_dataset_name,
     content_digest,
     description,
+    file_name_of,
     open_dataset,
     write_table,
 )
@@ -146,7 +147,7 @@ def draw_simulations(task: DrawTask) -> list[Row]:
         found = read_configurations(path, [recipe.glass, recipe.liquid], with_log=False)
         for label, configuration in zip((Label.GLASS, Label.LIQUID), found, strict=True):
             pixels = draw(configuration.positions, configuration.types, configuration.length, config)
-            file_name = f"{simulation.split}/{label}/{simulation.stem}.png"
+            file_name = file_name_of(simulation.split, label, simulation.number)
             save_image(pixels, task.folder / file_name)
             record = Record(
                 file_name,

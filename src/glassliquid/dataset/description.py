@@ -7,23 +7,29 @@ Face's imagefolder read.
 
 import csv
 import hashlib
+import io
+import math
 import operator
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from glassliquid.dataset.draw import DrawConfig
 from glassliquid.errors import UserError, listed
-from glassliquid.files import check_name, read_json
+from glassliquid.files import check_name, read_json, read_plain, whole_number
+from glassliquid.simulation.protocol import check_snapshot, temperature
 from glassliquid.simulation.split import Split
 
 FOLDER = "datasets"
 DESCRIPTION = "dataset.json"
 TABLE = "metadata.csv"
 FORMAT = 1
+LARGEST_NUMBER = 10**9
+"""Of a simulation."""
+_DIGEST = re.compile(r"[0-9a-f]{16}")
 
 
 class Label(StrEnum):
@@ -133,11 +139,12 @@ def open_dataset(folder: Path) -> Dataset:
         )
     value = read_json(folder / DESCRIPTION, "a dataset")
     recipe = _recipe(folder, value)
-    records = tuple(_read_table(folder))
+    records = tuple(_read_table(folder, recipe))
     if [record.split for record in records] != sorted((r.split for r in records), key=list(Split).index) or not records:
         raise UserError(
             f"{folder / TABLE} is empty or not ordered by split: remove the folder and make the dataset anew."
         )
+    _check_simulations(folder, records)
     return Dataset(folder, recipe, str(value["digest"]), records)
 
 
@@ -165,52 +172,80 @@ def write_table(path: Path, records: Iterable[Record]) -> None:
 
 
 def _recipe(folder: Path, value: dict[str, Any]) -> Recipe:
-    names = {field.name: field.type for field in fields(Recipe)}
     recipe = value.get("recipe")
-    if value.get("format") != FORMAT or not isinstance(value.get("digest"), str) or not isinstance(recipe, dict):
+    digest = value.get("digest")
+    # The digest becomes part of a file's name.
+    known = type(digest) is str and _DIGEST.fullmatch(digest) is not None
+    if value.get("format") != FORMAT or not known or not isinstance(recipe, dict):
         raise _damaged(folder / DESCRIPTION, "format, digest or recipe is missing or unknown")
-    if set(recipe) != set(names):
-        raise _damaged(folder / DESCRIPTION, "the recipe has missing or unknown fields")
+    try:
+        return recipe_from_json(recipe)
+    except ValueError as error:
+        raise _damaged(folder / DESCRIPTION, str(error)) from error
+
+
+def recipe_from_json(value: Any) -> Recipe:
+    """The inverse of `dataclasses.asdict`, of a dataset or of a checkpoint; ValueError if it is none."""
+    names = {field.name: field.type for field in fields(Recipe)}
+    if not isinstance(value, dict) or set(value) != set(names):
+        raise ValueError("the recipe has missing or unknown fields")
     for name, kind in names.items():
         allowed: tuple[type, ...] = (float, int) if kind is float else (kind,)  # type: ignore[assignment]
-        if type(recipe[name]) not in allowed:
-            raise _damaged(folder / DESCRIPTION, f"{name} in the recipe is {recipe[name]!r}")
-    made = Recipe(**recipe)
+        if type(value[name]) not in allowed:
+            raise ValueError(f"{name} in the recipe is {value[name]!r:.40}")
+    recipe = Recipe(**value)
     try:
-        DrawConfig(image_size=made.image_size, window=made.window)
+        DrawConfig(image_size=recipe.image_size, window=recipe.window)
+        for what, snapshot in (("liquid", recipe.liquid), ("glass", recipe.glass)):
+            check_snapshot(what, snapshot)
     except UserError as error:
-        raise _damaged(folder / DESCRIPTION, str(error)) from error
-    return made
+        raise ValueError(str(error).rstrip(".")) from error
+    return recipe
 
 
-def _read_table(folder: Path) -> Iterable[Record]:
+def file_name_of(split: Split, label: Label, simulation: int) -> str:
+    """Where the image of a simulation lies in the dataset's folder."""
+    return f"{split}/{label}/sim-{simulation:05d}.png"
+
+
+def _read_table(folder: Path, recipe: Recipe) -> Iterable[Record]:
     path = folder / TABLE
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            for line, row in enumerate(csv.DictReader(file), start=2):
-                try:
-                    record = Record(
-                        file_name=row["file_name"],
-                        label=Label(row["label"]),
-                        simulation=int(row["simulation"]),
-                        snapshot=int(row["snapshot"]),
-                        temperature=float(row["temperature"]),
-                        split=Split(row["split"]),
-                    )
-                except (KeyError, TypeError, ValueError) as error:
-                    raise _damaged(path, f"line {line}: {error}") from error
-                _check_inside(folder, record.file_name, line)
-                yield record
+        text = io.StringIO(read_plain(path).decode("utf-8"), newline="")
+        for line, row in enumerate(csv.DictReader(text), start=2):
+            try:
+                yield _record(row, recipe)
+            except (KeyError, TypeError, ValueError) as error:
+                raise _damaged(path, f"line {line}: {error}") from error
     except FileNotFoundError:
         raise UserError(f"{path} is missing: remove the folder and make the dataset anew.") from None
     except (csv.Error, UnicodeDecodeError) as error:
         raise _damaged(path, str(error)) from error
 
 
-def _check_inside(folder: Path, file_name: str, line: int) -> None:
-    name = PurePosixPath(file_name)
-    if not file_name or name.is_absolute() or ".." in name.parts or "\0" in file_name:
-        raise _damaged(folder / TABLE, f"line {line}: {file_name!r} is not a path inside the dataset")
+def _record(row: dict[str, str], recipe: Recipe) -> Record:
+    """A row, all of which follows from its label, simulation and split; KeyError, TypeError or ValueError if it does not."""
+    label, split = Label(row["label"]), Split(row["split"])
+    simulation = whole_number(int(row["simulation"]), 0, LARGEST_NUMBER)
+    # So nothing outside the folder is ever read, and no image stands in for one of another class, split or simulation.
+    if row["file_name"] != (expected := file_name_of(split, label, simulation)):
+        raise ValueError(f"the file is {row['file_name']!r}, and {expected} is where such an image lies")
+    snapshot = recipe.glass if label is Label.GLASS else recipe.liquid
+    if int(row["snapshot"]) != snapshot or not math.isclose(float(row["temperature"]), temperature(snapshot)):
+        raise ValueError(f"it shows another snapshot or temperature than {snapshot}, the {label} of the recipe")
+    return Record(row["file_name"], label, simulation, snapshot, temperature(snapshot), split)
+
+
+def _check_simulations(folder: Path, records: Iterable[Record]) -> None:
+    """Raise UserError if an image is there twice, or a simulation in two splits."""
+    splits: dict[int, Split] = {}
+    seen: set[tuple[Label, int]] = set()
+    for record in records:
+        if (record.label, record.simulation) in seen:
+            raise _damaged(folder / TABLE, f"{record.label} of simulation {record.simulation} is there twice")
+        seen.add((record.label, record.simulation))
+        if splits.setdefault(record.simulation, record.split) is not record.split:
+            raise _damaged(folder / TABLE, f"simulation {record.simulation} is in two splits")
 
 
 def _damaged(path: Path, reason: str) -> UserError:

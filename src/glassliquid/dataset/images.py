@@ -17,14 +17,13 @@ from typing import Any
 import numpy as np
 
 from glassliquid.dataset.build import Report, Row, pixel_digest, publish_dataset, save_image
-from glassliquid.dataset.description import Dataset, Label, Recipe, Record
+from glassliquid.dataset.description import LARGEST_NUMBER, Dataset, Label, Recipe, Record, file_name_of
 from glassliquid.dataset.picture import FORMATS, UnusableImage, convert
 from glassliquid.errors import UserError, listed
 from glassliquid.simulation.protocol import temperature
 from glassliquid.simulation.split import Split
 from glassliquid.simulation.workers import WorkerPool, run_all
 
-LARGEST_NUMBER = 10**9
 BLOCK = (Split.TRAIN,) * 14 + (Split.VALIDATION,) * 3 + (Split.TEST,) * 3
 """70 : 15 : 15 of every twenty consecutive simulations."""
 
@@ -102,7 +101,7 @@ def listing_digest(images: list[FoundImage], source: Path, seed: int) -> str:
     """Fingerprint of what is imported: names and sizes of the images, and the seed of the split."""
     digest = hashlib.sha256(f"{seed}\n".encode())
     for image in images:
-        digest.update(f"{image.file} {(source / image.file).stat().st_size}\n".encode())
+        digest.update(os.fsencode(f"{image.file} {(source / image.file).stat().st_size}\n"))
     return digest.hexdigest()[:16]
 
 
@@ -160,7 +159,7 @@ def convert_images(task: ConvertTask) -> tuple[list[Row], list[Unreadable]]:
         except UnusableImage as error:
             unreadable.append(Unreadable(image.file, str(error)))
             continue
-        file_name = f"{split}/{image.label}/sim-{image.simulation:05d}.png"
+        file_name = file_name_of(split, image.label, image.simulation)
         save_image(pixels, task.folder / file_name)
         snapshot = indices[image.label]
         record = Record(file_name, image.label, image.simulation, snapshot, temperature(snapshot), split)

@@ -3,6 +3,7 @@
 import concurrent.futures
 import hashlib
 import json
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from glassliquid.dataset.build import pixel_digest
 from glassliquid.dataset.description import CLASSES, Dataset, Record, content_digest
 from glassliquid.errors import UserError
-from glassliquid.files import locked, remove_partials, replacing, write_json
+from glassliquid.files import is_plain, locked, read_plain, remove_partials, replacing, write_json
 from glassliquid.simulation.split import Split
 
 CHANNELS = 3
@@ -88,17 +89,22 @@ def _decoded(dataset: Dataset) -> NDArray[np.uint8]:
     try:
         # Copy on write: PyTorch wants writable memory, the file must never change.
         pixels: NDArray[np.uint8] = np.load(cache, mmap_mode="c", allow_pickle=False)
-    except (ValueError, EOFError) as error:
+    except (ValueError, EOFError, OverflowError, TypeError, SyntaxError) as error:
         raise damaged from error
-    if pixels.shape != (len(dataset.records), size, size, CHANNELS) or pixels.dtype != np.uint8:
+    # np.load opens archives too.
+    if (
+        not isinstance(pixels, np.ndarray)
+        or pixels.shape != (len(dataset.records), size, size, CHANNELS)
+        or pixels.dtype != np.uint8
+    ):
         raise damaged
     return pixels
 
 
 def _is_fresh(cache: Path, note: Path, fingerprint: str) -> bool:
     try:
-        return cache.exists() and json.loads(note.read_text(encoding="utf-8"))["fingerprint"] == fingerprint
-    except (OSError, ValueError, KeyError, TypeError):
+        return is_plain(cache) and json.loads(read_plain(note))["fingerprint"] == fingerprint
+    except (OSError, UserError, ValueError, KeyError, TypeError, RecursionError):
         return False
 
 
@@ -110,6 +116,11 @@ def _fingerprint(dataset: Dataset) -> str:
             status = (dataset.folder / record.file_name).stat()
         except FileNotFoundError:
             raise _unusable(dataset, record, "it is missing") from None
+        except OSError as error:
+            raise _unusable(dataset, record, str(error.strerror)) from error
+        # Opening a pipe would wait for ever.
+        if not stat.S_ISREG(status.st_mode):
+            raise _unusable(dataset, record, "it is no plain file")
         digest.update(f"{record.file_name} {status.st_size} {status.st_mtime_ns}\n".encode())
     return digest.hexdigest()
 

@@ -56,7 +56,9 @@ def convert(path: Path, size: int) -> NDArray[np.uint8]:
             return np.asarray(square)
     except UnidentifiedImageError as error:
         raise UnusableImage(f"is no image of a known format ({listed(FORMATS)})") from error
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except UnusableImage:
+        raise
+    except Exception as error:  # whatever Pillow stumbles over in damaged bytes
         raise UnusableImage(
             f"is damaged ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
         ) from error

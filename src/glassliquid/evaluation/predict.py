@@ -9,6 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from glassliquid.errors import UserError
+
 BATCH = 128
 """Images in a batch: on two cores 64 to 256 are equally fast, and memory stays small."""
 
@@ -27,7 +29,7 @@ def predict_logits(model: Any, images: Tensor | NDArray[np.uint8], device: torch
         part = images[start : start + BATCH]
         batch = part if isinstance(part, Tensor) else torch.from_numpy(np.ascontiguousarray(part))
         logits[start : start + BATCH] = model(batch.to(device)).float().cpu().numpy()
-    return logits
+    return _finite(logits)
 
 
 @torch.inference_mode()
@@ -43,4 +45,13 @@ def predict_stream(model: Any, images: Iterable[NDArray[np.uint8]], device: torc
     logits = [np.empty((0, 2), dtype=np.float32)]
     while batch := list(islice(stream, BATCH)):
         logits.append(model(torch.from_numpy(np.stack(batch)).to(device)).float().cpu().numpy())
-    return np.concatenate(logits)
+    return _finite(np.concatenate(logits))
+
+
+def _finite(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    if not np.isfinite(logits).all():
+        raise UserError(
+            "The network's answer to an image is not a finite number: train it anew with a lower learning rate, or choose "
+            "another model."
+        )
+    return logits

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from glassliquid.plots.axes import TEMPERATURE
+from glassliquid.plots.words import verbatim
 from glassliquid.simulation.protocol import GLASS_TRANSITION_SNAPSHOT, INTERVALS, temperature
 from glassliquid.simulation.trajectory import CoolingCurve
 
@@ -34,5 +35,5 @@ def cooling_figure(curves: Sequence[CoolingCurve], caption: str) -> Figure:
         axes.grid(alpha=0.3)
     rows[0].legend(fontsize=9)
     rows[1].set_xlabel(TEMPERATURE)
-    figure.suptitle(caption, fontsize=10)
+    figure.suptitle(verbatim(caption), fontsize=10)
     return figure

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from glassliquid.dataset.description import CLASSES
 from glassliquid.evaluation.calibration import ReliabilityBin, expected_calibration_error
 from glassliquid.evaluation.scores import Scores
+from glassliquid.plots.words import verbatim
 
 GLASS_COLOUR, LIQUID_COLOUR = "#1f63be", "#d9480f"
 COLUMNS = 4
@@ -46,7 +47,7 @@ def evaluation_figure(
     histogram.set_ylabel("images")
     histogram.set_title("what the model says", fontsize=11)
     histogram.legend(fontsize=9, loc="upper center")
-    figure.suptitle(textwrap.fill(caption, 130), fontsize=10)
+    figure.suptitle(textwrap.fill(verbatim(caption), 130), fontsize=10)
     return figure
 
 
@@ -61,7 +62,7 @@ def gallery_figure(examples: Sequence[Example], caption: str) -> Figure:
     for axes, example in zip(places, examples, strict=False):
         axes.imshow(example.image, interpolation="nearest")
         axes.set_title(example.title, fontsize=10)
-    figure.suptitle(caption, fontsize=11)
+    figure.suptitle(verbatim(caption), fontsize=11)
     return figure
 
 

@@ -10,6 +10,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from glassliquid.plots.words import verbatim
+
 EVIDENCE_COLOURS = "PiYG"
 """Pink for liquid, white for nothing, green for glass: apart from the particles' orange and blue."""
 MOST_COLUMNS = 8
@@ -60,7 +62,7 @@ def attribution_figure(images: Sequence[ExplainedImage], caption: str) -> Figure
     colours = ScalarMappable(Normalize(-limit, limit), EVIDENCE_COLOURS)
     bar = figure.colorbar(colours, ax=grid, extend="both", shrink=0.8, aspect=15 * len(images), pad=0.02)
     bar.set_label("evidence: towards liquid  <  0  <  towards glass  [logits]", fontsize=10)
-    figure.suptitle(caption, fontsize=11)
+    figure.suptitle(verbatim(caption), fontsize=11)
     return figure
 
 
@@ -98,7 +100,7 @@ def extremes_figure(rows: Sequence[tuple[str, Sequence[tuple[NDArray[np.uint8], 
             places[0].set_ylabel(heading, fontsize=11)
         else:
             places[0].text(0, 0.5, f"{heading}: none")
-    figure.suptitle(caption, fontsize=11)
+    figure.suptitle(verbatim(caption), fontsize=11)
     return figure
 
 
@@ -135,7 +137,7 @@ def _tiles(count: int, side: float, caption: str) -> tuple[Figure, list[Any]]:
     axes: list[Any] = list(np.ravel(figure.subplots(rows, columns, squeeze=False)))
     for unused in axes[count:]:
         unused.axis("off")
-    figure.suptitle(caption, fontsize=11)
+    figure.suptitle(verbatim(caption), fontsize=11)
     return figure, axes
 
 

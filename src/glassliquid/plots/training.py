@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from glassliquid.plots.axes import count_iterations, logarithmic, wrapped
+from glassliquid.plots.words import verbatim
 
 History = Mapping[str, Sequence[tuple[int, float]]]
 """Metric name to pairs of iteration and value."""
@@ -38,7 +39,7 @@ def training_figure(history: History, caption: str) -> Figure:
     rate.set_ylabel("learning rate")
     logarithmic(rate)
     count_iterations(rate)
-    figure.suptitle(wrapped(caption), fontsize=10)
+    figure.suptitle(wrapped(verbatim(caption)), fontsize=10)
     return figure
 
 
@@ -53,7 +54,7 @@ def replicates_figure(curves: Mapping[str, tuple[History, bool]], caption: str) 
     accuracy, loss = figure.subplots(2, 1, sharex=True)
     for place, (name, (history, collapsed)) in enumerate(curves.items()):
         colour = "#d62728" if collapsed else BLUES[place % len(BLUES)]
-        label = f"{name}, collapsed" if collapsed else name
+        label = verbatim(f"{name}, collapsed" if collapsed else name)
         for axes, key in ((accuracy, "val_accuracy"), (loss, "loss")):
             points = np.array(history.get(key, [])).reshape(-1, 2)
             axes.plot(
@@ -68,5 +69,5 @@ def replicates_figure(curves: Mapping[str, tuple[History, bool]], caption: str) 
     loss.set_ylabel("training loss [nats]")
     logarithmic(loss)
     count_iterations(loss)
-    figure.suptitle(wrapped(caption), fontsize=10)
+    figure.suptitle(wrapped(verbatim(caption)), fontsize=10)
     return figure

@@ -13,6 +13,7 @@ from glassliquid.evaluation.transfer import BREAKDOWN_ACCURACY, LIQUID, Crossing
 from glassliquid.evaluation.transfer import Point as Scored
 from glassliquid.plots.axes import TEMPERATURE
 from glassliquid.plots.evaluation import GLASS_COLOUR, LIQUID_COLOUR
+from glassliquid.plots.words import verbatim
 from glassliquid.simulation.protocol import GLASS_TRANSITION_SNAPSHOT, INTERVALS, temperature
 
 ACCURACY_COLOUR = "0.15"
@@ -77,7 +78,7 @@ def transfer_figure(scan: CoolingScan, trained_liquid: int, trained_glass: int, 
     below.set_xticks(range(0, INTERVALS + 1, TICK_EVERY))
     below.set_xlabel("snapshot index (cooling goes to the right)")
     _temperature_axis(above)
-    figure.suptitle(textwrap.fill(caption, 105), fontsize=10)
+    figure.suptitle(textwrap.fill(verbatim(caption), 105), fontsize=10)
     return figure
 
 
@@ -97,7 +98,7 @@ def matrix_figure(points: Sequence[Sequence[Scored]], models: Sequence[str], dat
             colour = "white" if abs(point.accuracy - 0.75) > 0.2 else "black"
             axes.text(column, row, text, ha="center", va="center", fontsize=8.5, color=colour)
     axes.set_xticks(range(len(data)), data, fontsize=9, rotation=30 if max(map(len, data)) > 22 else 0)
-    axes.set_yticks(range(len(models)), models, fontsize=9)
+    axes.set_yticks(range(len(models)), [verbatim(model) for model in models], fontsize=9)
     figure.colorbar(picture, ax=axes, label="accuracy", shrink=0.9)
     figure.suptitle(
         "Accuracy of each model (trained on) on data that it was not trained on, with 95 % intervals", fontsize=10

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from glassliquid.errors import UserError, listed
-from glassliquid.files import check_name, read_json
+from glassliquid.files import check_name, read_json, whole_number
 from glassliquid.simulation import trajectory
-from glassliquid.simulation.protocol import Protocol, check_snapshot
-from glassliquid.simulation.split import Split, draw_split
+from glassliquid.simulation.protocol import LARGEST_PARTICLES, MOST_STEPS, Protocol, check_snapshot
+from glassliquid.simulation.split import LARGEST_ENSEMBLE, Split, draw_split
+from glassliquid.simulation.trajectory import LONGEST_SIDE, SHORTEST_SIDE
 
 FOLDER = "ensembles"
 DESCRIPTION = "ensemble.json"
@@ -26,6 +27,7 @@ INHERENT_FOLDER = "inherent"
 FORMAT = 1
 SIMULATED, IMPORTED = "simulate", "trajectories"
 """What `make_data` calls the two sources of ensembles."""
+LARGEST_SEED = 2**63 - 1
 SPLIT_STREAM = 1
 """Branch of the ensemble's seed from which the split is drawn; branch 0 gives the simulations' seeds."""
 
@@ -70,11 +72,16 @@ class Origin:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Origin":
         """The inverse of `dataclasses.asdict`; KeyError, TypeError or ValueError if it is none."""
+        species, length = value["species"], value["length"]
+        if type(species) is not list or not all(type(name) is str for name in species):
+            raise ValueError("the species are no list of names")
+        if type(length) not in (int, float) or not SHORTEST_SIDE <= length <= LONGEST_SIDE:
+            raise ValueError(f"the side of the box is {str(length)[:40]}")
         return cls(
-            species=tuple(str(name) for name in value["species"]),
-            particles_a=int(value["particles_a"]),
-            length=float(value["length"]),
-            first_step=int(value["first_step"]),
+            species=tuple(species),
+            particles_a=whole_number(value["particles_a"], 0, LARGEST_PARTICLES),
+            length=float(length),
+            first_step=whole_number(value["first_step"], -MOST_STEPS, MOST_STEPS),
         )
 
 
@@ -126,13 +133,18 @@ class Ensemble:
 def plan_ensemble(folder: Path, preset: str, protocol: Protocol, simulations: int, seed: int) -> Ensemble:
     """The ensemble that this protocol and seed define; nothing is written."""
     check_name("ensemble", folder.name)
-    if seed < 0:
-        raise UserError(f"seed is {seed}: pass zero or a positive whole number.")
+    check_seed(seed)
     splits = draw_split(simulations, np.random.default_rng([seed, SPLIT_STREAM]))
     # Of 64 bits: among 10,000 seeds of 32 bits two are likely to coincide.
     seeds = np.random.SeedSequence(seed).generate_state(simulations, np.uint64)
     members = (Simulation(k + 1, int(seeds[k]), splits[k]) for k in range(simulations))
     return Ensemble(folder, preset, protocol, seed, tuple(members))
+
+
+def check_seed(seed: int) -> None:
+    """Raise UserError unless an ensemble may have this seed."""
+    if not 0 <= seed <= LARGEST_SEED:
+        raise UserError(f"seed is {seed}: pass zero or a positive whole number, up to 2^63 - 1.")
 
 
 def open_ensemble(folder: Path) -> Ensemble:
@@ -152,19 +164,28 @@ def open_ensemble(folder: Path) -> Ensemble:
             raise UserError(
                 f"{folder} has format {value['format']}, and this version reads {FORMAT}: use a newer version."
             )
-        members = tuple(
-            Simulation(int(entry["number"]), int(entry["seed"]), Split(entry["split"]), str(entry.get("file", "")))
-            for entry in value["simulations"]
-        )
+        entries = value["simulations"]
+        if type(entries) is not list or len(entries) > LARGEST_ENSEMBLE:
+            raise ValueError("the simulations are no list, or too many")
+        members = tuple(_member(entry) for entry in entries)
         if [member.number for member in members] != list(range(1, len(members) + 1)) or not members:
             raise ValueError("the simulations are not numbered from 1")
         origin = Origin.from_json(value["origin"]) if "origin" in value else None
         protocol = Protocol.from_json(value["protocol"])
-        return Ensemble(folder, str(value["preset"]), protocol, int(value["seed"]), members, origin)
+        seed = whole_number(value["seed"], 0, LARGEST_SEED)
+        return Ensemble(folder, str(value["preset"])[:100], protocol, seed, members, origin)
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"{folder / DESCRIPTION} is damaged ({error!r}): move the folder away and make it anew."
         ) from error
+
+
+def _member(entry: dict[str, Any]) -> Simulation:
+    """A simulation as the description lists it; KeyError, TypeError or ValueError if it is none."""
+    if type(entry) is not dict or type(file := entry.get("file", "")) is not str:
+        raise ValueError("a simulation is no object, or its file no text")
+    number = whole_number(entry["number"], 1, LARGEST_ENSEMBLE)
+    return Simulation(number, whole_number(entry["seed"], 0, 2**64 - 1), Split(entry["split"]), file)
 
 
 def check_stored(ensemble: Ensemble, what: str, snapshot: int) -> None:

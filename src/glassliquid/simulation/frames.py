@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassliquid.errors import UserError, listed
+from glassliquid.simulation.protocol import LARGEST_PARTICLES
+from glassliquid.simulation.trajectory import DENSEST, LONGEST_SIDE, SHORTEST_SIDE
 
-MOST_PARTICLES = 10_000_000
-"""A header that says more is taken for damage."""
+MOST_DIGITS = 18
+"""Of a whole number; every longer one is taken for damage."""
 
 FLAT = 1e-3
 """A system is two-dimensional if its z coordinates spread over less than this fraction of the box's side."""
@@ -61,6 +63,12 @@ class Place:
         ) from error
 
 
+def whole_number(text: str) -> int | None:
+    """A whole number; None if it is none, or has more digits than any here."""
+    digits = text.removeprefix("-")
+    return int(text) if digits.isdecimal() and len(digits) <= MOST_DIGITS else None
+
+
 def arrange(
     place: Place,
     step: int,
@@ -79,6 +87,8 @@ def arrange(
         positions: coordinates from the middle of the box, not yet wrapped, shape (N, 2).
         length: side of the box.
     """
+    if len(names) > DENSEST * length**2:
+        place.refuse(f"has {len(names)} particles in a box of side {length:g}, and lengths are in units of sigma_AA")
     if not np.isfinite(positions).all():
         place.refuse("has a coordinate that is not a finite number")
     is_first = names == names[0]
@@ -89,25 +99,33 @@ def arrange(
     if len(species) == 2 and species[1] < species[0]:
         species.reverse()
         is_first = ~is_first
-    by_id = np.arange(len(names)) if ids is None else _order(ids)
+    by_id = np.arange(len(names)) if ids is None else _order(place, ids)
     in_order = is_first.take(by_id)
     order = np.concatenate([by_id.compress(in_order), by_id.compress(~in_order)])
     positions = positions.take(order, axis=0)  # a third of the time of positions[order]
     positions -= length * np.floor(positions / length + 0.5)
+    # So far from the box, a coordinate has no digits left that would tell its place in it.
+    if np.abs(positions).max() > (0.5 + SAME_LENGTH) * length:
+        place.refuse("has a coordinate that is too far from the box")
     types = np.zeros(len(names), dtype=np.uint32)
     types[np.count_nonzero(is_first) :] = 1
     return Frame(step, tuple(map(_called, species)), types, positions.astype(np.float64, copy=False), length)
 
 
-def _order(ids: NDArray[Any]) -> NDArray[np.intp]:
+def _order(place: Place, ids: NDArray[Any]) -> NDArray[np.intp]:
     """The places of the particles in the order of their ids."""
+    if not (np.abs(ids) < 2**53).all() or (ids % 1).any():
+        place.refuse("has a particle whose id is not a whole number")
     places = ids.astype(np.intp) - 1
     # Mostly they are 1 to N, and then putting each into its place is five times as fast as sorting.
     if places.min() == 0 and places.max() == len(ids) - 1 and (np.bincount(places) == 1).all():
         order = np.empty(len(ids), dtype=np.intp)
         order[places] = np.arange(len(ids))
         return order
-    return np.argsort(ids, kind="stable")
+    order = np.argsort(ids, kind="stable")
+    if (np.diff(ids[order]) == 0).any():
+        place.refuse("has two particles of the same id")
+    return order
 
 
 def _called(name: Any) -> str:
@@ -125,7 +143,7 @@ def check_next(place: Place, step: int, last: int | None, particles: int, first_
     """Refuse a frame whose time step does not come after the last one's, or that has another number of particles."""
     if last is not None and step <= last:
         place.refuse(f"has time step {step} after {last}, and time steps must increase")
-    if not 0 < particles <= MOST_PARTICLES:
+    if not 0 < particles <= LARGEST_PARTICLES:
         place.refuse(f"has {particles} particles")
     if first_particles is not None and particles != first_particles:
         place.refuse(f"has {particles} particles where the first frame has {first_particles}")
@@ -133,7 +151,7 @@ def check_next(place: Place, step: int, last: int | None, particles: int, first_
 
 def square_side(place: Place, sides: tuple[float, float]) -> float:
     """The side of the box, which has to be a square."""
-    if not (np.isfinite(sides).all() and min(sides) > 0):
+    if not (min(sides) >= SHORTEST_SIDE and max(sides) <= LONGEST_SIDE):
         place.refuse(f"has a box of {sides[0]:g} x {sides[1]:g}")
     if abs(sides[0] - sides[1]) > SAME_LENGTH * max(sides):
         place.refuse(f"has a box of {sides[0]:g} x {sides[1]:g}, and only square boxes can be drawn")
@@ -142,5 +160,5 @@ def square_side(place: Place, sides: tuple[float, float]) -> float:
 
 def check_flat(place: Place, z: NDArray[np.floating], length: float) -> None:
     """Refuse a three-dimensional system, whose projection would be neither liquid nor glass."""
-    if np.ptp(z) > FLAT * length:
+    if not np.ptp(z) <= FLAT * length:  # a coordinate that is no number makes this false as well
         place.refuse(f"is three-dimensional: z runs from {z.min():g} to {z.max():g}")

@@ -2,34 +2,52 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+from numpy.typing import NDArray
+
+from glassliquid.simulation import chunks
 from glassliquid.simulation.frames import Frame, Place, Wanted, arrange, check_flat, check_next, square_side
+
+MOST_TYPES, LONGEST_TYPE = 100, 100
+"""Names of types, and characters of one."""
 
 
 def read(place: Place, wanted: Wanted) -> Iterator[Frame]:
     """The wanted frames of a GSD file; see `readers.read_frames`."""
-    import gsd.hoomd
-    import numpy as np
-
     try:
-        file = gsd.hoomd.open(str(place.path), "r")
-    except RuntimeError as error:
+        file = chunks.ChunkFile(place.path)
+    except (RuntimeError, ValueError) as error:
         place.refuse(f"is no GSD file ({error})", error)
     with file:
         last = particles = None
-        for number in range(len(file)):
+        for number in range(file.nframes):
             place.frame = number + 1
             try:
-                frame = file[number]
-                box, positions = frame.configuration.box, frame.particles.position
-                step, names = int(frame.configuration.step), np.array(frame.particles.types)[frame.particles.typeid]
-            except (RuntimeError, KeyError, ValueError, TypeError, IndexError) as error:
+                step = int(file.read(number, "configuration/step", (1,), default=0)[0])
+                count = int(file.read(number, "particles/N", (1,))[0])
+                check_next(place, step, last, count, particles)
+                last, particles = step, count
+                if not wanted(step):
+                    continue
+                box = file.read(number, "configuration/box", (6,))
+                positions = file.read(number, "particles/position", (count, 3)).astype(np.float64)
+                names = _type_names(file, number)[file.read(number, "particles/typeid", (count,), default=0)]
+            except chunks.ERRORS as error:
                 place.refuse(f"cannot be read ({error})", error)
-            check_next(place, step, last, len(positions), particles)
-            last, particles = step, len(positions)
-            if not wanted(step):
-                continue
             if np.any(box[3:]):
                 place.refuse("has a triclinic box, and only square ones can be drawn")
             length = square_side(place, (float(box[0]), float(box[1])))
             check_flat(place, positions[:, 2], length)
-            yield arrange(place, step, names, None, positions[:, :2].astype(np.float64), length)
+            yield arrange(place, step, names, None, positions[:, :2], length)
+
+
+def _type_names(file: chunks.ChunkFile, frame: int) -> NDArray[np.str_]:
+    """The names of the types by their ids, kept as rows of characters, each ended by a zero."""
+    name = "particles/types"
+    shape = file.shape(frame, name) or file.shape(0, name)
+    if shape is None:
+        return np.array(["A"])
+    if not (shape[0] <= MOST_TYPES and shape[1] <= LONGEST_TYPE):
+        raise ValueError(f"the names of its types are {shape[0]} x {shape[1]} characters")
+    rows = file.read(frame, name, shape).reshape(shape).astype(np.uint8)
+    return np.array([row.tobytes().partition(b"\0")[0].decode("utf-8", "replace") for row in rows])

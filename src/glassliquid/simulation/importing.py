@@ -5,6 +5,7 @@ Frames between the marks are passed over.
 """
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import numpy as np
 
 from glassliquid.errors import UserError, listed
 from glassliquid.files import check_name
-from glassliquid.simulation.ensemble import SPLIT_STREAM, Ensemble, Origin, Simulation
+from glassliquid.simulation.ensemble import SPLIT_STREAM, Ensemble, Origin, Simulation, check_seed
 from glassliquid.simulation.frames import SAME_LENGTH, Frame, Place
 from glassliquid.simulation.making import complete_ensemble
 from glassliquid.simulation.protocol import INTERVALS, Protocol
@@ -98,8 +99,7 @@ def plan_import(folder: Path, plan: ImportPlan) -> Ensemble:
         UserError: the files are not an ensemble's, or the first is damaged or has none of the snapshots.
     """
     check_name("ensemble", folder.name)
-    if plan.seed < 0:
-        raise UserError(f"seed is {plan.seed}: pass zero or a positive whole number.")
+    check_seed(plan.seed)
     files = find_trajectories(plan.input)
     steps, first = _survey(files[0], plan.first_step)
     cooling_steps = steps[-1] - plan.first_step if plan.cooling_steps is None else plan.cooling_steps
@@ -189,7 +189,7 @@ def _check_same_system(place: Place, frame: Frame, task: ImportTask) -> None:
 
 def _member(number: int, split: Split, file: str, folder: str) -> Simulation:
     """A simulation whose seed nobody knows: a number of its own stands for it, the same wherever this file is imported."""
-    own = int.from_bytes(hashlib.sha256(f"{folder}/{file}".encode()).digest()[:8], "big")
+    own = int.from_bytes(hashlib.sha256(os.fsencode(f"{folder}/{file}")).digest()[:8], "big")
     return Simulation(number, own, split, file)
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import yaml
 
 from glassliquid.errors import UserError, listed
-from glassliquid.simulation.workers import worker_count
+from glassliquid.files import read_plain
+from glassliquid.simulation.workers import MOST_WORKERS, worker_count
 
 CLUSTERS = {
     "slurm": "SLURMCluster",
@@ -25,6 +26,21 @@ CLUSTERS = {
 """Names in the configuration file to dask-jobqueue's classes; local runs its jobs as processes, for trying things out."""
 
 
+LARGEST_CONFIGURATION = 1 << 20
+"""Bytes."""
+MOST_LINES = 1000
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader without aliases: one value in many places can become endless when it is merged."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Refuse what stands for another value."""
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("it has an alias, which no configuration needs")
+        return super().compose_node(parent, index)
+
+
 def read_configuration(path: Path) -> tuple[str, dict[str, Any]]:
     """The queueing system and its settings, one process a core.
 
@@ -32,9 +48,9 @@ def read_configuration(path: Path) -> tuple[str, dict[str, Any]]:
         UserError: the file is not YAML, or not a configuration of one known queueing system.
     """
     try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        reason = str(error).splitlines()[0]
+        value = yaml.load(read_plain(path, LARGEST_CONFIGURATION).decode("utf-8"), _Loader)  # a safe one
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(
             f"{path} cannot be read as YAML ({reason}): pass a dask-jobqueue configuration file."
         ) from error
@@ -46,16 +62,33 @@ def read_configuration(path: Path) -> tuple[str, dict[str, Any]]:
         )
     ((system, settings),) = systems.items()
     cores = settings.get("cores") if isinstance(settings, dict) else None
-    if type(cores) is not int or cores < 1 or "memory" not in settings:
+    if type(cores) is not int or not 1 <= cores <= MOST_WORKERS or "memory" not in settings:
         raise UserError(
             f"{path} must say how many cores and how much memory a job has: add cores: and memory: to {system}."
         )
+    _check_settings(path, system, settings)
     if settings.get("processes", cores) != cores:
         raise UserError(
             f"{path} has processes: {settings['processes']} for cores: {cores}, and LAMMPS runs one simulation a process: "
             "give both the same number, or leave processes out."
         )
     return system, {**settings, "processes": cores}
+
+
+def _check_settings(path: Path, system: str, settings: dict[Any, Any]) -> None:
+    """Raise UserError unless every setting is a plain value or a list of texts, as dask-jobqueue's are."""
+    for name, value in settings.items():
+        plain = value is None or isinstance(value, str | int | float)
+        texts = isinstance(value, list) and len(value) <= MOST_LINES and all(isinstance(each, str) for each in value)
+        if (
+            not isinstance(name, str)
+            or not (plain or texts)
+            or (name == "job-script-prologue" and isinstance(value, str))
+        ):
+            raise UserError(
+                f"{path} has a setting {str(name)[:40]!r} of {system} that is neither a plain value nor a list of texts: correct "
+                "it."
+            )
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from glassliquid.errors import UserError, check_choice, listed
+from glassliquid.errors import UserError, check_choice, check_range, listed
 
 INTERVALS = 200
 """The cooling time is cut into this many equal parts; snapshot indices run from 0 to this number."""
@@ -28,6 +28,12 @@ DEFAULT_SNAPSHOTS = tuple(sorted({*LOG_SNAPSHOTS, *range(0, INTERVALS + 1, 5)}))
 
 SMALLEST_PARTICLES = 32
 """Smallest N whose box (side sqrt(N / 1.2)) is at least two cutoffs wide, as the minimum image convention needs."""
+
+LARGEST_PARTICLES = 1_000_000
+"""Largest N; a frame of so many takes a tenth of a gigabyte to read. What says more is taken for a mistake."""
+
+MOST_STEPS = 10**12
+"""Time steps: a thousand years at N = 1,000. What says more is taken for a mistake."""
 
 
 def temperature(snapshot: int) -> float:
@@ -64,6 +70,10 @@ class Protocol:
                 f"particles is {self.particles}, the smallest system is {SMALLEST_PARTICLES} (a smaller box is less than "
                 f"two cutoffs wide): pass {SMALLEST_PARTICLES} or more."
             )
+        check_range("particles", self.particles, SMALLEST_PARTICLES, LARGEST_PARTICLES)
+        for name in ("cooling_steps", "equilibration_steps"):
+            if getattr(self, name) > MOST_STEPS:
+                raise UserError(f"{name} is {getattr(self, name)}, and {MOST_STEPS:,} are the most: pass fewer.")
         if self.cooling_steps < INTERVALS or self.cooling_steps % INTERVALS:
             raise UserError(
                 f"cooling_steps is {self.cooling_steps}, and it must be a positive multiple of {INTERVALS} (one part for "

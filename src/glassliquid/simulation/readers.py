@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from glassliquid.files import is_plain
 from glassliquid.simulation import dump, gsd_frames, xyz
 from glassliquid.simulation.frames import Frame, Place, Wanted
 
@@ -21,6 +22,8 @@ def read_frames(path: Path, wanted: Wanted) -> Iterator[Frame]:
     """
     read = READERS.get(format_of(path) or "", dump.read)
     place = Place(path)
+    if path.exists() and not is_plain(path):
+        place.refuse("is no plain file")
     try:
         yield from read(place, wanted)
     except (OSError, EOFError, zlib.error) as error:

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from glassliquid.errors import UserError
+from glassliquid.errors import UserError, check_range
 
 
 class Split(StrEnum):
@@ -18,6 +18,8 @@ class Split(StrEnum):
 FRACTION_VALIDATION = 0.15
 FRACTION_TEST = 0.15
 SMALLEST_ENSEMBLE = 3
+LARGEST_ENSEMBLE = 100_000
+"""Ten times the largest preset. What says more is taken for a mistake, before memory is set aside for it."""
 
 
 def draw_split(simulations: int, generator: np.random.Generator) -> list[Split]:
@@ -38,6 +40,7 @@ def draw_split(simulations: int, generator: np.random.Generator) -> list[Split]:
             f"simulations is {simulations}, and each of the splits train, validation and test needs one: "
             f"pass {SMALLEST_ENSEMBLE} or more."
         )
+    check_range("simulations", simulations, SMALLEST_ENSEMBLE, LARGEST_ENSEMBLE)
     validation = max(1, round(FRACTION_VALIDATION * simulations))
     test = max(1, round(FRACTION_TEST * simulations))
     splits = [Split.TRAIN] * (simulations - validation - test) + [Split.VALIDATION] * validation + [Split.TEST] * test

@@ -5,21 +5,52 @@ import io
 import itertools
 import re
 import warnings
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from glassliquid.simulation.frames import Place
+from glassliquid.simulation.frames import Place, whole_number
 
 LONGEST_LINE = 10_000
 """Characters of a header's line; a longer one is taken for damage, before it fills the memory."""
+
+LONGEST_RUN = 1 << 20
+"""Characters without an end of a line, anywhere in a file; more are taken for damage, before they fill the memory."""
+
+_BUFFER = 1 << 16
 
 ROWS_AT_ONCE = 100_000
 """So many lines of a table are in memory as text."""
 
 LONGEST_NAME = 16
 """Characters of a particle type's name; what is beyond is cut off."""
+
+
+class _Bounded(io.RawIOBase):
+    """Bytes of a file, in which the ends of lines must not be too far apart: a reader of lines holds a whole one.
+
+    A few kilobytes of a compressed file can become a line of gigabytes.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._run = file, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        found = self._file.read(len(buffer))
+        end = found.rfind(b"\n")
+        self._run = self._run + len(found) if end < 0 else len(found) - end
+        if self._run > LONGEST_RUN:
+            raise OSError(f"it has a line of more than {LONGEST_RUN:,} characters")
+        buffer[: len(found)] = found
+        return len(found)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 class Text:
@@ -32,18 +63,19 @@ class Text:
             UserError: it does not end with the end of a line, so that its last number may be half a number.
         """
         self.place, path = place, place.path
-        self.file: IO[bytes]
+        raw: IO[bytes]
         if path.suffix == ".gz":
-            # Buffered, lines come out twice as fast.
-            self.file = io.BufferedReader(gzip.GzipFile(path))
+            raw = cast(IO[bytes], gzip.GzipFile(path))
         else:
-            self.file = path.open("rb")
-            if self.file.seek(0, io.SEEK_END):
-                self.file.seek(-1, io.SEEK_END)
-                if self.file.read(1) != b"\n":
-                    self.file.close()
+            raw = path.open("rb", buffering=0)
+            if raw.seek(0, io.SEEK_END):
+                raw.seek(-1, io.SEEK_END)
+                if raw.read(1) != b"\n":
+                    raw.close()
                     self.place.refuse("ends in the middle of a line")
-            self.file.seek(0)
+            raw.seek(0)
+        # Buffered, lines come out twice as fast.
+        self.file = io.BufferedReader(_Bounded(raw), _BUFFER)
 
     def line(self) -> str | None:
         """The next line without its end; None after the last."""
@@ -58,9 +90,10 @@ class Text:
     def number(self, what: str) -> int:
         """The next line, which has to be a whole number."""
         text = self.line()
-        if text is None or not text.removeprefix("-").isdecimal():
-            self.place.refuse(f"has {text!r} where {what} should be")
-        return int(text)
+        number = whole_number(text or "")
+        if number is None:
+            self.place.refuse(f"has {(text or '')[:40]!r} where {what} should be")
+        return number
 
     def skip(self, lines: int) -> None:
         """Skip lines that nobody needs."""

@@ -13,7 +13,6 @@ Every stored snapshot is a frame; its `configuration.step` is the time step sinc
 """
 
 import bisect
-import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,21 +22,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassliquid.errors import UserError, listed
-from glassliquid.files import replacing
+from glassliquid.files import replacing, whole_number
+from glassliquid.simulation import chunks
+from glassliquid.simulation.chunks import ChunkFile
 from glassliquid.simulation.engine import Cooling
 from glassliquid.simulation.potential import DIAMETERS, SPECIES, box_length, species_counts
-from glassliquid.simulation.protocol import Protocol
+from glassliquid.simulation.protocol import INTERVALS, LARGEST_PARTICLES, Protocol
 
 SCHEMA_VERSION = (1, 4)
 """Of GSD's schema `hoomd` that the files are written in."""
-
-SMALL_BYTES = 1 << 14
-"""A file up to this size is read by the GSD library's reader in Python.
-
-The one in C sets up a table of 57,557 names for each file, 1.4 MB, and takes it down name by name: that is most of the time of
-reading a small file, and drives everything else out of the processor's cache. The one in Python takes as much longer as
-there are chunks, more than the other from about fifty on.
-"""
 
 LOG_SNAPSHOT = "snapshot"
 LOG_TEMPERATURE = "temperature"
@@ -46,6 +39,11 @@ LOG_PRESSURE = "pressure"
 LOG_INHERENT_ENERGY = "inherent_energy"
 LOG_COOLING = "cooling/"
 """Prefix of the curves over all 201 indices, in the first frame."""
+
+DENSEST = 4.0
+"""Particles for each sigma_AA^2; more have no room, and drawing them would take gigabytes."""
+SHORTEST_SIDE, LONGEST_SIDE = 1e-3, 1e6
+"""Sides of a box [sigma_AA]; others are taken for damage, and single precision could not tell places in them."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +122,7 @@ def read_configurations(path: Path, snapshots: list[int] | None = None, with_log
         UserError: the file is missing or damaged, or does not hold one of the snapshots.
     """
     try:
-        with _opened(path) as file:
+        with ChunkFile(path) as file:
             wanted = [_snapshot(file, frame) for frame in range(file.nframes)] if snapshots is None else snapshots
             found = [_frame_of(file, snapshot) for snapshot in wanted]
             if None in found:
@@ -133,40 +131,25 @@ def read_configurations(path: Path, snapshots: list[int] | None = None, with_log
                 raise UserError(
                     f"{path} does not hold snapshot {listed(missing)}, it holds {listed(held)}: choose one of these."
                 )
-            logged = file.find_matching_chunk_names("log/") if with_log else []
+            logged = file.names("log/") if with_log else []
             names = [name for name in logged if not name.startswith(f"log/{LOG_COOLING}")]
             return [
                 _configuration(file, frame, snapshot, names)
                 for frame, snapshot in zip(found, wanted, strict=True)
                 if frame is not None
             ]
-    except (OSError, RuntimeError, LookupError, ValueError, TypeError, OverflowError) as error:
+    except chunks.ERRORS as error:
         raise _damaged(path, error) from error
 
 
 def read_cooling_curve(path: Path) -> CoolingCurve:
     """Read the thermodynamics at all indices; UserError if the file is missing or damaged."""
-    import gsd.hoomd
-
+    names = (LOG_TEMPERATURE, LOG_POTENTIAL_ENERGY, LOG_PRESSURE)
     try:
-        with gsd.hoomd.open(str(path), "r") as file:
-            log = file[0].log
-            return CoolingCurve(
-                *(np.asarray(log[LOG_COOLING + n]) for n in (LOG_TEMPERATURE, LOG_POTENTIAL_ENERGY, LOG_PRESSURE))
-            )
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, IndexError) as error:
+        with ChunkFile(path) as file:
+            return CoolingCurve(*(file.read(0, f"log/{LOG_COOLING}{name}", (INTERVALS + 1,)) for name in names))
+    except chunks.ERRORS as error:
         raise _damaged(path, error) from error
-
-
-def _opened(path: Path) -> Any:
-    """An open GSD file; its chunks are read by the library's file layer in either language."""
-    if path.stat().st_size <= SMALL_BYTES:
-        import gsd.pygsd
-
-        return gsd.pygsd.GSDFile(io.BytesIO(path.read_bytes()))
-    import gsd.fl
-
-    return gsd.fl.open(str(path), "r")
 
 
 def _write(path: Path, frames: Iterable[dict[str, NDArray[Any]]]) -> None:
@@ -219,31 +202,35 @@ def _frame(
     return frame | {f"log/{name}": values for name, values in log.items()}
 
 
-def _snapshot(file: Any, frame: int) -> int:
-    return int(file.read_chunk(frame=frame, name=f"log/{LOG_SNAPSHOT}")[0])
+def _snapshot(file: ChunkFile, frame: int) -> int:
+    snapshot = int(file.read(frame, f"log/{LOG_SNAPSHOT}", (1,))[0])
+    if not 0 <= snapshot <= INTERVALS:
+        raise ValueError(f"frame {frame} is of snapshot {snapshot}")
+    return snapshot
 
 
-def _frame_of(file: Any, snapshot: int) -> int | None:
+def _frame_of(file: ChunkFile, snapshot: int) -> int | None:
     """The frame of a snapshot; frames ascend by snapshot, so that a few of them have to be looked at."""
     frame = bisect.bisect_left(range(file.nframes), snapshot, key=lambda place: _snapshot(file, place))
     return frame if frame < file.nframes and _snapshot(file, frame) == snapshot else None
 
 
-def _configuration(file: Any, frame: int, snapshot: int, names: list[str]) -> Configuration:
-    def read(name: str) -> NDArray[Any]:
-        # What a frame leaves out is that of the first.
-        found: NDArray[Any] = file.read_chunk(frame=frame if file.chunk_exists(frame, name) else 0, name=name)
-        return found
-
-    positions, types = read("particles/position"), read("particles/typeid")
-    if positions.shape != (len(types), 3):
-        raise ValueError(f"positions have the shape {positions.shape} and types {types.shape}")
+def _configuration(file: ChunkFile, frame: int, snapshot: int, names: list[str]) -> Configuration:
+    count = whole_number(int(file.read(frame, "particles/N", (1,))[0]), 1, LARGEST_PARTICLES)
+    positions = file.read(frame, "particles/position", (count, 3))[:, :2]
+    types = file.read(frame, "particles/typeid", (count,))
+    length = float(file.read(frame, "configuration/box", (6,))[0])
+    if not (SHORTEST_SIDE <= length <= LONGEST_SIDE and count <= DENSEST * length**2):
+        raise ValueError(f"the side of its box is {length:g} for {count} particles")
+    # Not a number is not within the box either.
+    if not (np.abs(positions).max() <= 0.501 * length and types.max() < len(SPECIES)):
+        raise ValueError(f"snapshot {snapshot} has a particle outside the box, or of an unknown type")
     log = {
-        name.removeprefix("log/"): float(file.read_chunk(frame=frame, name=name)[0])
+        name.removeprefix("log/"): float(file.read(frame, name, (1,))[0])
         for name in names
-        if file.chunk_exists(frame, name)
+        if file.shape(frame, name) is not None
     }
-    return Configuration(snapshot, positions[:, :2], types, float(read("configuration/box")[0]), log)
+    return Configuration(snapshot, positions, types, length, log)
 
 
 def _damaged(path: Path, error: Exception) -> UserError:

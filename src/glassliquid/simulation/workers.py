@@ -4,6 +4,7 @@ import concurrent.futures
 import itertools
 import multiprocessing
 import os
+import re
 import signal
 import threading
 import time
@@ -20,6 +21,8 @@ Result = TypeVar("Result")
 
 Report = Callable[[int, int], None]
 """Told how many tasks are done, and of how many."""
+MOST_WORKERS = 10_000
+"""What says more is taken for a mistake, before the machine is full of processes."""
 
 ATTEMPTS = 3
 """A task whose worker process died is tried this many times in all."""
@@ -109,8 +112,8 @@ def worker_count(workers: str) -> int:
     """The number of worker processes: `auto` is the number of cores that this process may use."""
     if workers == "auto":
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if not workers.isdecimal() or int(workers) < 1:
-        raise UserError(f"workers is {workers!r}: pass auto (all cores) or a whole number of 1 or more.")
+    if not re.fullmatch(r"[0-9]{1,5}", workers) or not 1 <= int(workers) <= MOST_WORKERS:
+        raise UserError(f"workers is {workers!r}: pass auto (all cores) or a whole number from 1 to {MOST_WORKERS}.")
     return int(workers)
 
 

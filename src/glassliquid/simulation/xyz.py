@@ -10,7 +10,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from glassliquid.simulation.frames import Frame, Place, Wanted, arrange, check_flat, check_next, square_side
+from glassliquid.simulation.frames import (
+    Frame,
+    Place,
+    Wanted,
+    arrange,
+    check_flat,
+    check_next,
+    square_side,
+    whole_number,
+)
 from glassliquid.simulation.potential import box_length
 from glassliquid.simulation.text import Text
 
@@ -25,15 +34,17 @@ def read(place: Place, wanted: Wanted) -> Iterator[Frame]:
         particles: int | None = None
         while (first := text.line()) is not None:
             place.frame += 1
-            if not first.isdecimal():
+            count = whole_number(first)
+            if count is None:
                 place.refuse(f"has {first[:40]!r} where the number of particles should be")
             comment = text.line() or ""
             found = _STEP.search(comment)
             if found is None:
                 place.refuse(f"has no Timestep: in its comment {comment[:60]!r}, so its time step is missing")
-            step = int(found[1])
-            check_next(place, step, last, int(first), particles)
-            last, particles = step, int(first)
+            if (step := whole_number(found[1])) is None:
+                place.refuse(f"has the time step {found[1][:40]} in its comment")
+            check_next(place, step, last, count, particles)
+            last, particles = step, count
             if wanted(step):
                 yield _read_particles(text, step, particles, comment)
             else:

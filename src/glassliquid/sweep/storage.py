@@ -69,7 +69,7 @@ def open_storage(address: str) -> Any:
             f"storage is {address!r}, and there is no driver for it ({_reason(error)}): install one (for PostgreSQL: "
             "pip install 'psycopg[binary]'), or pass storage=auto, which is a file."
         ) from error
-    except (SQLAlchemyError, StorageInternalError, RuntimeError, OSError) as error:
+    except (SQLAlchemyError, StorageInternalError, RuntimeError, OSError, ValueError, TypeError, LookupError) as error:
         raise UserError(
             f"The storage {address} cannot be used ({_reason(error)}): start the server or correct the address, or pass "
             "storage=auto, which is a file."

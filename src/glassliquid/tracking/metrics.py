@@ -7,6 +7,7 @@ waits in the file, and `send_pending` sends it later.
 import contextlib
 import json
 import math
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -14,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from glassliquid.files import write_text
+from glassliquid.errors import UserError
+from glassliquid.files import is_plain, read_plain, whole_number, write_text
 from glassliquid.tracking.liveness import SIGN_EVERY_S, sign_of_life
 
 JOURNAL = "metrics.jsonl"
@@ -29,6 +31,14 @@ RETRY_AFTER_S = 10.0
 GIVE_UP_AFTER_S = 20.0
 """How long the end of a run waits for a server that does not answer."""
 TRY_AGAIN_AFTER_S = 0.5
+LARGEST_JOURNAL = 1 << 29
+"""Bytes; a million iterations take half of it."""
+_RUN_ID = re.compile(r"[0-9a-f]{32}")
+
+
+def is_run_id(text: str) -> bool:
+    """Whether a text may be the id of a run; only such a one becomes part of a path."""
+    return _RUN_ID.fullmatch(text) is not None
 
 
 class MetricJournal:
@@ -39,13 +49,17 @@ class MetricJournal:
         folder.mkdir(parents=True, exist_ok=True)
         self.run_id = run_id
         self._journal, self._sent_path = folder / JOURNAL, folder / SENT
+        if self._journal.is_symlink() or self._sent_path.is_symlink():
+            raise UserError(f"{folder} has links in the place of its metrics: remove them.")
         self._known = _steps_on_server(run_id)
         self._lines = _whole_lines(self._journal)
-        self._sent = min(_read_note(self._sent_path)[0], len(self._lines))
+        self._sent = max(0, min(_read_note(self._sent_path)[0], len(self._lines)))
         self._bytes_sent = _size(self._lines[: self._sent])
         # By metric: a disk that was full may have taken some points of an iteration and not the others.
         self._last_steps: dict[str, int] = {}
-        for point in map(json.loads, self._lines):
+        for point in map(_point, self._lines):
+            if point is None:
+                continue
             self._last_steps[point["key"]] = max(point["step"], self._last_steps.get(point["key"], -1))
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -71,7 +85,8 @@ class MetricJournal:
         """All points so far: metric name to pairs of iteration and value."""
         history: dict[str, list[tuple[int, float]]] = {}
         for line in self._lines:
-            point = json.loads(line)
+            if (point := _point(line)) is None:
+                continue
             history.setdefault(point["key"], []).append((point["step"], point["value"]))
         return history
 
@@ -117,7 +132,7 @@ class MetricJournal:
 
         with self._lock:
             batch = self._lines[self._sent : self._sent + LARGEST_BATCH]
-        points = [json.loads(line) for line in batch]
+        points = [point for line in batch if (point := _point(line)) is not None]
         # After a crash between sending and noting it, the server has points that the note does not count.
         fresh = [point for point in points if point["step"] > self._known.get(point["key"], -1)]
         try:
@@ -158,9 +173,16 @@ def send_pending(runs_folder: Path) -> Delivery:
     waiting: list[str] = []
     for journal in sorted(runs_folder.glob(f"*/{JOURNAL}")):
         lines, size = _read_note(journal.with_name(SENT))
+        # The folder is named after its run; anything else was not written by a training.
+        if not (is_plain(journal) and is_run_id(journal.parent.name)):
+            continue
         if journal.stat().st_size == size or _is_locked(journal.parent):
             continue
-        opened = MetricJournal(journal.parent.name, journal.parent)
+        try:
+            opened = MetricJournal(journal.parent.name, journal.parent)
+        except (OSError, UserError):  # of one journal that cannot be read the other commands know nothing
+            waiting.append(journal.parent.name)
+            continue
         # The store has answered a moment ago; a run that it does not take points of will not be there in a while either.
         if not opened.close(give_up_after=0):
             waiting.append(opened.run_id)
@@ -199,18 +221,31 @@ def _whole_lines(journal: Path) -> list[str]:
     """The lines of a journal; what a killed process left of its last one is cut off."""
     if not journal.exists():
         return []
-    text = journal.read_text(encoding="utf-8", errors="replace")
+    text = read_plain(journal, LARGEST_JOURNAL).decode("utf-8", "replace")
     whole = text[: text.rfind("\n") + 1]
     if whole != text:
         write_text(journal, whole)
-    return whole.splitlines()
+    return whole.split("\n")[:-1]
+
+
+def _point(line: str) -> dict[str, Any] | None:
+    """The point of a line; None if the line is damaged: what it said is lost, and the other points are not."""
+    try:
+        point = json.loads(line)
+        key, value, step, timestamp = (point[name] for name in ("key", "value", "step", "timestamp"))
+        is_whole = type(key) is str and type(value) in (int, float) and math.isfinite(value)
+        for number in (step, timestamp):
+            whole_number(number, 0, 2**62)
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return None
+    return point if is_whole else None
 
 
 def _read_note(path: Path) -> tuple[int, int]:
     """Lines and bytes that the server has; none if there is no note, and no bytes if it does not tell them."""
     try:
-        numbers = [int(word) for word in path.read_text(encoding="utf-8").split()]
-    except (OSError, ValueError):
+        numbers = [int(word) for word in read_plain(path).split()]
+    except (OSError, UserError, ValueError):
         return 0, 0
     return (numbers[0], numbers[1] if len(numbers) > 1 else 0) if numbers else (0, 0)
 

@@ -24,7 +24,9 @@ from glassliquid.models.classifier import CHANNELS, ImageClassifier
 from glassliquid.models.served import GlassProbability
 from glassliquid.scratch import scratch_folder
 from glassliquid.simulation.protocol import temperature
+from glassliquid.tracking.metrics import is_run_id
 from glassliquid.tracking.run import TAG_DATASET, TAG_DATASET_DIGEST
+from glassliquid.tracking.store import first_line
 from glassliquid.training.checkpoint import BEST, CURRENT, State, load_checkpoint, restore_model
 
 CHECKPOINT_FOLDER = "checkpoints"
@@ -35,7 +37,6 @@ REGISTERED_NAME = "glass-liquid"
 TAG_VALIDATION = "best_val_accuracy"
 ROOM_BYTES = 8 << 20
 """For what is kept of a model beside its weights."""
-_RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -198,7 +199,7 @@ def find_model(name: str, runs_folder: Path) -> FoundModel:
 
 def run_id_of(name: str) -> str | None:
     """The run id that a name is or begins with (`runs:/ID/...`); None if it names something else."""
-    if name.startswith("runs:/") or _RUN_ID.fullmatch(name):
+    if name.startswith("runs:/") or is_run_id(name):
         return name.removeprefix("runs:/").split("/")[0]
     return None
 
@@ -229,13 +230,15 @@ def run_checkpoint(run_id: str, kind: str, runs_folder: Path) -> State:
     import mlflow
     from mlflow.exceptions import MlflowException
 
+    if not is_run_id(run_id):
+        raise _no_run(run_id)
     local = runs_folder / run_id / kind
     if local.exists():
         return load_checkpoint(local)
     try:
         mlflow.MlflowClient().get_run(run_id)
     except MlflowException:
-        raise UserError(f"There is no run {run_id!r} in the tracking store: check the id on the MLflow page.") from None
+        raise _no_run(run_id) from None
     with scratch_folder() as folder:
         try:
             path = mlflow.artifacts.download_artifacts(
@@ -248,6 +251,10 @@ def run_checkpoint(run_id: str, kind: str, runs_folder: Path) -> State:
         return load_checkpoint(Path(path))
 
 
+def _no_run(run_id: str) -> UserError:
+    return UserError(f"There is no run {run_id!r} in the tracking store: check the id on the MLflow page.")
+
+
 def _registered(name: str) -> tuple[str, str, str | None]:
     """Run id, label and logged-model id of `models:/NAME@ALIAS`, `models:/NAME/VERSION` or `models:/MODEL_ID`."""
     from mlflow.exceptions import MlflowException
@@ -257,6 +264,10 @@ def _registered(name: str) -> tuple[str, str, str | None]:
         info = get_model_info(name)
     except (MlflowException, OSError) as error:
         raise UserError(f"There is no model {name!r} ({_known(name)}): choose one of these, or train one.") from error
+    except Exception as error:  # whatever MLflow stumbles over in a damaged MLmodel file
+        raise UserError(
+            f"The model {name!r} has a damaged description ({type(error).__name__}: {first_line(error)}): choose another."
+        ) from error
     registered = re.match(r"models:/([^/@]+)[/@]", name)
     label = registered.group(1) if registered else name.removeprefix("models:/")
     version = getattr(info, "registered_model_version", None)

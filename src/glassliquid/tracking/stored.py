@@ -72,7 +72,9 @@ def read_json_artifact(run_id: str, name: str) -> dict[str, Any]:
 
     try:
         value = mlflow.artifacts.load_dict(f"runs:/{run_id}/{name}")
-    except (MlflowException, OSError) as error:
+        if not isinstance(value, dict):
+            raise ValueError("it is no object")
+    except (MlflowException, OSError, ValueError, RecursionError) as error:
         raise UserError(f"The run {run_id} has no readable {name}: choose another run.") from error
     return dict(value)
 

@@ -35,6 +35,11 @@ class ShuffledBatches:
         return {"order": self._order.clone(), "epoch": self._epoch, "generator": self._generator.get_state()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a place that `state` gave."""
-        self._order, self._epoch = state["order"].clone(), int(state["epoch"])
+        """Go on from a place that `state` gave; ValueError if it is of other data."""
+        order = state["order"]
+        if order.dtype != torch.int64 or order.dim() != 1 or len(order) > 2 * self._images:
+            raise ValueError("the order of its images is damaged")
+        if len(order) and not (int(order.min()) >= 0 and int(order.max()) < self._images):
+            raise ValueError("the order of its images is that of other data")
+        self._order, self._epoch = order.clone(), int(state["epoch"])
         self._generator.set_state(state["generator"])

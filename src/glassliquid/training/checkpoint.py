@@ -18,8 +18,8 @@ import os
 import pickle
 import threading
 import time
-import zipfile
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,11 @@ from typing import Any
 import torch
 
 from glassliquid.errors import UserError
-from glassliquid.files import UncachedFile, remove_partials_of, replacing
+from glassliquid.files import UncachedFile, remove_partials_of, replacing, whole_number
 from glassliquid.models.classifier import ImageClassifier
 from glassliquid.models.table import build_model
-from glassliquid.training.config import TrainConfig
+from glassliquid.training.archive import check_archive, check_values
+from glassliquid.training.config import MOST_ITERATIONS, TrainConfig
 from glassliquid.training.progress import Progress
 
 FORMAT = 1
@@ -42,6 +43,10 @@ BEST = "best.pt"
 State = dict[str, Any]
 _REQUIRED = ("format", "config", "data", "run_id", "iteration", "progress", "model")
 
+LARGEST_IMAGE = 2048
+"""Side of an image [pixels]."""
+LONGEST_NAME = 200
+
 OVERHEAD = 100
 """The current state is saved at most once in this many times what copying and writing it takes."""
 OLDEST_STATE_S = 60.0
@@ -51,14 +56,15 @@ SLOWER_ITERATION = 1.2
 
 
 def load_checkpoint(path: Path, device: str = "cpu") -> State:
-    """Read a checkpoint; nothing in it is executed.
+    """Read a checkpoint; nothing in it is executed, and it takes no more memory than two and a half times the file.
 
     Raises:
         UserError: the file is missing, cut off, damaged, of another format, or holds anything but tensors and plain values.
     """
     try:
-        _check_whole(path)
+        check_archive(path)
         state = torch.load(path, map_location=device, weights_only=True)
+        check_values(state, path.stat().st_size)
     except FileNotFoundError:
         raise UserError(
             f"There is no checkpoint {path}: name a run, a registered model or a file that exists."
@@ -68,23 +74,30 @@ def load_checkpoint(path: Path, device: str = "cpu") -> State:
             f"The checkpoint {path} is not one of this project's (it holds more than tensors and plain values, or is cut "
             "off), and it was not executed: choose another."
         ) from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except Exception as error:  # whatever PyTorch and zipfile stumble over in damaged bytes
         raise UserError(f"The checkpoint {path} cannot be read ({_first_line(error)}): choose another.") from error
-    if not isinstance(state, dict) or any(key not in state for key in _REQUIRED) or state["format"] != FORMAT:
+    if not isinstance(state, dict) or any(key not in state for key in _REQUIRED):
         raise UserError(f"{path} is not a checkpoint of this project's format {FORMAT}: choose another.")
+    try:
+        _check_description(state)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{path} is not a checkpoint of this project ({_first_line(error)}): choose another."
+        ) from error
     return state
 
 
-def _check_whole(path: Path) -> None:
-    """Raise BadZipFile if a part's checksum is wrong: PyTorch writes checksums, and does not read them."""
-    if not zipfile.is_zipfile(path):
-        return  # PyTorch says what it is instead
-    with zipfile.ZipFile(path) as archive:
-        if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
-            raise zipfile.BadZipFile("its parts are compressed, and PyTorch does not do that")
-        damaged = archive.testzip()
-    if damaged is not None:
-        raise zipfile.BadZipFile(f"{damaged} in it is damaged")
+def _check_description(state: State) -> None:
+    """Raise KeyError, TypeError or ValueError unless the parts that say what a state is are of their types."""
+    data, model = state["data"], state["model"]
+    whole_number(state["format"], FORMAT, FORMAT)
+    whole_number(state["iteration"], 0, MOST_ITERATIONS)
+    for name, text in (("run_id", state["run_id"]), ("name", data["name"]), ("digest", data["digest"])):
+        if type(text) is not str or len(text) > LONGEST_NAME:
+            raise ValueError(f"its {name} is no text")
+    whole_number(data["image_size"], 1, LARGEST_IMAGE)
+    if type(model) not in (dict, OrderedDict) or not all(isinstance(each, torch.Tensor) for each in model.values()):
+        raise ValueError("its weights are no tensors")
 
 
 def remove_checkpoints(folder: Path) -> None:
@@ -97,8 +110,8 @@ def remove_checkpoints(folder: Path) -> None:
 def restore_progress(state: State) -> Progress:
     """The progress that a checkpoint records; UserError if it is damaged."""
     try:
-        return Progress(**state["progress"])
-    except TypeError as error:
+        return Progress.from_json(state["progress"])
+    except (TypeError, ValueError) as error:
         raise UserError(f"The checkpoint's progress is damaged ({error}): choose another checkpoint.") from error
 
 
@@ -111,13 +124,30 @@ def restore_model(state: State) -> ImageClassifier:
     config = TrainConfig.from_json(state["config"])
     try:
         image_size = int(state["data"]["image_size"])
+        _check_shapes(config, image_size, state["model"])
         model = build_model(config.model, image_size, config.dropout, torch.Generator())
         model.load_state_dict(state["model"])
-    except (KeyError, TypeError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise UserError(
             f"The checkpoint's weights do not fit the network {config.model!r} ({_first_line(error)}): choose another."
         ) from error
     return model.eval()
+
+
+def _check_shapes(config: TrainConfig, image_size: int, weights: Mapping[str, torch.Tensor]) -> None:
+    """Raise ValueError unless the weights are those of the network; before memory for it is set aside.
+
+    A file of a few kilobytes can name the largest network and the largest images.
+    """
+    with torch.device("meta"):
+        expected = build_model(config.model, image_size, config.dropout, torch.Generator()).state_dict()
+    if set(expected) != set(weights):
+        raise ValueError("they have other names")
+    for name, tensor in weights.items():
+        if tensor.shape != expected[name].shape or tensor.dtype != expected[name].dtype:
+            raise ValueError(f"{name} is {tuple(tensor.shape)}, and {tuple(expected[name].shape)} is expected")
+        if not torch.isfinite(tensor).all():
+            raise ValueError(f"{name} has values that are not finite")
 
 
 def describe_state(config: TrainConfig, data: dict[str, Any], run_id: str, iteration: int, progress: Progress) -> State:

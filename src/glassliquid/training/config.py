@@ -8,6 +8,18 @@ from glassliquid.models.names import MODEL_NAMES
 
 SCHEDULES = ("threshold", "constant", "step", "linear", "exponential", "warmup")
 PRECISIONS = ("auto", "float32", "bfloat16")
+MOST_ITERATIONS = 10**9
+"""Of a training, a schedule or a patience."""
+MOST_BATCHES = 10**6
+"""In an iteration, after which alone a training can be stopped."""
+_WHOLE = {
+    "batch_size": 10**9,
+    "iterations": MOST_ITERATIONS,
+    "batches_per_iteration": MOST_BATCHES,
+    "eval_every": MOST_ITERATIONS,
+    "patience": MOST_ITERATIONS,
+    "schedule_length": MOST_ITERATIONS,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,17 +65,16 @@ class TrainConfig:
         check_choice("model", self.model, MODEL_NAMES)
         check_choice("schedule", self.schedule, SCHEDULES)
         check_choice("precision", self.precision, PRECISIONS)
-        for name in ("batch_size", "iterations", "batches_per_iteration", "eval_every", "learning_rate"):
-            check_positive(name, getattr(self, name))
+        for name, most in _WHOLE.items():
+            if (number := getattr(self, name)) is not None:
+                check_positive(name, number)
+                check_range(name, number, 1, most)
+        check_positive("learning_rate", self.learning_rate)
         check_positive("final_learning_rate", self.final_learning_rate)
         check_range("l2", self.l2, 0, 1000)
         check_range("dropout", self.dropout, 0, 0.95)
         check_range("seed", self.seed, 0, 2**31 - 1)
-        if self.patience is not None:
-            check_positive("patience", self.patience)
-        if self.schedule_length is not None:
-            check_positive("schedule_length", self.schedule_length)
-        elif self.schedule == "step":
+        if self.schedule == "step" and self.schedule_length is None:
             raise UserError(
                 "schedule is step, which needs schedule_length, the iteration at which the rate changes: pass for example "
                 "-P schedule_length=550."
@@ -97,10 +108,25 @@ class TrainConfig:
         if not isinstance(value, dict) or set(value) != names:
             raise UserError("The checkpoint's settings have missing or unknown fields: it is from another version.")
         try:
+            for field in fields(cls):
+                _check_type(field.name, value[field.name], field.default)
             thresholds = tuple((float(t), None if r is None else float(r)) for t, r in value["eta_threshold"])
             return cls(**{**value, "eta_threshold": thresholds})
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise UserError(f"The checkpoint's settings are damaged ({error}): choose another checkpoint.") from error
+
+
+def _check_type(name: str, value: Any, default: Any) -> None:
+    """Raise ValueError unless a value out of a file has the type of the field whose default is given."""
+    allowed: tuple[type, ...] = (type(default),)
+    if name in ("patience", "schedule_length"):
+        allowed = (int, type(None))
+    elif name == "eta_threshold":
+        allowed = (list,)
+    elif isinstance(default, float):
+        allowed = (float, int)
+    if type(value) not in allowed:
+        raise ValueError(f"{name} is {value!r:.40}")
 
 
 def parse_thresholds(text: str) -> tuple[tuple[float, float | None], ...]:

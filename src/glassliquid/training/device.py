@@ -2,6 +2,7 @@
 
 import ctypes
 import platform
+import re
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from glassliquid.errors import UserError
 _TRIM_THRESHOLD, _LARGEST_NUMBER_OF_MAPPINGS = -1, -4
 """Parameters of glibc's mallopt(3)."""
 
-DEVICES = ("cpu", "cuda", "mps")
+_DEVICE = re.compile(r"cpu|(cuda|mps)(:[0-9]{1,3})?")
 
 LONGEST_REASON = 120
 
@@ -30,9 +31,10 @@ def choose_device(name: str) -> torch.device:
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
+        # PyTorch has more kinds, and some of them hold no numbers.
+        if not _DEVICE.fullmatch(name):
+            raise RuntimeError("no such kind of device")
         device = torch.device(name)
-        if device.type not in DEVICES:
-            raise NotImplementedError("it is of another kind")
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise UserError(

@@ -1,6 +1,10 @@
 """How a run has gone so far: best, last, and the largest fall of the validation accuracy."""
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from glassliquid.files import whole_number
 
 LEARNED = 0.90
 """A run has learned once its validation accuracy passes this."""
@@ -27,6 +31,24 @@ class Progress:
     """The largest fall from an earlier peak after the accuracy first passed 90 %."""
     since_best: int = 0
     """Validations since the best one."""
+
+    @classmethod
+    def from_json(cls, value: Any) -> "Progress":
+        """The inverse of `dataclasses.asdict`; TypeError or ValueError if it is none."""
+        names = {field.name for field in fields(cls)}
+        if not isinstance(value, dict) or set(value) != names:
+            raise ValueError("fields are missing or unknown")
+        for name in ("best_iteration", "since_best"):
+            whole_number(value[name], 0, 2**62)
+        numbers = {name: value[name] for name in names - {"best_iteration", "since_best", "best_loss"}}
+        for name, number in numbers.items():
+            if number is None and name == "last_accuracy":
+                continue
+            if type(number) not in (int, float) or not -1 <= number <= 1:
+                raise ValueError(f"{name} is {str(number)[:40]}")
+        if type(value["best_loss"]) not in (int, float) or math.isnan(value["best_loss"]):
+            raise ValueError("best_loss is no number")
+        return cls(**value)
 
     @property
     def collapsed(self) -> bool:

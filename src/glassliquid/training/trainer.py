@@ -165,11 +165,11 @@ class Trainer:
                 )
         try:
             self.model.load_state_dict(state["model"])
-            self._optimizer.load_state_dict(state["optimizer"])
+            self._restore_optimizer(state["optimizer"])
             self._batches.restore(state["batches"])
             self._iteration, progress = int(state["iteration"]), restore_progress(state)
             self._restore_generators(state["generators"])
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        except Exception as error:  # whatever PyTorch stumbles over in a damaged state
             reason = (str(error).splitlines() or [repr(error)])[0]
             raise UserError(f"Training cannot go on from this checkpoint ({reason}): choose another.") from error
         # The threshold schedule asks for the last accuracy, whichever run it was reached in.
@@ -186,6 +186,21 @@ class Trainer:
                 generator.set_state(state.cpu())
             else:
                 generator.manual_seed(_seed(self.config.seed, stream, self._iteration))
+
+    def _restore_optimizer(self, state: State) -> None:
+        """Give the optimizer its moments back; ValueError if they are not those of these weights."""
+        fresh = self._optimizer.state_dict()["param_groups"]
+        for group, own in zip(state["param_groups"], fresh, strict=True):
+            # The schedule sets the rate before every iteration.
+            if any(value != own.get(key) for key, value in group.items() if key != "lr"):
+                raise ValueError("its optimizer has other settings")
+        shapes = dict(enumerate(parameter.shape for parameter in self.model.parameters()))
+        for number, moments in state["state"].items():
+            for name, value in moments.items():
+                expected = torch.Size() if name == "step" else shapes[number]
+                if value.dtype != torch.float32 or value.shape != expected:
+                    raise ValueError("its optimizer belongs to other weights")
+        self._optimizer.load_state_dict(state)
 
     def _train_iteration(self) -> dict[str, float]:
         rate = self._schedule(self._iteration + 1, self._progress.last_accuracy)

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from glassliquid.dataset.description import Dataset, Recipe
 from glassliquid.dataset.images import find_images, import_images, listing_digest
-from glassliquid.errors import UserError, listed
-from glassliquid.simulation.ensemble import IMPORTED, SIMULATED, Ensemble, open_ensemble
+from glassliquid.errors import UserError, listed, one_line
+from glassliquid.simulation.ensemble import IMPORTED, SIMULATED, Ensemble, check_seed, open_ensemble
 from glassliquid.simulation.importing import ImportPlan, import_ensemble, plan_import
+from glassliquid.simulation.protocol import check_snapshot
 from glassliquid.simulation.workers import WorkerPool
 from glassliquid.workflows.layout import Layout
 from glassliquid.workflows.progress_bar import progress_bar
@@ -23,15 +25,19 @@ _UNUSED = {
 """Parameters that have no meaning with a source: the files themselves tell, or there is nothing to tell."""
 
 
-def check_parameters(source: str, given: Mapping[str, object]) -> None:
+def check_parameters(source: str, given: Mapping[str, Any]) -> None:
     """Raise UserError if a parameter is given that the source has no use for, or its input is missing."""
     for name in _UNUSED[source]:
         value = given[name]
         if value not in (None, False, 0):
             told = "the files tell it" if source == IMPORTED else f"source={source} has no use for it"
             raise UserError(f"{name} is {value}, but {told}: leave {name} out.")
-    if source == IMAGES and given["input"] is None:
-        raise UserError("source is images, and input is none: pass the folder of the images as input.")
+    if source == IMAGES:
+        check_seed(given["seed"])
+        for what in ("liquid", "glass"):
+            check_snapshot(what, given[what])
+        if given["input"] is None:
+            raise UserError("source is images, and input is none: pass the folder of the images as input.")
 
 
 def plan_trajectories(layout: Layout, ensemble: str | None, plan: ImportPlan | None) -> Ensemble:
@@ -66,7 +72,8 @@ def take_trajectories(planned: Ensemble, source: Path | None, pool: WorkerPool) 
 def images_origin(source: Path, ensemble: str | None, seed: int) -> tuple[str, str]:
     """The name that stands for the images' ensemble, and the fingerprint of the folder's content."""
     images, _ = find_images(source)
-    return ensemble or source.name, listing_digest(images, source, seed)
+    # The folder's name may be anything, and stands in texts from now on.
+    return ensemble or one_line(source.name)[:100], listing_digest(images, source, seed)
 
 
 def take_images(

@@ -88,8 +88,12 @@ def parse_since(text: str) -> datetime:
         UserError: it is neither.
     """
     try:
-        return datetime.fromisoformat(text).astimezone()
-    except ValueError:
+        since = datetime.fromisoformat(text).astimezone()
+        if not 1 < since.year < 9999:
+            raise ValueError
+        since.timestamp()
+        return since
+    except (ValueError, OverflowError, OSError):
         raise UserError(
             f"since is {text!r}: pass none, a date such as 2026-01-31 or a time such as 2026-01-31T18:00."
         ) from None

@@ -11,7 +11,14 @@ from glassliquid.files import locked
 from glassliquid.simulation.split import Split
 from glassliquid.sweep import pictures
 from glassliquid.sweep import study as kept
-from glassliquid.sweep.storage import StorageSilent, answering, open_storage, refuse_password, same_database, sqlite_file
+from glassliquid.sweep.storage import (
+    StorageSilent,
+    answering,
+    open_storage,
+    refuse_password,
+    same_database,
+    sqlite_file,
+)
 from glassliquid.sweep.study import Row, Study, open_study
 from glassliquid.tracking.run import RUN_ID_VARIABLE, TrackedRun, tracked_run
 from glassliquid.tracking.store import connect

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from glassliquid.dataset.description import Dataset
-from glassliquid.errors import UserError, check_choice, check_positive
+from glassliquid.errors import UserError, check_choice, check_range
 from glassliquid.files import check_name
 from glassliquid.sweep.algorithms import PRUNERS, SAMPLERS
 from glassliquid.sweep.space import BATCH_SIZE, DROPOUT, SearchSpace, configured
@@ -20,6 +20,9 @@ from glassliquid.training.config import TrainConfig
 from glassliquid.workflows.layout import Layout
 from glassliquid.workflows.training_job import TrainJob
 
+MOST_TRIALS = 1_000_000
+MOST_JOBS = 1_000
+"""Processes of one command."""
 OBJECTIVE = "validation accuracy of the best checkpoint"
 
 
@@ -62,8 +65,8 @@ class SweepJob:
         """Check what can be checked without reading anything."""
         check_choice("sampler", self.sampler, SAMPLERS)
         check_choice("pruner", self.pruner, PRUNERS)
-        for name in ("trials", "jobs"):
-            check_positive(name, getattr(self, name))
+        for name, most in (("trials", MOST_TRIALS), ("jobs", MOST_JOBS)):
+            check_range(name, getattr(self, name), 1, most)
         if self.study is not None:
             check_name("study", self.study)
         if "eta_threshold" in self.space.names and self.config.schedule != "threshold":

@@ -3,10 +3,12 @@
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from glassliquid.errors import UserError, check_choice, check_positive
+from glassliquid.errors import UserError, check_choice, check_range
 from glassliquid.files import check_name
 from glassliquid.tracking.registry import REGISTERED_NAME
 from glassliquid.training.config import TrainConfig, format_thresholds
+
+MOST_REPEATS = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +44,7 @@ class TrainJob:
         """Check what can be checked without reading anything."""
         if self.max_hours is not None and not self.max_hours > 0:
             raise UserError(f"max_hours is {self.max_hours}: pass none or a positive number of hours.")
-        check_positive("repeats", self.repeats)
+        check_range("repeats", self.repeats, 1, MOST_REPEATS)
         if self.change and self.resume is None:
             raise UserError("change is for a resumed training: pass resume too, or leave it out.")
         for name in self.change:

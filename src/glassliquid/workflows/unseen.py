@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from glassliquid.dataset.description import Dataset, Recipe, open_dataset
+from glassliquid.dataset.description import Dataset, Recipe, open_dataset, recipe_from_json
 from glassliquid.errors import UserError
 from glassliquid.simulation.ensemble import Ensemble, open_ensemble
 from glassliquid.simulation.split import Split
@@ -29,8 +29,8 @@ def trained_recipe(found: FoundModel, layout: Layout) -> Recipe:
     data = found.state["data"]
     if recipe := data.get("recipe"):
         try:
-            return Recipe(**recipe)
-        except TypeError as error:
+            return recipe_from_json(recipe)
+        except ValueError as error:
             raise UserError(f"The checkpoint's recipe of its data is damaged ({error}): choose another.") from error
     dataset = open_dataset(layout.dataset(str(data["name"])))
     if dataset.digest != data["digest"]:

@@ -1,0 +1,178 @@
+"""Named arrays of a GSD file, whoever wrote it: what its header and its index say is checked before anything is read.
+
+The GSD library takes both at their word. A damaged one makes it set aside as much memory as the file claims to hold, or read
+where the file is not, which ends the process; here no array is larger than its part of the file. And it sets up a table of
+57,557 names for every file that it opens, which takes as long as drawing an image. Source: the GSD specification, file layer,
+versions 1 and 2.
+"""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassliquid.files import is_plain
+
+MAGIC = 0x65DF65DF65DF65DF
+_HEADER = np.dtype(
+    [
+        ("magic", "<u8"),
+        ("index_location", "<u8"),
+        ("index_entries", "<u8"),
+        ("names_location", "<u8"),
+        ("names_entries", "<u8"),
+        ("schema_version", "<u4"),
+        ("gsd_version", "<u4"),
+        ("texts", "V208"),
+    ]
+)
+_ENTRY = np.dtype(
+    [("frame", "<u8"), ("N", "<u8"), ("location", "<i8"), ("M", "<u4"), ("id", "<u2"), ("type", "u1"), ("flags", "u1")]
+)
+_TYPES = (None, "<u1", "<u2", "<u4", "<u8", "<i1", "<i2", "<i4", "<i8", "<f4", "<f8", "<u1")
+"""numpy's names of the types by their codes; the last one is characters."""
+_SIZES = np.array([np.dtype(each).itemsize if each else 0 for each in _TYPES])
+_NAME_BYTES = 64
+_VERSION_2 = 2 << 16
+LONGEST_INDEX = 1 << 26
+"""Arrays in a file: 100,000 frames have two million."""
+
+ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, IndexError, OverflowError)
+"""What reading a damaged file raises."""
+_REQUIRED = object()
+
+
+class _Entry(NamedTuple):
+    rows: int
+    columns: int
+    location: int
+    type: int
+
+
+class ChunkFile:
+    """A GSD file to read from; a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        """Open it and check its header and its index.
+
+        Raises:
+            OSError: it cannot be opened.
+            ValueError: it is no GSD file, or a damaged one.
+        """
+        if path.exists() and not is_plain(path):
+            raise ValueError("it is no plain file")
+        self._file = path.open("rb")
+        try:
+            self._read_index(path.stat().st_size)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _read_index(self, size: int) -> None:
+        file = self._file
+        found = np.frombuffer(file.read(_HEADER.itemsize).ljust(_HEADER.itemsize, b"\0"), _HEADER)
+        header = {name: int(found[name][0]) for name in ("magic", "gsd_version", *_blocks("index"), *_blocks("names"))}
+        if header["magic"] != MAGIC:
+            raise ValueError("Not a GSD file")
+        for name, width in (("index", _ENTRY.itemsize), ("names", _NAME_BYTES)):
+            location, entries = (header[key] for key in _blocks(name))
+            if location < _HEADER.itemsize or not 0 < entries <= LONGEST_INDEX or location + entries * width > size:
+                raise ValueError("Corrupt GSD file")
+        file.seek(header["index_location"])
+        index = np.frombuffer(file.read(header["index_entries"] * _ENTRY.itemsize), _ENTRY)
+        file.seek(header["names_location"])
+        text = file.read(header["names_entries"] * _NAME_BYTES)
+        self._index = _checked(index, size)
+        self._ids = _name_ids(text, header["gsd_version"])
+        frames = self._index["frame"]
+        self.nframes = int(frames[-1]) + 1 if len(frames) else 0
+        """How many frames there are."""
+        self._starts = np.searchsorted(frames, np.arange(self.nframes + 1, dtype=frames.dtype)).tolist()
+        self._first = self._entries = self._of_frame(0)
+        self._at = 0
+
+    def names(self, prefix: str) -> list[str]:
+        """Names of arrays that begin with a prefix."""
+        return [name for name in self._ids if name.startswith(prefix)]
+
+    def shape(self, frame: int, name: str) -> tuple[int, int] | None:
+        """Rows and columns of an array; None if the frame itself has none of that name."""
+        entry = self._entry(frame, name)
+        return None if entry is None else (entry.rows, entry.columns)
+
+    def read(self, frame: int, name: str, shape: tuple[int, ...], default: Any = _REQUIRED) -> NDArray[Any]:
+        """An array of a frame; what a frame leaves out is that of the first.
+
+        Args:
+            frame: number of the frame.
+            name: the array's name.
+            shape: what it has to be; with one length only, it has one column.
+            default: stands for an array that the first frame has not either.
+
+        Raises:
+            KeyError: there is none.
+            ValueError: it has another shape.
+        """
+        entry = self._entry(frame, name) or self._entry(0, name)
+        if entry is None:
+            if default is _REQUIRED:
+                raise KeyError(f"it has no {name}")
+            return np.full(shape, default)
+        if (entry.rows, entry.columns) != (*shape, 1)[:2]:
+            raise ValueError(
+                f"{name} has the shape {entry.rows} x {entry.columns}, and {' x '.join(map(str, shape))} is expected"
+            )
+        dtype = np.dtype(_TYPES[entry.type])
+        self._file.seek(entry.location)
+        return np.frombuffer(self._file.read(entry.rows * entry.columns * dtype.itemsize), dtype).reshape(shape)
+
+    def _entry(self, frame: int, name: str) -> "_Entry | None":
+        """Where an array of a frame is; None if the frame itself has none of that name."""
+        if frame not in (0, self._at):
+            self._at, self._entries = frame, self._of_frame(frame)
+        return (self._first if frame == 0 else self._entries).get(self._ids.get(name, -1))
+
+    def _of_frame(self, frame: int) -> dict[int, "_Entry"]:
+        if not 0 <= frame < self.nframes:
+            return {}
+        rows = self._index[self._starts[frame] : self._starts[frame + 1]][["id", "N", "M", "location", "type"]]
+        return {number: _Entry(*rest) for number, *rest in rows.tolist()}
+
+    def __enter__(self) -> "ChunkFile":
+        """Return the file."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Close it."""
+        self._file.close()
+
+
+def _blocks(name: str) -> tuple[str, str]:
+    return f"{name}_location", f"{name}_entries"
+
+
+def _checked(index: NDArray[Any], size: int) -> NDArray[Any]:
+    """The used part of an index, every entry of which lies within the file."""
+    unused = np.flatnonzero(index["location"] == 0)
+    used = index[: unused[0]] if len(unused) else index
+    if (index["location"][len(used) :] != 0).any() or (used["type"] >= len(_SIZES)).any():
+        raise ValueError("Corrupt GSD file")
+    # In floating point: products of whole numbers could overflow and look small.
+    ends = used["location"].astype(np.float64) + used["N"].astype(np.float64) * used["M"] * _SIZES[used["type"]]
+    frames = used["frame"]
+    inside = (used["location"] > 0).all() and (ends <= size).all()
+    if not inside or (frames[1:] < frames[:-1]).any() or (frames > len(used)).any():
+        raise ValueError("Corrupt GSD file")
+    return used
+
+
+def _name_ids(text: bytes, version: int) -> dict[str, int]:
+    """Names of arrays to their numbers: one after the other in version 2, in fields of 64 bytes before."""
+    if version < _VERSION_2:
+        names = [text[at : at + _NAME_BYTES].partition(b"\0")[0] for at in range(0, len(text), _NAME_BYTES)]
+    else:
+        names = text.split(b"\0")
+    if b"" in names:
+        names = names[: names.index(b"")]
+    return {name.decode("utf-8", "replace"): number for number, name in enumerate(names)}
