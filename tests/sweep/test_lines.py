@@ -57,6 +57,7 @@ def test_the_line_of_a_trial_gives_exactly_its_settings(rate: float):
             "version",
             "register_as",
             "resume",
+            "change",
             "max_hours",
             "step",
             "trial",
