@@ -314,7 +314,7 @@ def test_the_command_that_owns_a_postgresql_study_is_killed_and_others_end_it(
         "The study orphaned is complete (12 complete, 1 killed); the command that was to make its table has died" in out
     )
     again = start(*arguments, **settings)
-    out, _ = again.communicate(timeout=120)
+    out, _ = again.communicate(timeout=300)
     assert again.returncode == 0, out
     assert "Best of 12 trials" in out
     assert_complete(store, "orphaned", 12, 1)

@@ -168,13 +168,12 @@ def _introduce(job: SweepJob, study: Study, tracked: TrackedRun, dataset: Datase
     tracked.tags({TAG_STUDY: study.name})
     tracked.json({**job.definition(dataset), "study": study.name}, "config.json")
     tracked.dataset(dataset, context="training")
-    tracked.describe(_opening(job, study, tracked))
+    tracked.describe(f"{_link(job, study, tracked)}\n\n{job.caption}")
 
 
-def _opening(job: SweepJob, study: Study, tracked: TrackedRun) -> str:
-    """What is searched, and where MLflow compares the trials: the beginning of the description."""
-    view = tracked.study_view(study.name, job.space.names)
-    return f"{job.caption}\n\n[Compare the trials in parallel coordinates]({view})"
+def _link(job: SweepJob, study: Study, tracked: TrackedRun) -> str:
+    """Where MLflow compares the trials. It begins the description: what is lower in a folded one cannot be clicked."""
+    return f"[Compare the trials in parallel coordinates]({tracked.study_view(study.name, job.space.names)})"
 
 
 def _beginning(job: SweepJob, study: Study, address: str, device: str) -> str:
@@ -220,7 +219,7 @@ def _conclude(job: SweepJob, study: Study, rows: list[Row], tracked: TrackedRun,
     tracked.text(line + "\n", "best_trial.txt")
     tracked.metrics({"best_val_accuracy": best.value or 0.0, "best_trial": best.number})
     tracked.tags({"best_run": best.attributes[RUN]})
-    tracked.describe("\n\n".join([_opening(job, study, tracked), *found[:3], f"`{line}`", table]))
+    tracked.describe("\n\n".join([_link(job, study, tracked), found[0], job.caption, *found[1:3], f"`{line}`", table]))
     return "\n" + "\n\n".join([table, *found])
 
 
