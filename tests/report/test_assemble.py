@@ -164,3 +164,25 @@ def test_what_runs_say_is_text_and_never_markup():
     assert page.handlers == []
     assert page.text.count("alert(1)") >= 8
     assert "{{ 7 * 7 }}" in page.text
+
+
+def test_the_models_of_a_transfer_evaluation_stand_under_it_and_are_concluded_once():
+    tags = {"sentence": "Both hold on one.", "mlflow.note.content": "Both hold on one."}
+    child = {"sentence": "This one holds.", "mlflow.note.content": "This one holds.", "mlflow.parentRunId": "t"}
+    page = page_of(
+        [training("a"), past_run("t", "transfer_eval", tags=tags), past_run("c", "transfer_eval", 1, tags=child)],
+        files={("t", "matrix.png"): png(), ("t", "transfer.csv"): b"", ("c", "transfer.csv"): b""},
+    )
+    assert "What transfer evaluations and sweeps found run t : Both hold on one. How to read it" in page.text
+    assert page.text.count("This one holds.") == 1
+    assert "The run has no" not in page.text  # the matrix is with its parent
+
+
+def test_a_sweep_is_concluded_by_its_best_trial_and_links_into_another_page_are_left_out():
+    note = "compact on d: batch size 20\n\n[Compare the trials](#/compare-runs?runs=1)\n\nBest of 6 trials: trial 5.\n\nIts accuracy is 56 %."
+    page = page_of([training("a"), past_run("s", "sweep", tags={"mlflow.note.content": note})])
+    assert (
+        "What transfer evaluations and sweeps found run s : Best of 6 trials: trial 5. Its accuracy is 56 %."
+        in page.text
+    )
+    assert "compare-runs" not in page.text

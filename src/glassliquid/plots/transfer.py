@@ -18,6 +18,8 @@ from glassliquid.simulation.protocol import GLASS_TRANSITION_SNAPSHOT, INTERVALS
 
 ACCURACY_COLOUR = "0.15"
 TICK_EVERY = 20
+CHARACTERS_AN_INCH = 11
+"""Of a caption."""
 
 
 def transfer_figure(scan: CoolingScan, trained_liquid: int, trained_glass: int, caption: str) -> Figure:
@@ -100,9 +102,8 @@ def matrix_figure(points: Sequence[Sequence[Scored]], models: Sequence[str], dat
     axes.set_xticks(range(len(data)), data, fontsize=9, rotation=30 if max(map(len, data)) > 22 else 0)
     axes.set_yticks(range(len(models)), [verbatim(model) for model in models], fontsize=9)
     figure.colorbar(picture, ax=axes, label="accuracy", shrink=0.9)
-    figure.suptitle(
-        "Accuracy of each model (trained on) on data that it was not trained on, with 95 % intervals", fontsize=10
-    )
+    caption = "Accuracy of each model (trained on) in simulations that it was not trained on, with 95 % intervals"
+    figure.suptitle(textwrap.fill(caption, round(CHARACTERS_AN_INCH * figure.get_figwidth())), fontsize=10)
     return figure
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -28,6 +29,9 @@ EXAMPLES = "examples.png"
 TRIALS = "trials.csv"
 MOST_SWEEP_PICTURES = 4
 MOST_ROWS = 200
+PAGE_LINK = re.compile(r"\[[^\]]*\]\(#/[^)]*\)\n*")
+"""A link within MLflow's page, which leads nowhere from this one."""
+RUN_ID = re.compile("[0-9a-f]{32}")
 PICTURE_ALLOWANCE = 10_000_000
 """Characters of pictures in one report; what comes later is left out, and said to be. With the curves, about 3 kB a run,
 a report of a thousand runs stays under 20 MB."""
@@ -89,7 +93,7 @@ def assemble(
     top = []
     for run in runs:
         parent = by_id.get(run.parent or "")
-        if parent is not None and (parent.stage == content.SWEEP or "repeats" in parent.tags):
+        if parent is not None and (parent.stage in (content.SWEEP, content.TRANSFER) or "repeats" in parent.tags):
             children.setdefault(parent.run_id, []).append(run)
         elif run.stage not in content.LEFT_OUT and not _says_nothing(run):
             top.append(run)
@@ -135,7 +139,7 @@ class _Builder:
             return self._replicates(run, children)
         if run.stage in (content.TRAIN, content.TRIAL):
             return self._training(run)
-        return self._other(run)
+        return self._other(run, children)
 
     def datasets(self, runs: Sequence[PastRun], trained: Sequence[PastRun]) -> list[content.DatasetRow]:
         """A row for each dataset that was made or trained on, by name and digest."""
@@ -210,11 +214,13 @@ class _Builder:
             lacking=lacking,
         )
 
-    def _other(self, run: PastRun) -> Entry:
+    def _other(self, run: PastRun, children: Sequence[PastRun], alone: bool = True) -> Entry:
         present = self.artifacts.listed(run) if run.stage in PICTURES else ()
         lacking = _error(run)
         if run.status == "FINISHED":
-            for group in EXPECTED.get(run.stage, ()):
+            # A model that is one of several has its curve if it has one; the matrix is with them all.
+            groups = EXPECTED.get(run.stage, ())
+            for group in groups if alone else groups[1:]:
                 if not any(name in present for name in group):
                     lacking.append(f"The run has no {' or '.join(group)}.")
         wanted = [name for name in PICTURES.get(run.stage, ()) if name in present]
@@ -224,6 +230,7 @@ class _Builder:
             self._plain(run, run.stage or "other run"),
             pictures=pictures,
             lacking=lacking if run.stage else ["This run is no step of this project; only its name is known."],
+            children=[self._other(child, (), alone=False) for child in children],
         )
 
     def _plain(self, run: PastRun, kind: str) -> Entry:
@@ -232,7 +239,7 @@ class _Builder:
             link=self.experiment.page(run.run_id),
             kind=kind,
             badges=content.badges(run),
-            body=to_html(run.description) if run.stage else Markup(),
+            body=to_html(PAGE_LINK.sub("", run.description)) if run.stage else Markup(),
         )
 
     def _overlay(self, runs: Sequence[PastRun]) -> Markup | None:
@@ -268,7 +275,13 @@ def _conclusion(run: PastRun) -> str:
     """What a transfer evaluation or a sweep found, in a sentence or a paragraph."""
     if run.stage == content.TRANSFER:
         return run.tags.get("sentence") or run.description.split("\n\n")[0]
-    return run.description.split("\n\n")[0] if run.stage == content.SWEEP else ""
+    if run.stage != content.SWEEP:
+        return ""
+    paragraphs = PAGE_LINK.sub("", run.description).split("\n\n")
+    start = next((place for place, text in enumerate(paragraphs) if text.startswith("Best of")), 0)
+    return "\n\n".join(
+        [paragraphs[start], *(text for text in paragraphs[start + 1 : start + 2] if text.startswith("Its "))]
+    )
 
 
 def _error(run: PastRun) -> list[str]:
@@ -282,7 +295,9 @@ def _says_nothing(run: PastRun) -> bool:
 
 
 def _short(cell: str) -> str:
-    """A number with at most six digits; anything else as it is."""
+    """A number with at most six digits, a run id with eight; anything else as it is."""
+    if RUN_ID.fullmatch(cell):
+        return cell[:8]
     try:
         return cell if cell.isdigit() else f"{float(cell):.6g}"
     except ValueError:

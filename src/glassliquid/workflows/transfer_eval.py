@@ -6,6 +6,7 @@ validation split has chosen the model's checkpoint, by its images at the trainin
 one index, marked as training data everywhere, is a choice among few and may be too good by a trifle; all others are not.
 """
 
+import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -27,6 +28,8 @@ from glassliquid.workflows.unseen import trained_recipe
 COARSE_LIQUIDS = (5, 10, 15, 25, 35, 45, 60, 80, 100, 120, 140, 160, 171)
 """Indices of the coarse scan, unless others are asked for."""
 STAGE = "transfer_eval"
+RUN_ID = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{24}\b")
+"""Its first eight digits are enough in a name."""
 SENTENCE_TAG = "sentence"
 FIGURE, TABLE, MATRIX = "transfer.png", "transfer.csv", "matrix.png"
 LONGEST_NAME = 200
@@ -65,7 +68,8 @@ class TransferJob:
     def run_name(self) -> str:
         """What the run is called."""
         where = listed_briefly(self.datasets) if self.datasets else self.ensemble or "the cooling"
-        return f"transfer_eval {listed_briefly(self.models)} on {where}"
+        models = [RUN_ID.sub(r"\1", name) for name in self.models]
+        return f"transfer_eval {listed_briefly(models)} on {where}"
 
 
 def run(job: TransferJob) -> None:
