@@ -1,7 +1,8 @@
 """Simulations an hour on a local Dask cluster and with plain worker processes, in alternation; and what a core does.
 
 Both ways run the same simulations of the demo protocol with as many processes, which are there and have LAMMPS loaded when
-the clock starts: what is compared is the running, not the starting. Target: Dask does at least 95 % of the plain ones.
+the clock starts: what is compared is the running, not the starting. Scheduler and workers have the settings that
+docs/CLUSTER.md asks for. Target: Dask does at least 95 % of the plain ones.
 
 The last table is for planning: atom-steps a second of one core at the sizes of the presets, and the core-hours that the
 reference ensemble then takes.
@@ -20,9 +21,10 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import SOURCE
 from benchmarks.report import print_surroundings, print_table, spread
+from entrypoints import SOURCE
 from glassliquid.simulation.cluster import open_pool
+from glassliquid.simulation.dask_settings import variables
 from glassliquid.simulation.engine import Engine, engine_of_this_process
 from glassliquid.simulation.making import make_ensemble
 from glassliquid.simulation.protocol import PRESETS, Protocol
@@ -74,7 +76,7 @@ def pool_of(way: str, processes: int, folder: Path) -> Iterator[WorkerPool]:
             yield pool
         return
     note = folder / f"scheduler-{time.monotonic_ns()}.json"
-    environment = {**os.environ, "PYTHONPATH": SOURCE}
+    environment = {**os.environ, "PYTHONPATH": SOURCE, **variables()}
     start = [sys.executable, "-m"]
     options = {"cwd": folder, "env": environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     arguments = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(note)]

@@ -3,8 +3,11 @@
 Makes the ensemble once in a folder that is kept (N = 64, 200 cooling steps; several minutes), then measures:
 - listing it and opening its description, planning it with its split;
 - a resume: make_data on the complete ensemble and dataset, which finds nothing to do (target: under 3 s);
-- drawing its 20,000 images with all cores, against as many processes that draw and save the same images from memory
-  (target: at least 90 % of their speed).
+- drawing its 20,000 images with all cores, against bare drawing (target: at least 90 % of its speed). Both sides draw the
+  pixels and save them as PNG files with the same two functions, in as many processes, which are there and have imported
+  everything when the clock starts. make_dataset also reads the trajectory files, takes the SHA-256 of all pixels, sends the
+  table's rows to this process, and writes the table and the description; the bare side has the configurations of 100
+  simulations in the memory of its processes and draws them in turn.
 """
 
 import argparse

@@ -10,8 +10,9 @@ import pytest
 
 from glassliquid.errors import UserError
 from glassliquid.files import PARTIAL_SUFFIX
-from glassliquid.simulation import cluster
+from glassliquid.simulation import cluster, connection
 from glassliquid.simulation.cluster import open_pool
+from glassliquid.simulation.dask_settings import variables
 from glassliquid.simulation.job_queue import read_configuration
 from glassliquid.simulation.making import make_ensemble
 from glassliquid.simulation.worker_check import Requirements, own_versions, run_checked
@@ -148,7 +149,7 @@ def test_workers_that_never_come_back_end_in_one_sentence(own_cluster, tmp_path,
 
 
 def test_a_scheduler_out_of_reach_is_one_sentence(monkeypatch, tmp_path):
-    monkeypatch.setattr(cluster, "CONNECT_S", 1.0)
+    monkeypatch.setattr(connection, "CONNECT_S", 1.0)
     started = time.monotonic()
     with pytest.raises(UserError, match=r"The scheduler tcp://127\.0\.0\.1:9 cannot be reached .*: start it with"):
         open_and_close("auto", "tcp://127.0.0.1:9", tmp_path)
@@ -175,14 +176,14 @@ def test_a_busy_machine_on_which_the_client_starts_late(monkeypatch, own_cluster
         return real(*arguments, **options)
 
     monkeypatch.setattr(distributed, "Client", start)
-    monkeypatch.setattr(cluster, "FIRST_WORKER_S", 0.5)
+    monkeypatch.setattr(connection, "FIRST_WORKER_S", 0.5)
     # The cluster has no workers, which is found out once the client is there.
     with pytest.raises(UserError, match="has no workers" if slow_starts < 3 else "too busy to start Dask's client"):
         open_and_close("auto", own_cluster.address, tmp_path)
 
 
 def test_a_scheduler_without_workers_is_one_sentence(own_cluster, tmp_path, monkeypatch):
-    monkeypatch.setattr(cluster, "FIRST_WORKER_S", 0.5)
+    monkeypatch.setattr(connection, "FIRST_WORKER_S", 0.5)
     with pytest.raises(UserError, match="has no workers: start one worker process a core, each with one thread"):
         open_and_close("auto", own_cluster.address, tmp_path)
 
@@ -317,6 +318,11 @@ def test_jobs_of_slurm_run_this_code_with_one_thread_a_core(ensemble, tmp_path, 
     assert "--nworkers 2" in script
     assert "--nthreads 1" in script
     assert script.index(prologue) < script.index(f'export PYTHONPATH="{ROOT / "src"}:$PYTHONPATH"')
+    # What docs/CLUSTER.md asks for where workers are started by hand, too.
+    documented = (ROOT / "docs" / "CLUSTER.md").read_text()
+    for name, value in variables().items():
+        assert f"export {name}={value}" in script
+        assert f"{name}={value}" in documented
     assert len((tmp_path / "submitted").read_text().splitlines()) == 1  # one job of two cores
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from glassliquid.errors import UserError
-from glassliquid.simulation import importing
+from glassliquid.simulation import importing, text
 from glassliquid.simulation.ensemble import open_ensemble, plan_ensemble
 from glassliquid.simulation.importing import ImportPlan, find_trajectories, import_ensemble, plan_import
 from glassliquid.simulation.readers import read_frames
@@ -65,6 +65,53 @@ def test_every_format_gives_the_particles_where_they_were(tmp_path, kind):
         assert frame.types.tolist() == [0] * 24 + [1] * 16
         assert_same_places(frame.positions, system.expected(number), 6.5)
         assert (np.abs(frame.positions) <= 3.25).all()
+
+
+BLANKS = {
+    "two": lambda line: line.replace(" ", "  "),
+    "two before the last": lambda line: "  ".join(line.rsplit(" ", 1)),
+    "at the start": lambda line: f" {line}",
+    "at the end": lambda line: f"{line} ",
+    "at the end of some": lambda line: f"{line} " if "5" in line else line,
+    "tab": lambda line: "\t".join(line.rsplit(" ", 1)),
+    "carriage return": lambda line: f"{line}\r",
+}
+
+
+@pytest.mark.parametrize("kind", BLANKS)
+def test_blanks_of_any_kind_separate_the_columns(tmp_path, kind):
+    """A reader that takes every blank for a column would find the numbers of other columns, and say nothing."""
+    plain, odd = tmp_path / "plain.atom", tmp_path / "odd.atom"
+    rows = "id vx type x element y"
+    lines = [line.rstrip() for frame in range(9) for line in dump_lines(System(), frame, columns=rows)]
+    write_lines(plain, lines)
+    write_lines(odd, [line if line.startswith("ITEM") or line.count(" ") < 2 else BLANKS[kind](line) for line in lines])
+    assert odd.read_bytes() != plain.read_bytes()
+    for one, other in zip(all_frames(plain), all_frames(odd), strict=True):
+        assert one.positions.tobytes() == other.positions.tobytes()
+
+
+@pytest.mark.parametrize(("write", "name"), [(write_dump, "traj.atom"), (write_xyz, "traj.xyz")])
+def test_both_parsers_and_any_cut_of_a_table_give_the_same_bits(tmp_path, monkeypatch, write, name):
+    path = tmp_path / name
+    write(path, DENSE)
+    expected = [frame.positions.tobytes() for frame in all_frames(path)]
+    monkeypatch.setattr(text, "ROWS_AT_ONCE", 7)
+    assert [frame.positions.tobytes() for frame in all_frames(path)] == expected
+    monkeypatch.setattr(text, "_parsed", lambda *_: None)
+    assert [frame.positions.tobytes() for frame in all_frames(path)] == expected
+
+
+def test_the_line_is_right_behind_a_cut_of_the_table(tmp_path, monkeypatch):
+    monkeypatch.setattr(text, "ROWS_AT_ONCE", 7)
+    path = tmp_path / "traj.atom"
+    lines = [line for frame in range(9) for line in dump_lines(System(), frame)]
+    write_lines(path, with_line(130, "3 1 0.5 oops")(list(lines)))
+    with pytest.raises(UserError, match=r"\(frame 3, line 130\) cannot be read"):
+        all_frames(path)
+    write_lines(path, lines[:-20])
+    with pytest.raises(UserError, match=r"\(frame 9, line 421\) ends after 20 of the frame's 40 lines"):
+        all_frames(path)
 
 
 def test_an_xyz_file_without_a_box_has_the_density_of_the_mixture(tmp_path):

@@ -26,8 +26,9 @@ def cooling():
     return Cooling(positions, *generator.normal(size=(3, 201)))
 
 
-@pytest.fixture
-def path(tmp_path, cooling):
+@pytest.fixture(params=[0, 1 << 20], ids=["reader in C", "reader in Python"])
+def path(request, tmp_path, cooling, monkeypatch):
+    monkeypatch.setattr(trajectory, "SMALL_BYTES", request.param)
     path = tmp_path / "sim-00001.gsd"
     trajectory.write_cooling(path, PROTOCOL, cooling)
     return path

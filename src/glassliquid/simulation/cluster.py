@@ -7,11 +7,8 @@ Each worker is asked at the start, and again before its first task, because work
 
 import concurrent.futures
 import contextlib
-import logging
 import platform
 import secrets
-import socket
-import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -19,8 +16,9 @@ from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glassliquid.errors import UserError, listed
+from glassliquid.errors import UserError
 from glassliquid.scratch import own_folder
+from glassliquid.simulation.connection import NO_WORKER_S, brief, connected_client, is_address
 from glassliquid.simulation.worker_check import (
     PACKAGES,
     REMEDY,
@@ -35,19 +33,7 @@ from glassliquid.simulation.workers import LocalPool, WorkerPool, worker_count
 if TYPE_CHECKING:
     from distributed import Client
 
-CONNECT_S = 10.0
-"""A scheduler that does not answer for so long is out of reach."""
-
-FIRST_WORKER_S = 10.0
-"""A scheduler that has had no worker for so long from the start has none."""
-
-NO_WORKER_S = 60.0
-"""A running ensemble whose cluster has had no worker for so long ends; what is finished is kept."""
-
 _SIZE_KNOWN_S = 5.0
-CLIENT_ATTEMPTS = 3
-SCHEMES = ("tcp", "tls", "ws", "wss")
-"""Of Dask's addresses; all of them are reached through a TCP port."""
 
 
 @contextlib.contextmanager
@@ -73,14 +59,14 @@ def open_pool(workers: str, scheduler: str | None, data_dir: Path) -> Iterator[W
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
         requirements = stack.enter_context(_requirements(data_dir))
-        client = stack.enter_context(_client(scheduler, workers))
+        client = stack.enter_context(connected_client(scheduler, workers))
         _check_workers(client, requirements)
         yield DaskPool(client, requirements, scheduler)
 
 
 def check_scheduler(scheduler: str, workers: str) -> None:
     """Raise UserError unless `scheduler` is an address or an existing file, and `workers` goes with it."""
-    if _is_address(scheduler):
+    if is_address(scheduler):
         if workers != "auto":
             raise UserError(
                 f"workers is {workers!r}, but with scheduler {scheduler} the cluster's own workers are used: leave workers=auto."
@@ -160,10 +146,6 @@ class _CheckedExecutor(Executor):
         return self._executor.submit(run_checked, self._requirements, function, *arguments, **named)
 
 
-def _is_address(scheduler: str) -> bool:
-    return "://" in scheduler
-
-
 @contextlib.contextmanager
 def _requirements(data_dir: Path) -> Iterator[Requirements]:
     token = secrets.token_hex(16)
@@ -172,98 +154,6 @@ def _requirements(data_dir: Path) -> Iterator[Requirements]:
         path = folder / "token"
         path.write_text(token, encoding="utf-8")
         yield Requirements(own_versions(), path, token)
-
-
-@contextlib.contextmanager
-def _client(scheduler: str, workers: str) -> "Iterator[Client]":
-    from distributed import Client
-
-    with _quiet("distributed"), contextlib.ExitStack() as stack:
-        if _is_address(scheduler):
-            _check_reachable(scheduler)
-            target: Any = scheduler
-            wait_s, hold = FIRST_WORKER_S, _nothing
-        else:
-            from glassliquid.simulation.job_queue import open_queue
-
-            wait_s = float("inf")
-            target, hold = stack.enter_context(open_queue(Path(scheduler), workers))
-        try:
-            client = stack.enter_context(_started(lambda: Client(target, timeout=CONNECT_S, set_as_default=False)))
-        except (OSError, TimeoutError, ValueError) as error:
-            raise _unreachable(scheduler, error) from error
-        _wait_for_worker(client, scheduler, wait_s)
-        hold()
-        yield client
-
-
-def _check_reachable(address: str) -> None:
-    """Raise UserError unless something listens at the address.
-
-    Dask's client is made only then: one that fails on its address can leave a thread behind that the next one waits for.
-    """
-    scheme, _, place = address.partition("://")
-    host, _, port = place.rpartition(":")
-    try:
-        if scheme not in SCHEMES:
-            raise ValueError(f"the scheme is none of {listed(SCHEMES)}")
-        if not host or not port.isdigit():
-            raise ValueError("it is not host:port")
-        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_S).close()
-    except (OSError, ValueError, OverflowError) as error:
-        raise _unreachable(address, error) from error
-
-
-def _unreachable(scheduler: str, error: Exception) -> UserError:
-    return UserError(
-        f"The scheduler {scheduler} cannot be reached ({_brief(error)}): start it with `dask scheduler`, and pass the "
-        "address that it prints."
-    )
-
-
-def _started(connect: "Callable[[], Client]") -> "Client":
-    """A connected client; on a busy machine Dask's own thread may not start within the ten seconds that it is given.
-
-    Raises:
-        UserError: it did not start in three attempts.
-    """
-    for _ in range(CLIENT_ATTEMPTS):
-        try:
-            return connect()
-        except AssertionError:  # all that Dask says then
-            continue
-    raise UserError("This machine is too busy to start Dask's client: run the same command again when it is less so.")
-
-
-@contextlib.contextmanager
-def _quiet(name: str) -> Iterator[None]:
-    """Keep a library's log from the terminal: what the scheduler and the workers log stands in their own logs."""
-    logger = logging.getLogger(name)
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-
-
-def _nothing() -> None:
-    """Workers that somebody else started are replaced by somebody else."""
-
-
-def _wait_for_worker(client: "Client", scheduler: str, wait_s: float) -> None:
-    started = told = time.monotonic()
-    while not client.nthreads():
-        now = time.monotonic()
-        if now - started > wait_s:
-            raise UserError(f"The scheduler {scheduler} has no workers: {REMEDY}.")
-        if now - told > NO_WORKER_S:
-            told = now
-            print(
-                f"Waiting for the queue to start the first worker, {(now - started) / 60:.0f} minutes by now.",
-                file=sys.stderr,
-            )
-        time.sleep(0.2)
 
 
 def _check_workers(client: "Client", requirements: Requirements) -> None:
@@ -280,7 +170,7 @@ def _check_workers(client: "Client", requirements: Requirements) -> None:
             raise UserError(f"The worker {address} {too_many_threads(threads)}: {REMEDY}.")
     for address, answer in sorted(client.run(unfitness, requirements, on_error="return").items()):
         if isinstance(answer, Exception):
-            raise UserError(f"The worker {address} cannot run glassliquid ({_brief(answer)}): {REMEDY}.") from answer
+            raise UserError(f"The worker {address} cannot run glassliquid ({brief(answer)}): {REMEDY}.") from answer
         if answer is not None:
             raise UserError(f"The worker {address} {answer}: {REMEDY}.")
 
@@ -291,11 +181,7 @@ def _check_scheduler_code(client: "Client", requirements: Requirements) -> None:
     try:
         there: Any = dict(client.run_on_scheduler(own_versions))
     except Exception as error:  # whatever went wrong while it imported something
-        raise UserError(f"The scheduler cannot run glassliquid ({_brief(error)}): {remedy}.") from error
+        raise UserError(f"The scheduler cannot run glassliquid ({brief(error)}): {remedy}.") from error
     for name, wanted in requirements.versions:
         if there.get(name) != wanted:
             raise UserError(f"The scheduler has {name} {there.get(name)} where this command has {wanted}: {remedy}.")
-
-
-def _brief(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -11,6 +11,7 @@ import yaml
 
 from glassliquid.errors import UserError, listed
 from glassliquid.files import read_plain
+from glassliquid.simulation.dask_settings import variables
 from glassliquid.simulation.workers import MOST_WORKERS, worker_count
 
 CLUSTERS = {
@@ -116,8 +117,7 @@ def open_queue(path: Path, workers: str) -> Iterator[tuple[Any, Callable[[], Non
         settings["job-script-prologue"] = [
             *(settings.get("job-script-prologue") or []),
             f'export PYTHONPATH="{code}:$PYTHONPATH"',
-            # Dask samples what its workers do a hundred times a second; it is always LAMMPS.
-            "export DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED=False",
+            *(f"export {name}={value}" for name, value in variables().items()),
         ]
     module = dask_jobqueue.local if system == "local" else dask_jobqueue
     made = getattr(module, CLUSTERS[system])
