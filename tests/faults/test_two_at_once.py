@@ -19,8 +19,10 @@ from tests.commands.test_bad_input import assert_one_sentence
 from tests.conftest import PROTOCOL, SIMULATIONS, contents
 from tests.faults import test_killed_make_data, test_killed_sweep
 from tests.faults.figures import Tally
-from tests.faults.workplace import Workplace, wait_for, weights
+from tests.faults.workplace import PATIENCE_S, Workplace, wait_for, weights
 
+CHAIN_SIMULATIONS = 60
+"""Seven tenths of them, with two images each, are more than the batch of 80 that a training has by default."""
 PRESET = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).resolve().parents[2] / "src")!r})
@@ -30,7 +32,7 @@ protocol.PRESETS["demo"] = protocol.Preset(
         particles={PROTOCOL.particles}, equilibration_steps={PROTOCOL.equilibration_steps}, cooling_steps={PROTOCOL.cooling_steps},
         snapshots={tuple(sorted({*COARSE_LIQUIDS, 5, 200}))},
     ),
-    simulations={SIMULATIONS},
+    simulations={CHAIN_SIMULATIONS},
 )
 """
 """Makes the demo small; Python runs it when it starts. The chain has no parameters for that."""
@@ -38,7 +40,7 @@ protocol.PRESETS["demo"] = protocol.Preset(
 
 def ended(place: Workplace, processes: Iterable[subprocess.Popen[str]]) -> list[int]:
     """Wait for commands; their exit codes."""
-    codes = [process.wait(timeout=300) for process in processes]
+    codes = [process.wait(timeout=PATIENCE_S) for process in processes]
     assert not any("Traceback" in place.said(process) for process in processes)
     return codes
 
@@ -85,23 +87,20 @@ def test_two_sweeps_of_one_study_and_one_of_them_is_killed(workplace, dataset: D
     second = place.start("sweep", **options)
     wait_for(lambda: "Another command is sweeping" in place.said(second))
     os.killpg(first.pid, signal.SIGKILL)
-    third = place.start("sweep", **options)
-    assert ended(place, [second, third]) == [0, 0], [place.said(second), place.said(third)]
+    assert ended(place, [second]) == [0], place.said(second)
     trials = test_killed_sweep.complete(place, "s")
     settings = {(run.data.params["batch_size"], run.data.params["dropout"]) for run in trials}
     assert len(trials) == len(settings) == 2
     statuses = [run.info.status for run in place.runs("trial")]
     tally.count("finished trials", enumerate(statuses.count("FINISHED") * [""]), enumerate(2 * [""]))
-    # One run is the study's; each command that came later has opened it again.
+    # One run is the study's; the command that came later has opened it again.
     (parent,) = place.runs("sweep")
     tally.same("status", parent.info.status, "FINISHED")
-    tables = [re.findall(r"^\|.*", place.said(process), re.MULTILINE) for process in (second, third)]
-    assert len(tables[0]) == 4
-    tally.same("table", tables[0], tables[1])
+    assert len(re.findall(r"^\|.*", place.said(second), re.MULTILINE)) == 4  # head, line, two trials
     best = parent.data.tags["best_run"]
     versions = [version.run_id for version in place.client.search_model_versions("name = 'glass-liquid'")]
     tally.count("versions", versions, [best])
-    tally.compared += 2
+    tally.compared += 1
     tally.left += place.running() + place.left_behind() + [str(path) for path in place.data.glob("runs/*/*.pt")]
     tally.left += map(str, place.orphans())
     tally.settle()
@@ -109,6 +108,7 @@ def test_two_sweeps_of_one_study_and_one_of_them_is_killed(workplace, dataset: D
 
 @pytest.mark.faults
 @pytest.mark.long
+@pytest.mark.timeout(3000)
 def test_two_chains(workplace, tmp_path: Path):
     """Both end with the same model, on one ensemble and one dataset, and a third one has nothing left to do."""
     tally, place = Tally("main", "two commands at once", injected=1), workplace()
@@ -127,7 +127,7 @@ def test_two_chains(workplace, tmp_path: Path):
     tally.count("versions", sorted(versions), sorted(run.info.run_id for run in trained))
     assert place.client.get_model_version_by_alias("glass-liquid", "data_liquid5").run_id in versions
     simulated = sorted(path.name for path in (place.data / "ensembles" / "demo").glob("sim-*.gsd"))
-    tally.count("simulations", simulated, [f"sim-{number:05d}.gsd" for number in range(1, SIMULATIONS + 1)])
+    tally.count("simulations", simulated, [f"sim-{number:05d}.gsd" for number in range(1, CHAIN_SIMULATIONS + 1)])
     assert place.run("main", data_dir=place.data, workers=1).count("(reused)") == 4
     tally.compared += 3
     # The steps of a chain are `mlflow run`s, which leave folders among the temporary files.
