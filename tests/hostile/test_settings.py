@@ -1,0 +1,145 @@
+"""Settings: ranges of a sweep, addresses of storages, files of dask-jobqueue, and the values of a training."""
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glassliquid.errors import UserError
+from glassliquid.simulation.job_queue import read_configuration
+from glassliquid.simulation.protocol import Protocol
+from glassliquid.sweep.space import SearchSpace, parse_batch_sizes, parse_range
+from glassliquid.sweep.storage import hide_password, open_storage, same_database, sqlite_file
+from glassliquid.training.config import TrainConfig, parse_thresholds
+from glassliquid.workflows.make_data import parse_snapshots
+from glassliquid.workflows.report import parse_since
+from glassliquid.workflows.transfer_eval import parse_liquids, parse_list
+from tests.hostile.budget import inputs
+from tests.hostile.conftest import restored
+from tests.hostile.guard import Sandbox
+from tests.hostile.mutate import WORDS, mutated_bytes, mutated_value, numbers, texts
+
+MOST_MIB = 64
+
+words = st.one_of(texts, numbers.map(str), st.sampled_from(WORDS))
+lists = st.lists(words, max_size=5).map(",".join)
+
+
+@given(name=st.sampled_from(("learning_rate", "l2", "eta_threshold")), low=words, high=words, colon=st.sampled_from((":", "", "::", ",")))
+@inputs(quick=80, long=800)
+def test_ranges(sandbox: Sandbox, name: str, low: str, high: str, colon: str):
+    """What is accepted is a space whose every level may be trained with, or is refused when it is tried."""
+
+    def use() -> None:
+        space = SearchSpace(batch_sizes=(8,), ranges=(parse_range(name, f"{low}{colon}{high}"),))
+        for level in space.ranges[0].levels():
+            assert level == level
+        assert space.grid(0)
+
+    sandbox.attempt("ranges of a sweep", use, MOST_MIB)
+
+
+PARSERS = {
+    "batch_sizes": lambda text: SearchSpace(batch_sizes=parse_batch_sizes(text), ranges=()),
+    "eta_threshold": lambda text: TrainConfig(eta_threshold=parse_thresholds(text)),
+    "snapshots": lambda text: Protocol(
+        particles=100, equilibration_steps=0, cooling_steps=200, snapshots=parse_snapshots(text)
+    ),
+    "liquids": parse_liquids,
+    "models": lambda text: parse_list("model", text),
+    "since": parse_since,
+}
+dates = st.one_of(
+    words,
+    st.sampled_from(("0001-01-01", "9999-12-31", "2026-02-30", "2026-01-01T25:00", "2026-01-01T00:00+24:00", "20260101", "2026-W01")),
+    st.tuples(st.integers(0, 9999), st.integers(0, 13), st.integers(0, 32)).map(lambda d: f"{d[0]:04}-{d[1]:02}-{d[2]:02}"),
+)
+
+
+@given(kind=st.sampled_from(sorted(PARSERS)), text=st.one_of(lists, words, dates))
+@inputs(quick=120, long=1200)
+def test_lists_and_dates(sandbox: Sandbox, kind: str, text: str):
+    sandbox.attempt("lists and dates", lambda: PARSERS[kind](text), MOST_MIB)
+
+
+@given(value=mutated_value(TrainConfig().to_json()))
+@inputs(quick=120, long=1200)
+def test_settings_of_a_training(sandbox: Sandbox, value):
+    """As a checkpoint has them; what is accepted is what it says."""
+
+    def use() -> None:
+        made = TrainConfig.from_json(value)
+        assert made.to_json() == value
+        assert TrainConfig.from_json(json.loads(json.dumps(made.to_json()))) == made
+
+    sandbox.attempt("settings of a training", use, MOST_MIB)
+
+
+@given(value=mutated_value(Protocol(particles=100, equilibration_steps=0, cooling_steps=2000, snapshots=(5, 200)).to_json()))
+@inputs(quick=60, long=600)
+def test_protocols(sandbox: Sandbox, value):
+    sandbox.attempt("protocols", lambda: Protocol.from_json(value), MOST_MIB)
+
+
+GOOD_QUEUE = {"jobqueue": {"slurm": {"cores": 4, "memory": "4GB", "queue": "long", "job-script-prologue": ["module load x"]}}}
+YAML = (
+    b"jobqueue: {slurm: {cores: 1, memory: !!python/object/apply:os.system ['touch canary']}}",
+    b"!!python/name:os.system",
+    b"a: &a [x,x,x,x]\nb: &b [*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b]\njobqueue: {slurm: {cores: 2, memory: 1GB, processes: *c}}",
+    b"a: &a {x: 1}\nb: &b {<<: [*a,*a,*a,*a,*a,*a,*a,*a]}\nc: &c {<<: [*b,*b,*b,*b,*b,*b,*b,*b]}\njobqueue: *c",
+    b"[" * 5000,
+    b"jobqueue: {slurm: {cores: 0x7fffffffffffffff, memory: 1GB}}",
+    b"jobqueue: {slurm: {cores: 2, memory: 1GB, ? [a, b] : c}}",
+    b"jobqueue: {slurm: {cores: 2, memory: 1GB, 5: c}}",
+    b"jobqueue: {slurm: {cores: 2, memory: 1GB, job-script-prologue: 7}}",
+    b"x: 2026-99-99\njobqueue: {}",
+    b"\xff\xfe\x00",
+    b"- \x07",
+)
+
+
+@given(data=st.data())
+@inputs(quick=60, long=600)
+def test_a_queue(sandbox: Sandbox, data: st.DataObject):
+    path = sandbox.data / "queue.yaml"
+    good = json.dumps(GOOD_QUEUE).encode()  # which YAML is as well
+    how = data.draw(st.sampled_from(("value", "value", "bytes", "known")))
+    if how == "value":
+        content = json.dumps(data.draw(mutated_value(GOOD_QUEUE))).encode()
+    else:
+        content = data.draw(mutated_bytes(good) if how == "bytes" else st.sampled_from(YAML))
+    restored(path, content)
+
+    def use() -> None:
+        system, settings = read_configuration(path)
+        assert system in {"slurm", "pbs", "lsf", "sge", "oar", "moab", "htcondor", "local"}
+        assert 1 <= settings["cores"] == settings["processes"]
+
+    sandbox.attempt("dask-jobqueue files", use, MOST_MIB)
+
+
+SCHEMES = ("sqlite", "sqlite+pysqlite", "postgresql", "postgres", "postgresql+psycopg", "mysql", "mysql+pymysql", "oracle", "mssql", "x", "os", "")
+addresses = st.one_of(
+    words,
+    st.tuples(st.sampled_from(SCHEMES), words).map("://".join),
+    st.tuples(st.sampled_from(SCHEMES), words, words).map(lambda p: f"{p[0]}://127.0.0.1:1/{p[1]}?{p[2]}={p[2]}"),
+    st.tuples(st.sampled_from(("timeout", "detect_types", "uri", "mode", "check_same_thread", "factory")), words).map(
+        lambda p: f"sqlite:///data/x.db?{p[0]}={p[1]}"
+    ),
+)
+
+
+@given(address=addresses)
+@inputs(quick=40, long=500)
+def test_addresses_of_a_storage(sandbox: Sandbox, address: str, in_sandbox: None):
+    """A database file is where its address says; so only addresses that name one in the data folder are opened here."""
+
+    def use() -> None:
+        shown = hide_password(address)
+        assert same_database(address, address)
+        file = sqlite_file(address)
+        if file is not None and not file.resolve().is_relative_to(sandbox.data.resolve()):
+            raise UserError(f"{shown} would be somewhere else.")
+        open_storage(address)
+
+    sandbox.attempt("addresses of a storage", use, 128)
