@@ -9,7 +9,7 @@ from glassliquid.errors import UserError
 from glassliquid.simulation.job_queue import read_configuration
 from glassliquid.simulation.protocol import Protocol
 from glassliquid.sweep.space import SearchSpace, parse_batch_sizes, parse_range
-from glassliquid.sweep.storage import hide_password, open_storage, same_database, sqlite_file
+from glassliquid.sweep.storage import open_storage, refuse_password, same_database, sqlite_file
 from glassliquid.training.config import TrainConfig, parse_thresholds
 from glassliquid.workflows.make_data import parse_snapshots
 from glassliquid.workflows.report import parse_since
@@ -135,11 +135,11 @@ def test_addresses_of_a_storage(sandbox: Sandbox, address: str, in_sandbox: None
     """A database file is where its address says; so only addresses that name one in the data folder are opened here."""
 
     def use() -> None:
-        shown = hide_password(address)
+        refuse_password(address, None)
         assert same_database(address, address)
         file = sqlite_file(address)
         if file is not None and not file.resolve().is_relative_to(sandbox.data.resolve()):
-            raise UserError(f"{shown} would be somewhere else.")
+            raise UserError(f"{file} would be somewhere else.")
         open_storage(address)
 
     sandbox.attempt("addresses of a storage", use, 128)

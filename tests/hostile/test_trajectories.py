@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from glassliquid.dataset.draw import DrawConfig, draw
 from glassliquid.simulation import dump
 from glassliquid.simulation.ensemble import Ensemble
-from glassliquid.simulation.frames import read_frames
+from glassliquid.simulation.readers import read_frames
 from glassliquid.simulation.trajectory import read_configurations, read_cooling_curve
 from tests.hostile.budget import inputs
 from tests.hostile.conftest import restored

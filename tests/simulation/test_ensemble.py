@@ -11,11 +11,11 @@ from glassliquid.errors import UserError
 from glassliquid.files import storage_fault
 from glassliquid.simulation.ensemble import (
     check_stored,
-    make_ensemble,
     open_ensemble,
     plan_ensemble,
 )
 from glassliquid.simulation.inherent import make_inherent
+from glassliquid.simulation.making import make_ensemble
 from glassliquid.simulation.protocol import PRESETS, Protocol
 from glassliquid.simulation.split import Split
 from glassliquid.simulation.trajectory import read_configurations

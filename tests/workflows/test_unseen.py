@@ -10,7 +10,7 @@ from glassliquid.dataset.description import Dataset, Label, Recipe, Record
 from glassliquid.errors import UserError
 from glassliquid.files import write_json
 from glassliquid.simulation.ensemble import Ensemble, plan_ensemble
-from glassliquid.simulation.ensemble import _to_json as ensemble_json
+from glassliquid.simulation.making import _to_json as ensemble_json
 from glassliquid.simulation.split import Split
 from glassliquid.workflows.layout import Layout
 from glassliquid.workflows.unseen import trained_recipe, unseen_of_dataset, unseen_of_ensemble
