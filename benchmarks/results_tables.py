@@ -46,7 +46,7 @@ def datasets(runs: Runs) -> str:
         "T of liquid, glass",
         "best: validation [%]",
         "best: test [%] (95 % interval)",
-        "mean test of 3 [%]",
+        "test of 3 [%]: mean (lowest to highest)",
         "collapsed",
     )
     rows = []
