@@ -108,7 +108,8 @@ def train_in_run(
                 f"The tracking server did not take all metrics; they wait in {folder} and the next command sends them."
             )
         _keep_checkpoints(tracked, folder)
-        tracked.figure(training_figure(journal.history(), job.caption), "training.png")
+        if journal.points:  # none if it diverged at once
+            tracked.figure(training_figure(journal.history(), job.caption), "training.png")
         if job.config.augment:
             image, seed, thinning = splits.data.images[0].cpu().numpy(), job.config.seed, trainer.model.thinning
             tracked.figure(augmentation_figure(image, splits.data.periodic, seed, thinning), "augmentation.png")
