@@ -52,7 +52,7 @@ def test_pixels_labels_and_simulations_are_those_of_the_files(dataset, split):
 
 def test_the_second_time_no_png_is_read(copy, monkeypatch):
     first = load_split(copy, Split.TRAIN)
-    monkeypatch.setattr(load, "_read_image", None)
+    monkeypatch.setattr(load, "read_image", None)
     again = load_split(copy, Split.TRAIN)
     assert np.array_equal(again.images, first.images)
     assert isinstance(again.images.base, np.memmap) or isinstance(again.images, np.memmap)
