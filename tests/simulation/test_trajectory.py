@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
+import gsd.fl
 import gsd.hoomd
 import numpy as np
 import pytest
 
 from glassliquid.errors import UserError
 from glassliquid.simulation import trajectory
+from glassliquid.simulation.chunks import ChunkFile
 from glassliquid.simulation.engine import Cooling
 from glassliquid.simulation.protocol import Protocol
 from tests.conftest import contents
@@ -26,12 +28,25 @@ def cooling():
     return Cooling(positions, *generator.normal(size=(3, 201)))
 
 
-@pytest.fixture(params=[0, 1 << 20], ids=["reader in C", "reader in Python"])
-def path(request, tmp_path, cooling, monkeypatch):
-    monkeypatch.setattr(trajectory, "SMALL_BYTES", request.param)
+@pytest.fixture
+def path(tmp_path, cooling):
     path = tmp_path / "sim-00001.gsd"
     trajectory.write_cooling(path, PROTOCOL, cooling)
     return path
+
+
+def test_every_array_is_the_one_that_the_library_reads(path):
+    with gsd.fl.open(str(path), "r") as theirs, ChunkFile(path) as ours:
+        assert ours.nframes == theirs.nframes
+        assert sorted(ours.names("")) == sorted(theirs.find_matching_chunk_names(""))
+        for frame in range(theirs.nframes):
+            for name in ours.names(""):
+                expected = theirs.read_chunk(frame, name) if theirs.chunk_exists(frame, name) else None
+                assert (expected is None) == (ours.shape(frame, name) is None)
+                if expected is not None:
+                    found = ours.read(frame, name, expected.shape)
+                    assert found.dtype == expected.dtype
+                    assert np.array_equal(found, expected)
 
 
 def test_round_trip(path, cooling):
