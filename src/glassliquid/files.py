@@ -193,7 +193,7 @@ def remove_partials_of(path: Path, untouched_s: float = 0.0) -> None:
     With no while, call it holding a lock on the file.
     """
     for partial in path.parent.glob(f".{glob.escape(path.name)}.*{PARTIAL_SUFFIX}*"):
-        if untouched_s <= 0 or _untouched_for(partial, untouched_s):
+        if untouched_s <= 0 or untouched_for(partial, untouched_s):
             partial.unlink(missing_ok=True)
 
 
@@ -211,7 +211,7 @@ def remove_abandoned(folder: Path) -> list[Path]:
             contextlib.suppress(Timeout, OSError),
             FileLock(lock, timeout=0) if lock.exists() else contextlib.nullcontext(),
         ):
-            if _untouched_for(partial, ABANDONED_AFTER_S):
+            if untouched_for(partial, ABANDONED_AFTER_S):
                 _remove(partial)
                 removed.append(partial)
     return removed
@@ -250,18 +250,19 @@ def locked(folder: Path, doing: str | None) -> Iterator[None]:
         lock.release()
 
 
+def untouched_for(path: Path, seconds: float) -> bool:
+    """Whether a file or folder is there, and nobody has changed it for so long."""
+    try:
+        return time.time() - path.lstat().st_mtime >= seconds
+    except FileNotFoundError:
+        return False
+
+
 def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
-
-
-def _untouched_for(path: Path, seconds: float) -> bool:
-    try:
-        return time.time() - path.lstat().st_mtime >= seconds
-    except FileNotFoundError:
-        return False
 
 
 def _umask() -> int:

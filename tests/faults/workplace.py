@@ -16,6 +16,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from glassliquid.dataset.description import Dataset
+from glassliquid.files import ABANDONED_AFTER_S
 from glassliquid.simulation.ensemble import Ensemble
 from glassliquid.training.checkpoint import load_checkpoint
 
@@ -44,11 +45,14 @@ class Workplace:
         folder.mkdir(parents=True, exist_ok=True)
         self._outputs = outputs or folder
         self.folder, self._server = folder, server
+        self._temporary = folder / "tmp"
+        self._temporary.mkdir(exist_ok=True)
         self._count = 0
         self.started: list[subprocess.Popen[str]] = []
         self.environment = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")} | {
             "PYTHONPATH": str(PROJECT),
             "OMP_NUM_THREADS": "1",
+            "TMPDIR": str(self._temporary),
         }
         if server is not None:
             self.environment["MLFLOW_TRACKING_URI"] = server
@@ -111,6 +115,14 @@ class Workplace:
     def left_behind(self) -> list[str]:
         """Half-written files anywhere in the workplace."""
         return [str(path.relative_to(self.folder)) for path in self.folder.rglob(".*.partial*")]
+
+    def left_for_ever(self) -> list[str]:
+        """What is half-written or temporary and stays, though another command runs when nobody can be using it any more."""
+        long_ago = time.time() - 2 * ABANDONED_AFTER_S
+        for path in [*self.folder.rglob(".*.partial*"), *self._temporary.iterdir()]:
+            os.utime(path, (long_ago, long_ago))
+        self.run("tidy")
+        return self.left_behind() + [str(path.relative_to(self.folder)) for path in self._temporary.iterdir()]
 
     def end(self) -> None:
         """Kill what still runs."""

@@ -258,12 +258,13 @@ def test_a_worker_that_joins_later_is_checked_as_well(own_cluster, tmp_path):
 
 
 def test_a_worker_without_the_file_system_is_refused(tmp_path):
-    hidden = Requirements(own_versions(), tmp_path / "elsewhere" / ".cluster-1", "token")
+    hidden = Requirements(own_versions(), tmp_path / "elsewhere" / ".cluster-1" / "token", "token")
     with pytest.raises(
         UserError, match=r"does not see .*elsewhere, so data_dir is not on a file system that it shares"
     ):
         run_checked(hidden, square, 3)
-    other = tmp_path / ".cluster-1"
+    other = tmp_path / ".cluster-1" / "token"
+    other.parent.mkdir()
     other.write_text("of another machine")
     with pytest.raises(UserError, match="does not see"):
         run_checked(Requirements(own_versions(), other, "token"), square, 3)

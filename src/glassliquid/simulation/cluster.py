@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glassliquid.errors import UserError, listed
+from glassliquid.scratch import own_folder
 from glassliquid.simulation.worker_check import (
     PACKAGES,
     REMEDY,
@@ -165,14 +166,12 @@ def _is_address(scheduler: str) -> bool:
 
 @contextlib.contextmanager
 def _requirements(data_dir: Path) -> Iterator[Requirements]:
-    data_dir.mkdir(parents=True, exist_ok=True)
     token = secrets.token_hex(16)
-    path = data_dir / f".cluster-{token[:8]}"
-    path.write_text(token, encoding="utf-8")
-    try:
+    with own_folder(data_dir, ".cluster-") as folder:
+        folder.chmod(0o755)  # workers may be another user's processes
+        path = folder / "token"
+        path.write_text(token, encoding="utf-8")
         yield Requirements(own_versions(), path, token)
-    finally:
-        path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

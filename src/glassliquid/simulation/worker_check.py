@@ -27,7 +27,7 @@ class Requirements:
     versions: tuple[tuple[str, str], ...]
     """Pairs of name and version."""
     token_path: Path
-    """A file in data_dir, which the worker must see."""
+    """A file in a folder of data_dir, which the worker must see."""
     token: str
     """Its content."""
 
@@ -58,7 +58,7 @@ def unfitness(requirements: Requirements) -> str | None:
     except OSError:
         seen = None
     if seen != requirements.token:
-        return f"does not see {requirements.token_path.parent}, so data_dir is not on a file system that it shares"
+        return f"does not see {requirements.token_path.parents[1]}, so data_dir is not on a file system that it shares"
     return None
 
 

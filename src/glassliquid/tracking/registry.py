@@ -4,7 +4,6 @@ import contextlib
 import io
 import logging
 import re
-import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from glassliquid.errors import UserError, listed
 from glassliquid.files import check_name
 from glassliquid.models.classifier import CHANNELS, ImageClassifier
 from glassliquid.models.served import GlassProbability
+from glassliquid.scratch import scratch_folder
 from glassliquid.simulation.protocol import temperature
 from glassliquid.tracking.run import TAG_DATASET, TAG_DATASET_DIGEST
 from glassliquid.training.checkpoint import BEST, CURRENT, State, load_checkpoint, restore_model
@@ -208,10 +208,10 @@ def run_checkpoint(run_id: str, kind: str, runs_folder: Path) -> State:
         mlflow.MlflowClient().get_run(run_id)
     except MlflowException:
         raise UserError(f"There is no run {run_id!r} in the tracking store: check the id on the MLflow page.") from None
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         try:
             path = mlflow.artifacts.download_artifacts(
-                run_id=run_id, artifact_path=f"{CHECKPOINT_FOLDER}/{kind}", dst_path=folder
+                run_id=run_id, artifact_path=f"{CHECKPOINT_FOLDER}/{kind}", dst_path=str(folder)
             )
         except (MlflowException, OSError):
             raise UserError(

@@ -12,6 +12,7 @@ from typing import Any
 
 from glassliquid.dataset.description import Dataset
 from glassliquid.errors import Stopped, UserError
+from glassliquid.scratch import temporary_files_apart
 from glassliquid.tracking import liveness
 from glassliquid.tracking.metrics import LARGEST_BATCH
 from glassliquid.tracking.page import NOTE_TAG, prepare_page
@@ -187,13 +188,14 @@ def tracked_run(
     run = TrackedRun(active.info.run_id, active.data.tags.get(ENVIRONMENT_TAG, ""))
     status, is_lost = "FAILED", False
     try:
-        if parent is None:
-            tidy_up(runs_folder, [active.info.experiment_id])
-            prepare_page(active.info.experiment_id)
-        run.name(name)
-        if given and run_id and given != run_id:
-            _point_to(given, run_id)
-        yield run
+        with temporary_files_apart():
+            if parent is None:
+                tidy_up(runs_folder, [active.info.experiment_id])
+                prepare_page(active.info.experiment_id)
+            run.name(name)
+            if given and run_id and given != run_id:
+                _point_to(given, run_id)
+            yield run
         status = "FINISHED"
     except (Stopped, KeyboardInterrupt):
         status = "KILLED"

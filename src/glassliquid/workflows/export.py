@@ -79,6 +79,7 @@ def export(config: ExportConfig) -> int:
         "snapshots": snapshots,
     }
     with locked(folder, "exporting"):
+        remove_partials(folder)
         _check_folder(folder, note)
         write_json(folder / NOTE, note)
         tasks = []

@@ -18,7 +18,7 @@ from glassliquid.errors import UserError, check_positive
 from glassliquid.evaluation import explanation
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import GLASS, glass_probabilities
-from glassliquid.files import replacing, write_text
+from glassliquid.files import remove_abandoned, replacing, write_text
 from glassliquid.plots import explanation as figures
 from glassliquid.simulation.potential import SPECIES
 from glassliquid.simulation.split import Split
@@ -70,6 +70,7 @@ def run(job: VisualizeJob) -> None:
         tracked.tags({"model": job.model, "model_label": found.label, "trained_on": found.state["data"]["name"]})
         slug = re.sub(r"[^A-Za-z0-9]+", "-", found.label).strip("-")
         target = _Target(tracked, Layout(job.data_dir).pictures(f"{dataset.name}-{slug}"))
+        remove_abandoned(target.folder)
         p_glass = _glass_probability(found, test)
         headline = _explain(job, dataset, found, test, p_glass, target)
         _first_layer(found, test, p_glass, _samples(test, job.samples), target)
