@@ -45,14 +45,14 @@ class Workplace:
         folder.mkdir(parents=True, exist_ok=True)
         self._outputs = outputs or folder
         self.folder, self._server = folder, server
-        self._temporary = folder / "tmp"
-        self._temporary.mkdir(exist_ok=True)
+        self.temporary = folder / "tmp"
+        self.temporary.mkdir(exist_ok=True)
         self._count = 0
         self.started: list[subprocess.Popen[str]] = []
         self.environment = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")} | {
             "PYTHONPATH": str(PROJECT),
             "OMP_NUM_THREADS": "1",
-            "TMPDIR": str(self._temporary),
+            "TMPDIR": str(self.temporary),
         }
         if server is not None:
             self.environment["MLFLOW_TRACKING_URI"] = server
@@ -119,10 +119,10 @@ class Workplace:
     def left_for_ever(self) -> list[str]:
         """What is half-written or temporary and stays, though another command runs when nobody can be using it any more."""
         long_ago = time.time() - 2 * ABANDONED_AFTER_S
-        for path in [*self.folder.rglob(".*.partial*"), *self._temporary.iterdir()]:
+        for path in [*self.folder.rglob(".*.partial*"), *self.temporary.iterdir()]:
             os.utime(path, (long_ago, long_ago))
         self.run("tidy")
-        return self.left_behind() + [str(path.relative_to(self.folder)) for path in self._temporary.iterdir()]
+        return self.left_behind() + [str(path.relative_to(self.folder)) for path in self.temporary.iterdir()]
 
     def end(self) -> None:
         """Kill what still runs."""

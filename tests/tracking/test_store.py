@@ -10,7 +10,7 @@ import pytest
 
 from glassliquid.errors import UserError
 from glassliquid.tracking import store
-from glassliquid.tracking.store import DATABASE, connect, store_fault
+from glassliquid.tracking.store import DATABASE, connect, despite_others, store_fault
 
 
 @pytest.fixture(autouse=True)
@@ -102,3 +102,25 @@ def test_only_a_store_that_is_gone_or_full_counts_as_lost():
         OSError(28),
     ):
         assert store_fault(other) is None
+
+
+def test_what_another_process_adds_at_the_same_moment_is_no_error():
+    from mlflow.exceptions import MlflowException
+
+    errors = [MlflowException("(sqlite3.IntegrityError) UNIQUE constraint failed: datasets.name")] * 2
+
+    def add() -> None:
+        if errors:
+            raise errors.pop()
+
+    despite_others(add)
+    assert not errors
+    tried = []
+
+    def refuse() -> None:
+        tried.append(1)
+        raise MlflowException("No such run")
+
+    with pytest.raises(MlflowException, match="No such run"):
+        despite_others(refuse)
+    assert len(tried) == 1

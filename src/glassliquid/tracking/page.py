@@ -5,8 +5,11 @@ experiment, listed under `Views` on its page, each opened by an address. The for
 page (`compareRunCharts` and so on); a page of another version shows the view without what it does not know.
 """
 
+import functools
 import json
 from typing import Any
+
+from glassliquid.tracking.store import despite_others
 
 NOTE_TAG = "mlflow.note.content"
 KIND_TAG, KIND = "mlflow.experimentKind", "custom_model_development"
@@ -33,7 +36,7 @@ def prepare_page(experiment_id: str) -> None:
     wanted |= {VIEW_TAG + key: _envelope(name, state) for key, (name, state) in views().items()}
     for tag, value in wanted.items():
         if tag not in present:
-            client.set_experiment_tag(experiment_id, tag, value)
+            despite_others(functools.partial(client.set_experiment_tag, experiment_id, tag, value))
 
 
 def views() -> dict[str, tuple[str, dict[str, Any]]]:

@@ -16,7 +16,7 @@ from glassliquid.scratch import temporary_files_apart
 from glassliquid.tracking import liveness
 from glassliquid.tracking.metrics import LARGEST_BATCH
 from glassliquid.tracking.page import NOTE_TAG, prepare_page
-from glassliquid.tracking.store import TrackingLost, connect, one_try, raise_if_lost, store_fault
+from glassliquid.tracking.store import TrackingLost, connect, despite_others, one_try, raise_if_lost, store_fault
 from glassliquid.tracking.upkeep import tidy_up
 
 RUN_ID_VARIABLE = "MLFLOW_RUN_ID"
@@ -149,7 +149,8 @@ class TrackedRun:
         from mlflow.entities import LoggedModelInput
 
         model = LoggedModelInput(model_id) if model_id else None
-        mlflow.log_input(_described(name, digest, folder), context=context, model=model)
+        described = _described(name, digest, folder)
+        despite_others(lambda: mlflow.log_input(described, context=context, model=model))
 
     def note_error(self, sentence: str) -> None:
         """Say on the run's page why it failed."""

@@ -3,10 +3,11 @@
 import contextlib
 import logging
 import os
+import random
 import re
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from glassliquid.errors import UserError
@@ -22,6 +23,10 @@ WAIT_FOR_LOCK_S = 20.0
 """How long a process waits while another one writes into the database file."""
 SET_UP_STEP_S = 10.0
 """A database without tables that nobody has written for this long was left by a killed process."""
+
+ATTEMPTS = 5
+_ADDED_BY_ANOTHER = re.compile("IntegrityError|UniqueViolation")
+"""What SQLAlchemy says, whatever the database, and what PostgreSQL does."""
 
 _SETTINGS = {
     # MLflow's own limits let one call hang for four minutes when the server is gone.
@@ -120,6 +125,24 @@ def one_try() -> Iterator[None]:
             del os.environ[name]
         else:
             os.environ[name] = before
+
+
+def despite_others(call: Callable[[], object]) -> None:
+    """Make a call that finds something in the store or adds it; again, if another process added it in between.
+
+    MLflow looks first and adds then, so that of two commands that bring the same dataset or the same experiment's tag at
+    once one may be refused.
+    """
+    from mlflow.exceptions import MlflowException
+
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            call()
+            return
+        except MlflowException as error:
+            if attempt == ATTEMPTS or not _ADDED_BY_ANOTHER.search(str(error)):
+                raise
+            time.sleep(attempt * 0.1 * random.random())
 
 
 def first_line(error: BaseException) -> str:

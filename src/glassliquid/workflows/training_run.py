@@ -146,7 +146,9 @@ def register_best(job: TrainJob, model_uri: str, run_id: str, dataset: Dataset, 
     """Register a logged model as the job asks; return a sentence that says what became of it."""
     if job.register_as is None:
         return "Not registered."
-    version, moved = registry.register(model_uri, job.register_as, run_id, dataset, accuracy)
+    # Two trainings that end at once would both compare themselves with the model before them.
+    with locked(Layout(job.data_dir).runs, None):
+        version, moved = registry.register(model_uri, job.register_as, run_id, dataset, accuracy)
     alias = registry.best_model(dataset.name, job.register_as)
     return f"Registered as {job.register_as} v{version}" + (f", now {alias}." if moved else f"; {alias} stays.")
 
