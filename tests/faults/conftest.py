@@ -1,12 +1,14 @@
 """The seed of the faults, and workplaces that leave no process behind."""
 
 import os
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.faults.workplace import Workplace
+from tests.faults.workplace import TRAINING, Workplace
 
 SEED_VARIABLE = "FAULTS_SEED"
 
@@ -30,6 +32,29 @@ def workplace(tmp_path: Path) -> Iterator[Callable[..., Workplace]]:
     yield make
     for place in made:
         place.end()
+
+
+@pytest.fixture
+def undisturbed(workplace, dataset) -> Workplace:
+    """A workplace with a finished training."""
+    place: Workplace = workplace("undisturbed")
+    place.take(dataset)
+    place.run("train", **TRAINING)
+    return place
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system with room for 40 MB, for a whole workplace: data, tracking database, artifacts."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if os.geteuid() != 0 or shutil.which("mount") is None:
+        pytest.skip("a small file system can only be mounted by root")
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(folder)], check=False)
+    if mounted.returncode:
+        pytest.skip("this machine does not let tests mount a file system")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def short(*values: object) -> object:

@@ -1,11 +1,8 @@
-"""A disk that fills up in the middle of a training, a folder that may not be written, a clock that jumps back."""
+"""A folder that may not be written, a clock that jumps back, two commands that continue one run."""
 
-import errno
 import os
 import re
-import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,8 +10,9 @@ import torch
 
 from tests.commands.test_bad_input import assert_one_sentence
 from tests.faults.figures import Tally
+from tests.faults.test_killed_sweep import OPTIONS as SWEEP
 from tests.faults.test_killed_train import compare
-from tests.faults.workplace import TRAINING, Workplace, wait_for, weights
+from tests.faults.workplace import TRAINING, Workplace, trains, wait_for, weights
 
 CLOCK = """
 import os, time
@@ -28,67 +26,6 @@ psutil.Process.create_time = lambda self: started(self) - back()
 """
 
 
-@pytest.fixture
-def undisturbed(workplace, dataset) -> Workplace:
-    """A workplace with a finished training."""
-    place: Workplace = workplace("undisturbed")
-    place.take(dataset)
-    place.run("train", **TRAINING)
-    return place
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system with room for 40 MB, for a whole workplace: data, tracking database, artifacts."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if os.geteuid() != 0 or shutil.which("mount") is None:
-        pytest.skip("a small file system can only be mounted by root")
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(folder)], check=False)
-    if mounted.returncode:
-        pytest.skip("this machine does not let tests mount a file system")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def fill(folder: Path) -> Path:
-    """Write a file until the disk is full."""
-    ballast = folder / "ballast"
-    try:
-        with ballast.open("wb", buffering=0) as file:
-            while True:
-                file.write(bytes(4096))
-    except OSError as error:
-        assert error.errno == errno.ENOSPC
-    return ballast
-
-
-def trains(place: Workplace) -> str:
-    """The run that is being trained, once it has a few iterations."""
-    wait_for(lambda: [path for path in place.data.glob("runs/*/metrics.jsonl") if path.stat().st_size > 4000])
-    (path,) = place.data.glob("runs/*/metrics.jsonl")
-    return path.parent.name
-
-
-@pytest.mark.faults
-def test_a_disk_that_fills_up_while_it_trains(undisturbed: Workplace, dataset, small_disk: Path, tmp_path: Path):
-    tally, place = Tally("train", "disk full", injected=1), Workplace(small_disk / "work", outputs=tmp_path)
-    place.take(dataset)
-    process = place.start("train", **TRAINING)
-    run_id = trains(place)
-    ballast = fill(small_disk)
-    assert process.wait(120) == 2, place.said(process)
-    done = subprocess.CompletedProcess([], 2, "", place.said(process))
-    assert_one_sentence(done, "the disk is full|has room|database or disk is full")
-    ballast.unlink()
-    place.run("train", resume=run_id)
-    tally.compared += 1
-    compare(tally, place, run_id, undisturbed)
-    tally.left += place.running() + place.left_behind()
-    place.end()
-    tally.settle()
-
-
 @pytest.mark.faults
 def test_a_folder_that_becomes_read_only(workplace, dataset, ensemble, small_disk: Path):
     """What is there can be read and is not harmed; what would write says so in one sentence."""
@@ -97,13 +34,21 @@ def test_a_folder_that_becomes_read_only(workplace, dataset, ensemble, small_dis
     before = {path: path.read_bytes() for path in small_disk.rglob("*") if path.is_file()}
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     elsewhere = workplace()
-    for entry_point, options in (
-        ("make_data", {"name": "another", "ensemble": "small", "data_dir": place.data}),
-        ("train", {**TRAINING, "data_dir": place.data}),
-    ):
-        process = elsewhere.start(entry_point, **options)
+    started = [
+        elsewhere.start(entry_point, **options)
+        for entry_point, options in (
+            ("make_data", {"name": "another", "ensemble": "small", "data_dir": place.data}),
+            ("train", {**TRAINING, "data_dir": place.data}),
+            ("sweep", {**SWEEP, "data_dir": place.data}),
+        )
+    ]
+    for process in started:
         done = subprocess.CompletedProcess([], process.wait(120), "", elsewhere.said(process))
         assert_one_sentence(done, "the file system is read-only: choose another data_dir")
+    # What only reads goes on, but for the page.
+    process = elsewhere.start("report", output=small_disk / "page.html", data_dir=place.data)
+    done = subprocess.CompletedProcess([], process.wait(120), "", elsewhere.said(process))
+    assert_one_sentence(done, "the file system is read-only|no runs to report")
     subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
     assert {path: path.read_bytes() for path in small_disk.rglob("*") if path.is_file()} == before
 

@@ -152,12 +152,19 @@ def _group(number: int) -> int:
     return -1
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 120.0) -> None:
-    """Wait until a condition holds."""
+def wait_for(condition: Callable[[], object], seconds: float = 300.0) -> None:
+    """Wait until a condition holds; so long only for a machine that does much else."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.01)
+
+
+def trains(place: Workplace) -> str:
+    """The run that is being trained, once it has a few iterations."""
+    wait_for(lambda: [path for path in place.data.glob("runs/*/metrics.jsonl") if path.stat().st_size > 4000])
+    (path,) = place.data.glob("runs/*/metrics.jsonl")
+    return path.parent.name
 
 
 def points(client: MlflowClient, run_id: str, key: str) -> list[tuple[int, float]]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+import re
 import time
 import warnings
 from collections.abc import Iterator
@@ -21,6 +22,11 @@ ATTEMPTS = 6
 
 class StorageSilent(Exception):
     """The storage does not answer at the moment."""
+
+    @property
+    def cannot_be_written(self) -> bool:
+        """Whether it is a file whose disk is full or read-only, which waiting does not mend."""
+        return re.search("disk is full|readonly database|disk I/O error", str(self)) is not None
 
 
 @contextlib.contextmanager

@@ -86,14 +86,21 @@ class Trial:
         return self._end("FAIL", {kept.ERROR: error})
 
     def kill(self) -> bool:
-        """The trial was stopped and is to be run again."""
-        return self._end("FAIL", {})
+        """The trial was stopped and is to be run again.
 
-    def _end(self, state: str, facts: Mapping[str, Any], value: float | None = None) -> bool:
+        A storage that does not answer is not waited for: the next command finds the trial, and that its owner is dead.
+        """
+        with contextlib.suppress(StorageSilent):
+            return self._end("FAIL", {}, wait_s=0.0)
+        return True
+
+    def _end(
+        self, state: str, facts: Mapping[str, Any], value: float | None = None, wait_s: float = STORE_WITHIN_S
+    ) -> bool:
         from optuna.exceptions import UpdateFinishedTrialError
         from optuna.trial import TrialState
 
-        deadline = time.monotonic() + STORE_WITHIN_S
+        deadline = time.monotonic() + wait_s
         while True:
             try:
                 with answering():

@@ -10,7 +10,7 @@ from glassliquid.files import locked
 from glassliquid.simulation.split import Split
 from glassliquid.sweep import pictures
 from glassliquid.sweep import study as kept
-from glassliquid.sweep.storage import hide_password, open_storage, same_database, sqlite_file
+from glassliquid.sweep.storage import StorageSilent, answering, hide_password, open_storage, same_database, sqlite_file
 from glassliquid.sweep.study import Row, Study, open_study
 from glassliquid.tracking.run import TrackedRun, tracked_run
 from glassliquid.tracking.store import connect
@@ -38,7 +38,22 @@ PARENT_WITHIN_S = 30.0
 
 
 def run(job: SweepJob, watch_for_stop: WatchForStop) -> None:
-    """Search, tracked; a sweep that is stopped says how to go on and raises Stopped."""
+    """Search, tracked; a sweep that is stopped says how to go on and raises Stopped.
+
+    Raises:
+        UserError: the storage does not answer or cannot be written, or there is something to mend before.
+    """
+    try:
+        with answering():
+            _run(job, watch_for_stop)
+    except StorageSilent as silent:
+        remedy = "free some space" if silent.cannot_be_written else "start it"
+        raise UserError(
+            f"The storage of the study cannot be used ({silent}): {remedy}, then run the same command again."
+        ) from silent
+
+
+def _run(job: SweepJob, watch_for_stop: WatchForStop) -> None:
     device = choose_device(job.device)
     store = connect()
     dataset = require_dataset(job.dataset, job.data_dir, make_default=True)

@@ -19,7 +19,7 @@ from glassliquid.files import storage_fault
 from glassliquid.plots import training as plots
 from glassliquid.sweep import study as kept
 from glassliquid.sweep.space import configured
-from glassliquid.sweep.storage import open_storage
+from glassliquid.sweep.storage import StorageSilent, answering, open_storage
 from glassliquid.sweep.study import Row
 from glassliquid.sweep.trial import GivenUp, Trial
 from glassliquid.tracking.metrics import MetricJournal
@@ -79,6 +79,16 @@ def work(job: SweepJob, study: str, parent_run: str, threads: int, parent: int, 
 
 def run_trial(worker: Worker, row: Row) -> str | None:
     """Train one trial and tell the study how it ended; returns a sentence if the whole sweep must end."""
+    try:
+        with answering():
+            return _run_trial(worker, row)
+    except StorageSilent as silent:
+        if not silent.cannot_be_written:
+            raise  # this worker is replaced; the storage may be back by then
+        return f"The study cannot be written ({silent}): free some space, then run the same command again."
+
+
+def _run_trial(worker: Worker, row: Row) -> str | None:
     job = worker.job
     trial = Trial(
         worker.storage,

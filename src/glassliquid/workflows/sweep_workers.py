@@ -73,6 +73,10 @@ class Workers:
                     return rows
                 answered_at = time.monotonic()
             except StorageSilent as error:
+                if error.cannot_be_written:
+                    raise UserError(
+                        f"The study cannot be written ({error}): free some space, then run the same command again."
+                    ) from error
                 # The workers train on meanwhile, and their results wait as long.
                 if time.monotonic() - answered_at > STORE_WITHIN_S:
                     raise UserError(
