@@ -64,4 +64,6 @@ def test_killed_make_data(kills: int, fault_seed: int, workplace, ensemble, data
         tally.same(f"round {rounds}, dataset", contents(target) == drawn, True)
         tally.left += place.running() + place.left_behind()
     tally.left += map(str, place.orphans())
+    if kills > 10:
+        tally.left += place.left_for_ever()
     tally.settle()

@@ -91,4 +91,6 @@ def test_killed_sweep(kills: int, fault_seed: int, workplace, dataset):
         tally.left += place.running() + place.left_behind()
     tally.left += [str(path) for path in place.data.glob("runs/*/*.pt")]
     tally.left += map(str, place.orphans())
+    if kills > 10:
+        tally.left += place.left_for_ever()
     tally.settle()

@@ -84,4 +84,6 @@ def test_killed_train(lane: str, kills: int, fault_seed: int, workplace, dataset
         compare(tally, place, fresh[0], undisturbed)
         tally.left += place.running() + place.left_behind()
     tally.left += map(str, place.orphans())
+    if kills > 10:
+        tally.left += place.left_for_ever()
     tally.settle()

@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from tests.commands.test_bad_input import assert_one_sentence
+from tests.conftest import contents
+from tests.faults import test_killed_make_data
 from tests.faults.figures import Tally
 from tests.faults.test_killed_sweep import OPTIONS as SWEEP
 from tests.faults.test_killed_train import compare
@@ -53,14 +55,57 @@ def test_a_folder_that_becomes_read_only(workplace, dataset, ensemble, small_dis
     assert {path: path.read_bytes() for path in small_disk.rglob("*") if path.is_file()} == before
 
 
-@pytest.mark.faults
-def test_a_clock_that_jumps_back(workplace, undisturbed: Workplace, dataset, tmp_path: Path):
-    """An hour back in the middle of a training: nothing is lost or doubled, and nobody takes the living run for dead."""
-    tally, place, trigger = Tally("train", "clock an hour back", injected=1), workplace(), tmp_path / "back"
-    place.take(dataset)
+@pytest.fixture
+def unsteady(workplace, tmp_path: Path) -> tuple[Workplace, Path]:
+    """A workplace in which it is an hour earlier as soon as a file appears."""
+    place, trigger = workplace(), tmp_path / "back"
     (tmp_path / "clock").mkdir()
     (tmp_path / "clock" / "sitecustomize.py").write_text(CLOCK.format(trigger=str(trigger)))
     place.environment["PYTHONPATH"] += f"{os.pathsep}{tmp_path / 'clock'}"
+    return place, trigger
+
+
+@pytest.mark.faults
+@pytest.mark.long
+def test_a_clock_that_jumps_back_while_data_are_made(unsteady, ensemble, dataset):
+    tally, (place, trigger) = Tally("make_data", "clock an hour back", injected=1), unsteady
+    process = place.start("make_data", data_dir="data", **test_killed_make_data.OPTIONS)
+    wait_for(lambda: list(place.data.glob("ensembles/small/sim-*.gsd")))
+    trigger.touch()
+    assert process.wait(300) == 0, place.said(process)
+    tally.compared += 1
+    tally.same("dataset", contents(place.data / "datasets" / "data_liquid5") == contents(dataset.folder), True)
+    simulated = {
+        name: content for name, content in contents(place.data / "ensembles" / "small").items() if "gsd" in name
+    }
+    tally.same("ensemble", simulated == {k: v for k, v in contents(ensemble.folder).items() if k in simulated}, True)
+    tally.left += place.running() + place.left_behind()
+    tally.settle()
+
+
+@pytest.mark.faults
+@pytest.mark.long
+def test_a_clock_that_jumps_back_while_it_sweeps(unsteady, dataset):
+    """Nobody takes the living trials for dead."""
+    tally, (place, trigger) = Tally("sweep", "clock an hour back", injected=1), unsteady
+    place.take(dataset)
+    process = place.start("sweep", **{**SWEEP, "trials": 2, "study": "s"})
+    wait_for(lambda: list(place.data.glob("runs/*/metrics.jsonl")))
+    trigger.touch()
+    assert "now KILLED: 0." in place.run("tidy")
+    assert process.wait(300) == 0, place.said(process)
+    tally.compared += 1
+    statuses = [run.info.status for run in (*place.runs("trial"), *place.runs("sweep"))]
+    tally.count("statuses", enumerate(statuses), enumerate(3 * ["FINISHED"]))
+    tally.left += place.running() + place.left_behind()
+    tally.settle()
+
+
+@pytest.mark.faults
+def test_a_clock_that_jumps_back(unsteady, undisturbed: Workplace, dataset):
+    """An hour back in the middle of a training: nothing is lost or doubled, and nobody takes the living run for dead."""
+    tally, (place, trigger) = Tally("train", "clock an hour back", injected=1), unsteady
+    place.take(dataset)
     process = place.start("train", **{**TRAINING, "iterations": 1_000_000})
     run_id = trains(place)
     trigger.touch()

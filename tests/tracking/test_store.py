@@ -67,7 +67,9 @@ def test_a_database_that_another_process_is_making_is_waited_for(whole: Path, tm
     assert database.read_bytes() == whole.read_bytes()
 
 
-def test_a_database_with_runs_or_of_somebody_else_is_left_alone(whole: Path, tmp_path: Path):
+def test_a_database_with_runs_or_of_somebody_else_is_left_alone(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     database = half_made(whole, tmp_path)
     with sqlite3.connect(database) as connection:
         connection.execute("INSERT INTO runs (run_uuid) VALUES ('mine')")
@@ -82,6 +84,7 @@ def test_a_database_with_runs_or_of_somebody_else_is_left_alone(whole: Path, tmp
     with sqlite3.connect(other) as connection:
         connection.execute("CREATE TABLE studies (name TEXT)")
         connection.execute("INSERT INTO studies VALUES ('theirs')")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow has set it to the first one
     connect(other.parent)
     with sqlite3.connect(other) as connection:
         assert connection.execute("SELECT name FROM studies").fetchall() == [("theirs",)]
