@@ -89,6 +89,9 @@ class UncachedFile:
 
     A gigabyte that goes through the cache needs as much fresh memory, and clearing that takes the processor longer than
     everything else about the writing. Of a file's methods it has those that `torch.save` needs.
+
+    A disk that is full is told of when the file is closed. PyTorch's writer ends the process when it is stopped by an error,
+    because its destructor tries to write the rest; so what comes after the error is taken and dropped.
     """
 
     def __init__(self, path: Path) -> None:
@@ -102,6 +105,7 @@ class UncachedFile:
         # A mapping begins at a page, as a write past the cache has to.
         self._block = mmap.mmap(-1, _BLOCK_BYTES)
         self._held = 0
+        self._fault: OSError | None = None
 
     def write(self, data: Any) -> int:
         """Append bytes; returns how many."""
@@ -112,7 +116,12 @@ class UncachedFile:
             self._block[self._held : self._held + taken] = rest[:taken]
             self._held, rest = self._held + taken, rest[taken:]
             if self._held == _BLOCK_BYTES:
-                self._write_held()
+                try:
+                    self._write_held()
+                except OSError as error:
+                    # Without its frames, which may hold on to the memory that is freed when the file is closed.
+                    self._fault = self._fault or error.with_traceback(None)
+                    self._held = 0
         return count
 
     def flush(self) -> None:
@@ -132,6 +141,8 @@ class UncachedFile:
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         """Write what is left, unless an error ended the writing, and close the file."""
         try:
+            if kind is None and self._fault is not None:
+                raise self._fault
             if kind is None:
                 if _PAST_THE_CACHE:  # the end is no whole block
                     import fcntl  # not on every system

@@ -1,3 +1,5 @@
+import errno
+import gc
 import itertools
 import os
 import pickle
@@ -9,6 +11,7 @@ import pytest
 import torch
 
 from glassliquid.errors import UserError
+from glassliquid.files import UncachedFile
 from glassliquid.models.table import build_model
 from glassliquid.training.checkpoint import (
     BEST,
@@ -181,3 +184,23 @@ def test_weights_of_another_network_are_refused():
     wrong["config"]["model"] = "cnn2018"
     with pytest.raises(UserError, match="do not fit the network 'cnn2018'"):
         restore_model(wrong)
+
+
+def test_a_full_disk_is_an_error_and_not_the_end_of_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """PyTorch's writer of archives tries again in its destructor, where a second error aborts."""
+    written: list[int] = []
+    write = os.write
+
+    def full(file: int, data) -> int:
+        if written:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written.append(write(file, data))
+        return written[-1]
+
+    monkeypatch.setattr(os, "write", full)
+    path = tmp_path / "state.pt"
+    path.touch()
+    with pytest.raises(OSError, match="No space left"), UncachedFile(path) as file:
+        torch.save({"weights": torch.zeros(5_000_000)}, file)  # 20 MB, several blocks
+    gc.collect()
+    assert written

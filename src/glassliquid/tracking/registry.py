@@ -1,9 +1,13 @@
 """Models in MLflow: logging and registering the best one, its aliases, and finding a model by whatever names it."""
 
 import contextlib
+import errno
 import io
 import logging
+import os
 import re
+import shutil
+import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,6 +33,8 @@ MODEL_NAME = "model"
 REGISTERED_NAME = "glass-liquid"
 """What models are registered as, unless the user says otherwise."""
 TAG_VALIDATION = "best_val_accuracy"
+ROOM_BYTES = 8 << 20
+"""For what is kept of a model beside its weights."""
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -68,6 +74,7 @@ def log_model(model: ImageClassifier, image_size: int, state: State) -> Any:
         Schema([TensorSpec(np.dtype(np.uint8), (-1, *example.shape[1:]))]),
         Schema([TensorSpec(np.dtype(np.float32), (-1,))]),
     )
+    _check_room(model)
     with _quiet():
         return mlflow.pytorch.log_model(
             GlassProbability(model, CLASSES.index(Label.GLASS)).cpu().eval(),
@@ -88,6 +95,14 @@ def logged_model_of(run_id: str) -> str | None:
     for model in half:
         MlflowClient().delete_logged_model(model.model_id)
     return str(whole[-1].model_uri) if whole else None
+
+
+def _check_room(model: ImageClassifier) -> None:
+    """Raise OSError if the temporary files have no room for a model: PyTorch ends the process when it cannot write one."""
+    needed = ROOM_BYTES + sum(weights.nbytes for weights in model.state_dict().values())
+    folder = tempfile.gettempdir()
+    if shutil.disk_usage(folder).free < needed:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), folder)
 
 
 def register(model_uri: str, name: str, run_id: str, dataset: Dataset, accuracy: float) -> tuple[str, bool]:
