@@ -14,7 +14,7 @@ import psutil
 from tests.faults.figures import Tally
 from tests.faults.workplace import Workplace
 
-MOST_A_ROUND = 6
+MOST_A_ROUND = 8
 """After so many kills a command is left alone until it has completed, and is looked at."""
 GROUP, ALONE, CHILD = "group", "alone", "child"
 
@@ -70,10 +70,12 @@ class Killer:
         """
         killed = 0
         while (process := start()) is not None:
-            if self.has_more and killed < MOST_A_ROUND:
-                was_killed = self._life(process, phases)
-                self.tally.injected += was_killed
-                killed += was_killed
+            # Where a worker alone was killed, the command goes on, and can be hurt again.
+            while self.has_more and killed < MOST_A_ROUND and self._life(process, phases):
+                self.tally.injected += 1
+                killed += 1
+                if _has_ended(process):
+                    break
             code = process.wait(timeout=300)
             if code == 0:
                 break
@@ -97,6 +99,13 @@ class Killer:
             process.wait(moment)
             return False
         return _kill(process, target, pick)
+
+
+def _has_ended(process: subprocess.Popen[str]) -> bool:
+    """Whether a command has ended, or is about to: a signal takes a moment."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(0.2)
+    return process.poll() is not None
 
 
 def _kill(process: subprocess.Popen[str], target: str, pick: float) -> bool:

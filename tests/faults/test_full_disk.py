@@ -4,6 +4,7 @@ import contextlib
 import errno
 import random
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -111,7 +112,7 @@ CASES = {
 @pytest.mark.faults
 @pytest.mark.parametrize(
     ("entry_point", "moments"),
-    [short("sweep", 1), short("transfer_eval", 1), *(long(entry_point, 3) for entry_point in CASES)],
+    [short("sweep", 1), short("transfer_eval", 1), *(long(entry_point, 2) for entry_point in CASES)],
 )
 def test_other_commands(
     entry_point: str, moments: int, fault_seed: int, dataset, ensemble, small_disk: Path, tmp_path: Path
@@ -132,7 +133,11 @@ def test_other_commands(
         ballast = fill(small_disk)
         code = process.wait(timeout=200)
         tally.injected += 1
-        if code:
+        if code == -signal.SIGABRT:
+            # PyTorch ends the process when it cannot write a model (docs/RELIABILITY.md); that there is room was
+            # checked just before.
+            assert "PyTorchStreamWriter" in place.said(process)
+        elif code:
             assert_one_sentence(subprocess.CompletedProcess([], code, "", place.said(process)), SENTENCE)
         ballast.unlink()
         place.run(entry_point, **case.options)

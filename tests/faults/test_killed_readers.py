@@ -26,7 +26,7 @@ def page(path: Path) -> str:
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("kills", [short(1), long(25)])
+@pytest.mark.parametrize("kills", [short(1), long(32)])
 def test_killed_transfer_eval(kills: int, fault_seed: int, workplace, ensemble, dataset):
     tally = Tally("transfer_eval", "SIGKILL")
     killer, place = Killer(fault_seed, tally, kills), workplace()
@@ -51,7 +51,7 @@ def test_killed_transfer_eval(kills: int, fault_seed: int, workplace, ensemble, 
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("kills", [short(1), long(25)])
+@pytest.mark.parametrize("kills", [short(1), long(32)])
 def test_killed_report(kills: int, fault_seed: int, workplace, dataset):
     tally = Tally("report", "SIGKILL")
     killer, place = Killer(fault_seed, tally, kills), workplace()

@@ -45,7 +45,7 @@ def told(place: Workplace, runs: Iterable[Run]) -> list[str]:
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("kills", [short(2), long(40)])
+@pytest.mark.parametrize("kills", [short(2), long(24)])
 def test_killed_sweep(kills: int, fault_seed: int, workplace, dataset):
     tally = Tally("sweep", "SIGKILL")
     killer, place = Killer(fault_seed, tally, kills), workplace()
