@@ -16,6 +16,8 @@ from tests.faults.workplace import Workplace
 
 MOST_A_ROUND = 8
 """After so many kills a command is left alone until it has completed, and is looked at."""
+MOST_A_LIFE = 2
+"""Where a worker alone was killed, the command goes on, and is hurt again; at a third death it gives up, as it should."""
 GROUP, ALONE, CHILD = "group", "alone", "child"
 
 
@@ -70,12 +72,11 @@ class Killer:
         """
         killed = 0
         while (process := start()) is not None:
-            # Where a worker alone was killed, the command goes on, and can be hurt again.
-            while self.has_more and killed < MOST_A_ROUND and self._life(process, phases):
-                self.tally.injected += 1
-                killed += 1
-                if _has_ended(process):
-                    break
+            for hits in range(MOST_A_LIFE):
+                if self.has_more and killed < MOST_A_ROUND and not (hits and _has_ended(process)):
+                    was_killed = self._life(process, phases)
+                    self.tally.injected += was_killed
+                    killed += was_killed
             code = process.wait(timeout=300)
             if code == 0:
                 break
