@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from glassliquid.dataset.description import Dataset
+from glassliquid.simulation.ensemble import Ensemble
 from tests.faults.workplace import TRAINING, Workplace
 
 SEED_VARIABLE = "FAULTS_SEED"
@@ -34,13 +36,14 @@ def workplace(tmp_path: Path) -> Iterator[Callable[..., Workplace]]:
         place.end()
 
 
-@pytest.fixture
-def undisturbed(workplace, dataset) -> Workplace:
-    """A workplace with a finished training."""
-    place: Workplace = workplace("undisturbed")
-    place.take(dataset)
+@pytest.fixture(scope="session")
+def undisturbed(dataset: Dataset, ensemble: Ensemble, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
+    """A workplace with a finished training, the only one there; tests may evaluate and report it."""
+    place = Workplace(tmp_path_factory.mktemp("undisturbed") / "work")
+    place.take(dataset, ensemble)
     place.run("train", **TRAINING)
-    return place
+    yield place
+    place.end()
 
 
 @pytest.fixture

@@ -17,11 +17,11 @@ import pytest
 from tests.commands.test_bad_input import assert_one_sentence
 from tests.conftest import contents
 from tests.faults import test_killed_make_data, test_killed_readers, test_killed_sweep
-from tests.faults.conftest import long, short
 from tests.faults.figures import Tally
 from tests.faults.test_killed_train import compare
 from tests.faults.workplace import TRAINING, Workplace, trains
 
+MOMENTS = 2
 SENTENCE = "the disk is full|has room|disk is full|disk I/O error"
 """The system's words for it, PyTorch's and SQLite's."""
 
@@ -110,13 +110,10 @@ CASES = {
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize(
-    ("entry_point", "moments"),
-    [short("sweep", 1), short("transfer_eval", 1), *(long(entry_point, 2) for entry_point in CASES)],
-)
-def test_other_commands(
-    entry_point: str, moments: int, fault_seed: int, dataset, ensemble, small_disk: Path, tmp_path: Path
-):
+@pytest.mark.long
+@pytest.mark.timeout(3000)
+@pytest.mark.parametrize("entry_point", CASES)
+def test_other_commands(entry_point: str, fault_seed: int, dataset, ensemble, small_disk: Path, tmp_path: Path):
     case, draw = CASES[entry_point], random.Random(f"{fault_seed} {entry_point}")
     tally, place = Tally(entry_point, "disk full"), Workplace(small_disk / "work", outputs=tmp_path)
     place.take(dataset, ensemble)
@@ -125,7 +122,7 @@ def test_other_commands(
     began = time.monotonic()
     place.run(entry_point, **case.options)
     lasts, expected = time.monotonic() - began, case.result(place)
-    for _ in range(moments):
+    for _ in range(MOMENTS):
         case.forget(place)
         process = place.start(entry_point, **case.options)
         with contextlib.suppress(subprocess.TimeoutExpired):

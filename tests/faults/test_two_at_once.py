@@ -85,23 +85,20 @@ def test_two_sweeps_of_one_study_and_one_of_them_is_killed(workplace, dataset: D
     second = place.start("sweep", **options)
     wait_for(lambda: "Another command is sweeping" in place.said(second))
     os.killpg(first.pid, signal.SIGKILL)
-    third = place.start("sweep", **options)
-    assert ended(place, [second, third]) == [0, 0], [place.said(second), place.said(third)]
+    assert ended(place, [second]) == [0], place.said(second)
     trials = test_killed_sweep.complete(place, "s")
     settings = {(run.data.params["batch_size"], run.data.params["dropout"]) for run in trials}
     assert len(trials) == len(settings) == 2
     statuses = [run.info.status for run in place.runs("trial")]
     tally.count("finished trials", enumerate(statuses.count("FINISHED") * [""]), enumerate(2 * [""]))
-    # One run is the study's; each command that came later has opened it again.
+    # One run is the study's; the command that came later has opened it again.
     (parent,) = place.runs("sweep")
     tally.same("status", parent.info.status, "FINISHED")
-    tables = [re.findall(r"^\|.*", place.said(process), re.MULTILINE) for process in (second, third)]
-    assert len(tables[0]) == 4
-    tally.same("table", tables[0], tables[1])
+    assert len(re.findall(r"^\|.*", place.said(second), re.MULTILINE)) == 4  # head, line, two trials
     best = parent.data.tags["best_run"]
     versions = [version.run_id for version in place.client.search_model_versions("name = 'glass-liquid'")]
     tally.count("versions", versions, [best])
-    tally.compared += 2
+    tally.compared += 1
     tally.left += place.running() + place.left_behind() + [str(path) for path in place.data.glob("runs/*/*.pt")]
     tally.left += map(str, place.orphans())
     tally.settle()
