@@ -183,9 +183,13 @@ def tracked_run(
     # As text: a server refuses a number, which a database takes.
     first_tags = {TAG_STAGE: stage, **_code_version(), **liveness.identity_tags()}
     first_tags |= {key: str(value) for key, value in (tags or {}).items()}
-    active = mlflow.start_run(
-        run_id=run_id or given, nested=parent is not None, parent_run_id=parent, run_name=name, tags=first_tags
-    )
+    try:
+        active = mlflow.start_run(
+            run_id=run_id or given, nested=parent is not None, parent_run_id=parent, run_name=name, tags=first_tags
+        )
+    except Exception as error:
+        raise_if_lost(error)
+        raise
     run = TrackedRun(active.info.run_id, active.data.tags.get(ENVIRONMENT_TAG, ""))
     status, is_lost = "FAILED", False
     try:
