@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import psutil
 
 from tests.faults.figures import Tally
-from tests.faults.workplace import Workplace
+from tests.faults.workplace import PATIENCE_S, Workplace
 
 MOST_A_ROUND = 8
 """After so many kills a command is left alone until it has completed, and is looked at."""
@@ -77,7 +77,7 @@ class Killer:
                     was_killed = self._life(process, phases)
                     self.tally.injected += was_killed
                     killed += was_killed
-            code = process.wait(timeout=300)
+            code = process.wait(timeout=PATIENCE_S)
             if code == 0:
                 break
             assert code == -signal.SIGKILL, workplace.said(process)

@@ -19,7 +19,7 @@ from tests.conftest import contents
 from tests.faults import test_killed_make_data, test_killed_readers, test_killed_sweep
 from tests.faults.figures import Tally
 from tests.faults.test_killed_train import compare
-from tests.faults.workplace import TRAINING, Workplace, trains
+from tests.faults.workplace import PATIENCE_S, TRAINING, Workplace, trains
 
 MOMENTS = 2
 SENTENCE = "the disk is full|has room|disk is full|disk I/O error"
@@ -128,7 +128,7 @@ def test_other_commands(entry_point: str, fault_seed: int, dataset, ensemble, sm
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(draw.uniform(0, lasts))
         ballast = fill(small_disk)
-        code = process.wait(timeout=200)
+        code = process.wait(timeout=PATIENCE_S)
         tally.injected += 1
         if code == -signal.SIGABRT:
             # PyTorch ends the process when it cannot write a model (docs/RELIABILITY.md); that there is room was

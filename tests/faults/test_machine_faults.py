@@ -14,7 +14,7 @@ from tests.faults import test_killed_make_data
 from tests.faults.figures import Tally
 from tests.faults.test_killed_sweep import OPTIONS as SWEEP
 from tests.faults.test_killed_train import compare
-from tests.faults.workplace import TRAINING, Workplace, trains, wait_for, weights
+from tests.faults.workplace import PATIENCE_S, TRAINING, Workplace, trains, wait_for, weights
 
 CLOCK = """
 import os, time
@@ -67,12 +67,13 @@ def unsteady(workplace, tmp_path: Path) -> tuple[Workplace, Path]:
 
 @pytest.mark.faults
 @pytest.mark.long
+@pytest.mark.timeout(3000)
 def test_a_clock_that_jumps_back_while_data_are_made(unsteady, ensemble, dataset):
     tally, (place, trigger) = Tally("make_data", "clock an hour back", injected=1), unsteady
     process = place.start("make_data", data_dir="data", **test_killed_make_data.OPTIONS)
     wait_for(lambda: list(place.data.glob("ensembles/small/sim-*.gsd")))
     trigger.touch()
-    assert process.wait(300) == 0, place.said(process)
+    assert process.wait(PATIENCE_S) == 0, place.said(process)
     tally.compared += 1
     tally.same("dataset", contents(place.data / "datasets" / "data_liquid5") == contents(dataset.folder), True)
     simulated = {
@@ -85,6 +86,7 @@ def test_a_clock_that_jumps_back_while_data_are_made(unsteady, ensemble, dataset
 
 @pytest.mark.faults
 @pytest.mark.long
+@pytest.mark.timeout(3000)
 def test_a_clock_that_jumps_back_while_it_sweeps(unsteady, dataset):
     """Nobody takes the living trials for dead."""
     tally, (place, trigger) = Tally("sweep", "clock an hour back", injected=1), unsteady
@@ -93,7 +95,7 @@ def test_a_clock_that_jumps_back_while_it_sweeps(unsteady, dataset):
     wait_for(lambda: list(place.data.glob("runs/*/metrics.jsonl")))
     trigger.touch()
     assert "now KILLED: 0." in place.run("tidy")
-    assert process.wait(300) == 0, place.said(process)
+    assert process.wait(PATIENCE_S) == 0, place.said(process)
     tally.compared += 1
     statuses = [run.info.status for run in (*place.runs("trial"), *place.runs("sweep"))]
     tally.count("statuses", enumerate(statuses), enumerate(3 * ["FINISHED"]))

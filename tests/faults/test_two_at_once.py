@@ -19,8 +19,10 @@ from tests.commands.test_bad_input import assert_one_sentence
 from tests.conftest import PROTOCOL, SIMULATIONS, contents
 from tests.faults import test_killed_make_data, test_killed_sweep
 from tests.faults.figures import Tally
-from tests.faults.workplace import Workplace, wait_for, weights
+from tests.faults.workplace import PATIENCE_S, Workplace, wait_for, weights
 
+CHAIN_SIMULATIONS = 60
+"""Seven tenths of them, with two images each, are more than the batch of 80 that a training has by default."""
 PRESET = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).resolve().parents[2] / "src")!r})
@@ -30,7 +32,7 @@ protocol.PRESETS["demo"] = protocol.Preset(
         particles={PROTOCOL.particles}, equilibration_steps={PROTOCOL.equilibration_steps}, cooling_steps={PROTOCOL.cooling_steps},
         snapshots={tuple(sorted({*COARSE_LIQUIDS, 5, 200}))},
     ),
-    simulations={SIMULATIONS},
+    simulations={CHAIN_SIMULATIONS},
 )
 """
 """Makes the demo small; Python runs it when it starts. The chain has no parameters for that."""
@@ -38,7 +40,7 @@ protocol.PRESETS["demo"] = protocol.Preset(
 
 def ended(place: Workplace, processes: Iterable[subprocess.Popen[str]]) -> list[int]:
     """Wait for commands; their exit codes."""
-    codes = [process.wait(timeout=300) for process in processes]
+    codes = [process.wait(timeout=PATIENCE_S) for process in processes]
     assert not any("Traceback" in place.said(process) for process in processes)
     return codes
 
@@ -106,6 +108,7 @@ def test_two_sweeps_of_one_study_and_one_of_them_is_killed(workplace, dataset: D
 
 @pytest.mark.faults
 @pytest.mark.long
+@pytest.mark.timeout(3000)
 def test_two_chains(workplace, tmp_path: Path):
     """Both end with the same model, on one ensemble and one dataset, and a third one has nothing left to do."""
     tally, place = Tally("main", "two commands at once", injected=1), workplace()
@@ -124,7 +127,7 @@ def test_two_chains(workplace, tmp_path: Path):
     tally.count("versions", sorted(versions), sorted(run.info.run_id for run in trained))
     assert place.client.get_model_version_by_alias("glass-liquid", "data_liquid5").run_id in versions
     simulated = sorted(path.name for path in (place.data / "ensembles" / "demo").glob("sim-*.gsd"))
-    tally.count("simulations", simulated, [f"sim-{number:05d}.gsd" for number in range(1, SIMULATIONS + 1)])
+    tally.count("simulations", simulated, [f"sim-{number:05d}.gsd" for number in range(1, CHAIN_SIMULATIONS + 1)])
     assert place.run("main", data_dir=place.data, workers=1).count("(reused)") == 4
     tally.compared += 3
     # The steps of a chain are `mlflow run`s, which leave folders among the temporary files.

@@ -26,6 +26,8 @@ TRAINING = {
     "batch_size": 14, "iterations": 40, "batches_per_iteration": 6, "eval_every": 2, "seed": 3, "data_dir": "data",
 }  # fmt: skip
 """A training of a few seconds on the shared dataset of 28 images."""
+PATIENCE_S = 900.0
+"""No command takes so long, unless the machine does much else."""
 CURVES = ("loss", "learning_rate", "gradient_norm", "weight_norm", "val_loss", "val_accuracy", "val_auc")
 """What a training of the same seed repeats to the last bit."""
 FINALS = ("best_val_accuracy", "final_val_accuracy", "largest_drop", "best_iteration", "test_accuracy", "test_loss")
@@ -93,7 +95,7 @@ class Workplace:
     def run(self, entry_point: str, /, environment: dict[str, str] | None = None, **options: object) -> str:
         """Run a command to its end, which must be a good one; return what it printed."""
         process = self.start(entry_point, environment, **options)
-        assert process.wait(timeout=300) == 0, self.said(process)
+        assert process.wait(timeout=PATIENCE_S) == 0, self.said(process)
         return self.said(process)
 
     def runs(self, stage: str) -> list[Run]:
