@@ -50,6 +50,14 @@ faults: .venv/.installed-test  ## Kill the commands 200 times, fill the disk, st
 	python -m pytest -m "faults and not short" tests/faults/test_server_outage.py || failed=1; \
 	python -m tests.faults.figures .faults; exit $$failed
 
+# One process: memory is measured, and the deadline of an input must not depend on what runs beside it.
+.PHONY: hostile
+hostile: .venv/.installed-test  ## Give the commands and readers 15,000 bad inputs (SEED=2 for others)
+	rm -rf .hostile && mkdir .hostile
+	@$(ACTIVATE); export HOSTILE_SEED=$(SEED) HOSTILE_FIGURES=$(CURDIR)/.hostile; failed=0; \
+	python -m pytest -m "slow or not slow" -n 0 tests/hostile || failed=1; \
+	python -m tests.hostile.figures .hostile; exit $$failed
+
 .PHONY: lint
 lint: .venv/.installed-test  ## Check style, formatting, types and spelling
 	$(ACTIVATE) && ruff check && ruff format --check && mypy && codespell && python tools/lock.py --check

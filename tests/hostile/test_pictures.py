@@ -43,7 +43,9 @@ BOMBS = {
     "claims 2^31 pixels": png(2**31 - 1, 2**31 - 1, 8, 2, b"\0"),
     "pixels without end": png(64, 64, 8, 2, bytes(1 << 27)),
     "text without end": png(64, 64, 8, 2, bytes(64 * 193), chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(1 << 28), 9))),
-    "profile without end": png(64, 64, 8, 2, bytes(64 * 193), chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(1 << 28), 9))),
+    "profile without end": png(
+        64, 64, 8, 2, bytes(64 * 193), chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(1 << 28), 9))
+    ),
     "a long line": png(16_777_216, 1, 8, 6, ZEROS),
     "the most": png(4096, 4096, 16, 6, bytes(4096 * (8 * 4096 + 1))),
     "no pixels": png(0, 0, 8, 2, b""),
@@ -92,7 +94,11 @@ def examples() -> dict[str, bytes]:
         *(("GIF", "P"), ("TIFF", "RGB"), ("TIFF", "I;16"), ("WEBP", "RGBA"), ("PPM", "L")),
     ):
         file = io.BytesIO()
-        image = Image.fromarray(np.arange(2000, dtype=np.uint16).reshape(40, 50)) if mode == "I;16" else pixels.convert(mode)
+        image = (
+            Image.fromarray(np.arange(2000, dtype=np.uint16).reshape(40, 50))
+            if mode == "I;16"
+            else pixels.convert(mode)
+        )
         image.save(file, kind)
         found[f"{kind} {mode}"] = file.getvalue()
     return found

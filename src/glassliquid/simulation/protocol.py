@@ -77,7 +77,7 @@ class Protocol:
         if self.cooling_steps < INTERVALS or self.cooling_steps % INTERVALS:
             raise UserError(
                 f"cooling_steps is {self.cooling_steps}, and it must be a positive multiple of {INTERVALS} (one part for "
-                f"each snapshot): pass for example {max(1, round(self.cooling_steps / INTERVALS)) * INTERVALS}."
+                f"each snapshot): pass for example {max(1, round(max(0, self.cooling_steps) / INTERVALS)) * INTERVALS}."
             )
         if self.equilibration_steps < 0:
             raise UserError(f"equilibration_steps is {self.equilibration_steps}: pass zero or a positive number.")

@@ -113,7 +113,9 @@ def worker_count(workers: str) -> int:
     if workers == "auto":
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if not re.fullmatch(r"[0-9]{1,5}", workers) or not 1 <= int(workers) <= MOST_WORKERS:
-        raise UserError(f"workers is {workers!r}: pass auto (all cores) or a whole number from 1 to {MOST_WORKERS}.")
+        raise UserError(
+            f"workers is {workers!r}: pass auto (all cores) or a whole number of 1 or more, up to {MOST_WORKERS}."
+        )
     return int(workers)
 
 

@@ -1,5 +1,6 @@
 """Which settings are searched, and how a training is set up with one point of the space."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -36,6 +37,8 @@ class Range:
 
     def __post_init__(self) -> None:
         """Check the order of the bounds; whether they are allowed is the business of the setting itself."""
+        if not math.isfinite(self.high - self.low):
+            raise UserError(f"The range of {self.name} is from {self.low} to {self.high}: pass two finite numbers.")
         if self.logarithmic and not self.low > 0:
             raise UserError(
                 f"The range of {self.name} begins at {self.low}, and it is searched by its logarithm: begin it above zero."

@@ -69,7 +69,16 @@ def open_storage(address: str) -> Any:
             f"storage is {address!r}, and there is no driver for it ({_reason(error)}): install one (for PostgreSQL: "
             "pip install 'psycopg[binary]'), or pass storage=auto, which is a file."
         ) from error
-    except (SQLAlchemyError, StorageInternalError, RuntimeError, OSError, ValueError, TypeError, LookupError) as error:
+    except (
+        SQLAlchemyError,
+        StorageInternalError,
+        RuntimeError,
+        OSError,
+        ValueError,
+        TypeError,
+        LookupError,
+        OverflowError,
+    ) as error:
         raise UserError(
             f"The storage {address} cannot be used ({_reason(error)}): start the server or correct the address, or pass "
             "storage=auto, which is a file."
@@ -141,6 +150,7 @@ def _parsed(address: str) -> Any:
         if address.startswith(name):
             address = "postgresql+psycopg://" + address.removeprefix(name)
     try:
+        address.encode()  # a database's driver would fail at half a character
         return make_url(address)
     except (ArgumentError, ValueError) as error:
         # The address itself is not shown: what cannot be read may hold a password anywhere.

@@ -110,6 +110,11 @@ class TrainConfig:
         try:
             for field in fields(cls):
                 _check_type(field.name, value[field.name], field.default)
+            for name, number in (
+                (f"eta_threshold[{at}]", each) for at, pair in enumerate(value["eta_threshold"]) for each in pair
+            ):
+                if number is not None and type(number) not in (int, float):
+                    raise ValueError(f"{name} is {number!r:.40}")
             thresholds = tuple((float(t), None if r is None else float(r)) for t, r in value["eta_threshold"])
             return cls(**{**value, "eta_threshold": thresholds})
         except (TypeError, ValueError, OverflowError) as error:
