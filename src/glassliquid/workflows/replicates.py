@@ -154,9 +154,11 @@ def _summarise(job: TrainJob, tracked: TrackedRun, dataset: Dataset, finished: l
         metrics |= {f"{name}_mean": found.mean, f"{name}_std": found.deviation}
         metrics |= {f"{name}_min": found.lowest, f"{name}_max": found.highest}
         low, high = (100 * bound for bound in found.interval)
+        # Most drops are zero and a few are large: Student's interval of such a mean says nothing.
+        interval = "" if name == "largest_drop" else f"95 % interval of the mean {low:.2f} to {high:.2f}, "
         sentences.append(
-            f"{name} {100 * found.mean:.2f} % (standard deviation {100 * found.deviation:.2f}, 95 % interval of the mean "
-            f"{low:.2f} to {high:.2f}, range {100 * found.lowest:.2f} to {100 * found.highest:.2f})"
+            f"{name} {100 * found.mean:.2f} % (standard deviation {100 * found.deviation:.2f}, {interval}"
+            f"range {100 * found.lowest:.2f} to {100 * found.highest:.2f})"
         )
     collapsed = [child for child in finished if child.tags["collapsed"] == "true"]
     tracked.metrics({**metrics, "collapsed_runs": len(collapsed), "diverged_runs": diverged})
