@@ -27,7 +27,7 @@ from glassliquid.workflows.unseen import trained_recipe
 from tests.hostile.budget import inputs
 from tests.hostile.conftest import restored
 from tests.hostile.guard import Sandbox
-from tests.hostile.mutate import mutated_bytes, mutated_value, texts
+from tests.hostile.mutate import mutated_bytes, mutated_value, texts, values
 
 MOST_MIB = 96
 """The file is a few hundred kilobytes; the rest is PyTorch's own, at its first uses."""
@@ -128,7 +128,7 @@ def mutated_state(draw, state: dict[str, Any]) -> Any:  # noqa: PLR0912 - a bran
         if draw(st.integers(0, 4)) == 0:
             del changed[key]
         else:
-            changed[key] = draw(mutated_value({"x": 1}))["x"] if draw(st.booleans()) else draw(TENSORS)
+            changed[key] = draw(values) if draw(st.booleans()) else draw(TENSORS)
             if draw(st.booleans()):
                 changed[draw(texts)] = 1
     elif part == "tensor":

@@ -90,6 +90,8 @@ def load_checkpoint(path: Path, device: str = "cpu") -> State:
 def _check_description(state: State) -> None:
     """Raise KeyError, TypeError or ValueError unless the parts that say what a state is are of their types."""
     data, model = state["data"], state["model"]
+    if type(data) is not dict:
+        raise ValueError("it does not say which data it is of")
     whole_number(state["format"], FORMAT, FORMAT)
     whole_number(state["iteration"], 0, MOST_ITERATIONS)
     for name, text in (("run_id", state["run_id"]), ("name", data["name"]), ("digest", data["digest"])):
