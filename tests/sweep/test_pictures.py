@@ -104,3 +104,17 @@ def test_equal_scores_have_no_contour_and_no_importance(tmp_path: Path):
     rows = study.rows()
     assert pictures.importances(study, rows, SPACE.names) == {}
     assert [name for name, _ in pictures.figures(study, rows, SPACE.names)] == ["history", "slice"]
+
+
+def test_one_setting_that_varies_has_its_slice(tmp_path: Path):
+    space = SearchSpace(batch_sizes=(4, 8), ranges=())
+    study = opened(f"sqlite:///{tmp_path / 'study.db'}")
+    searched = {"batch_size": CategoricalDistribution(space.batch_sizes)}
+    for slot, size in enumerate(space.batch_sizes):
+        kept = {"params": {"batch_size": size}, "distributions": searched, "user_attrs": {"slot": slot}}
+        study.optuna.add_trial(create_trial(value=0.5 + slot / 10, **kept))
+    drawn = []
+    for name, figure in pictures.figures(study, study.rows(), space.names):
+        figure.canvas.draw()
+        drawn.append(name)
+    assert drawn == ["history", "slice"]

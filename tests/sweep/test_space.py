@@ -58,7 +58,7 @@ def test_a_point_becomes_the_settings_of_a_training():
         (lambda: parse_range("l2", "0:0.1"), "l2 begins at 0.0.*above zero"),
         (lambda: parse_range("l2", "0.1"), "l2_range is '0.1'.*0.0001:0.01, or none"),
         (lambda: parse_range("l2", "a:b"), "l2_range is 'a:b'"),
-        (lambda: parse_range("eta_threshold", "nan:0.9"), "upside down, from nan"),
+        (lambda: parse_range("eta_threshold", "nan:0.9"), "from nan to 0.9: pass two finite numbers"),
         (lambda: parse_batch_sizes("10,many"), "batch_sizes is '10,many'.*10,50,100"),
         (lambda: SearchSpace(batch_sizes=(10, 10), ranges=()), "batch_sizes is '10,10'.*each once"),
         (lambda: SearchSpace(batch_sizes=(10, 0), ranges=()), "batch size is 0"),

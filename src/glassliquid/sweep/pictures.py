@@ -46,8 +46,8 @@ def figures(study: Study, rows: list[Row], names: list[str]) -> Iterator[tuple[s
             axes = make()
             figure = (axes if hasattr(axes, "figure") else axes.flat[0]).figure
             _lay_out(figure, title)
-            # `tight` puts the last slice beneath the colour bar, and `constrained` cannot lay out contours.
-            figure.set_layout_engine("constrained" if name == "slice" else "tight")
+            # `tight` puts the last of several slices beneath the colour bar; `constrained` cannot lay out contours or one slice.
+            figure.set_layout_engine("constrained" if name == "slice" and len(varied) > 1 else "tight")
         try:
             yield name, figure
         finally:
