@@ -66,10 +66,12 @@ CASES = {
 def main() -> None:
     """Measure every case in turn."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cases", nargs="*", default=list(CASES), choices=list(CASES))
+    parser.add_argument("cases", nargs="*", metavar="|".join(CASES), help="all unless given")
     parser.add_argument("--iterations", type=int, help="instead of each case's own number")
     parser.add_argument("--batches", type=int, help="in an iteration, instead of 10")
     options = parser.parse_args()
+    if unknown := set(options.cases) - set(CASES):
+        parser.error(f"there is no case {', '.join(sorted(unknown))}")
     given = {"iterations": options.iterations, "batches_per_iteration": options.batches}
     changes = {name: value for name, value in given.items() if value is not None}
     print_surroundings(["torch", "mlflow"], "0")
@@ -78,7 +80,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
         connect()
-        for name in options.cases:
+        for name in options.cases or CASES:
             rows.append(compare(replace(CASES[name], **changes), Path(folder)))
     heading = ("network", "trainer [s]", "bare [s]", "saved", "ratio of seconds", "of processor seconds", "target")
     print_table("The trainer against a bare loop: sums (median and range of single iterations)", heading, rows)
