@@ -5,7 +5,8 @@ whatever else the machine does falls on both alike:
 - trainer: `Trainer` with everything that a run has: metrics recorded in a journal and sent to MLflow's database, the rate's
   schedule, norms, background checkpoints (cnn2018's state is 0.9 GB), and at the end the wait for the last of them;
 - bare: a plain PyTorch loop: shuffle, augmentation, forward, backward, optimizer, and the same validations.
-What the trainer does in the background it does in its own turns. Both keep the memory that they free, as the train command
+What the trainer does in the background it does in its own turns, and what it does every few seconds it does by a clock that
+stands still in the turns of the other. Both keep the memory that they free, as the train command
 does. Target: the trainer takes at most 3 % longer.
 
 cnn2018 takes 9 GB of memory. On a busy machine the ratio of processor seconds is the one to read; the range is that of single iterations.
@@ -30,9 +31,9 @@ from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import score_logits
 from glassliquid.models.classifier import ImageClassifier
 from glassliquid.models.table import build_model, seed_dropout
-from glassliquid.tracking.metrics import MetricJournal
+from glassliquid.tracking.metrics import SEND_EVERY_S, MetricJournal
 from glassliquid.tracking.store import connect
-from glassliquid.training.checkpoint import CURRENT
+from glassliquid.training.checkpoint import CURRENT, CheckpointWriter
 from glassliquid.training.config import TrainConfig
 from glassliquid.training.device import keep_freed_memory
 from glassliquid.training.trainer import Trainer, TrainingData
@@ -131,6 +132,8 @@ class Turns:
     """Wall and processor seconds of the trainer and of the bare loop in turn."""
     states: set[int] = field(default_factory=set)
     """When the current state was saved."""
+    resting: float = 0.0
+    """How long the bare loop has worked [s]."""
     _folder: Path = Path()
     _since: tuple[float, float] = (0.0, 0.0)
 
@@ -138,6 +141,10 @@ class Turns:
         """The trainer begins, with its checkpoints in `folder`."""
         self._folder = folder
         self._since = (time.perf_counter(), time.process_time())
+
+    def clock(self) -> float:
+        """The trainer's own time [s]."""
+        return time.monotonic() - self.resting
 
     def end(self) -> None:
         """What was done since the last call was one turn."""
@@ -156,6 +163,7 @@ class Turns:
             next(self.other)
             self.end()
         (wall, processor), (bare_wall, bare_processor) = self.taken[-2:]
+        self.resting += bare_wall
         print(
             f"{len(self.taken) // 2}: trainer {wall:.2f} s ({processor:.2f} s of the processor), bare {bare_wall:.2f} s "
             f"({bare_processor:.2f} s)",
@@ -166,15 +174,18 @@ class Turns:
 
 
 class PatientJournal(MetricJournal):
-    """Sends in the trainer's turns only."""
+    """Sends in the trainer's turns only, as often as it would without the others."""
 
-    def __init__(self, run_id: str, folder: Path, turn: threading.Lock) -> None:
-        """Wait for `turn` before sending."""
-        self._turn = turn
+    def __init__(self, run_id: str, folder: Path, turns: Turns) -> None:
+        """Wait for its turn before sending."""
+        self._turns, self._sent_at = turns, turns.clock()
         super().__init__(run_id, folder)
 
     def _send(self) -> bool:
-        with self._turn:
+        with self._turns.turn:
+            if not self._closing.is_set() and self._turns.clock() - self._sent_at < SEND_EVERY_S:
+                return True
+            self._sent_at = self._turns.clock()
             return super()._send()
 
 
@@ -200,8 +211,9 @@ def with_trainer(config: TrainConfig, data: TrainingData, validate: Validate, fo
 
     run_id = MlflowClient().create_run("0").info.run_id
     run_folder = folder / run_id
-    journal = PatientJournal(run_id, run_folder, turns.turn)
+    journal = PatientJournal(run_id, run_folder, turns)
     trainer = Trainer(config, data, validate, journal, run_folder, run_id)
+    trainer._writer = CheckpointWriter(run_folder, turns.clock)
     turns.begin(run_folder)
     trainer.train(turns)
     journal.close()
