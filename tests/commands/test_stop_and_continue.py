@@ -171,7 +171,7 @@ def test_ten_times_killed_is_bit_for_bit_the_undisturbed_run(
         assert process.poll() is None, "it finished before it was killed ten times"
         kill_group(process)
         process.communicate()
-        process = start("--run-id", run_id, resume=run_id, data_dir=own_dir)
+        process = start("--run-id", run_id, resume=run_id, data_dir=own_dir, register_as="none")
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 0, output
     assert client.get_run(run_id).info.status == "FINISHED"
