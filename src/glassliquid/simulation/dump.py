@@ -6,6 +6,7 @@ the boundaries' flags and two numbers a dimension, and `ITEM: ATOMS` with the co
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import IO
 
 import numpy as np
@@ -21,6 +22,7 @@ from glassliquid.simulation.frames import (
     check_next,
     square_side,
 )
+from glassliquid.simulation.tables import Columns, Parsed, Unfinished, finish
 from glassliquid.simulation.text import Text
 from glassliquid.simulation.trajectory import Configuration
 
@@ -42,21 +44,7 @@ class _Header:
 def read(place: Place, wanted: Wanted) -> Iterator[Frame]:
     """The wanted frames of a dump; see `readers.read_frames`."""
     with Text(place) as text:
-        last_step: int | None = None
-        particles: int | None = None
-        length: float | None = None
-        while (header := _read_header(text)) is not None:
-            check_next(place, header.step, last_step, header.particles, particles)
-            last_step, particles = header.step, header.particles
-            low, high = header.bounds[:2, 0], header.bounds[:2, 1]
-            side = square_side(place, (high[0] - low[0], high[1] - low[1]))
-            if length is not None and abs(side - length) > SAME_LENGTH * length:
-                place.refuse(f"has a box of side {side:g} where the first frame has {length:g}")
-            length = side if length is None else length
-            if wanted(header.step):
-                yield _read_particles(text, header, side)
-            else:
-                text.skip(header.particles)
+        yield from finish(_unfinished(text, wanted))
 
 
 def write(file: IO[str], frames: Iterable[tuple[int, Configuration]]) -> None:
@@ -75,6 +63,27 @@ def write(file: IO[str], frames: Iterable[tuple[int, Configuration]]) -> None:
         rows[:, 0], rows[:, 1] = range(1, count + 1), (configuration.types + 1).tolist()
         rows[:, 2:] = configuration.positions.astype(np.float64)
         file.write(("%d %d %.9g %.9g 0\n" * count) % tuple(rows.ravel()))
+
+
+def _unfinished(text: Text, wanted: Wanted) -> Iterator[Unfinished]:
+    place = text.place
+    last_step: int | None = None
+    particles: int | None = None
+    length: float | None = None
+    while (header := _read_header(text)) is not None:
+        check_next(place, header.step, last_step, header.particles, particles)
+        last_step, particles = header.step, header.particles
+        low, high = header.bounds[:2, 0], header.bounds[:2, 1]
+        side = square_side(place, (high[0] - low[0], high[1] - low[1]))
+        if length is not None and abs(side - length) > SAME_LENGTH * length:
+            place.refuse(f"has a box of side {side:g} where the first frame has {length:g}")
+        length = side if length is None else length
+        if wanted(header.step):
+            columns = _columns(place, header.columns)
+            table = text.table(header.particles, Columns(tuple(map(header.columns.index, columns))))
+            yield table, partial(_complete, table.place, header, side, columns)
+        else:
+            text.skip(header.particles)
 
 
 def _read_header(text: Text) -> _Header | None:
@@ -125,27 +134,24 @@ def _read_bounds(text: Text, flags: list[str]) -> NDArray[np.float64]:
     return np.array(bounds)
 
 
-def _read_particles(text: Text, header: _Header, length: float) -> Frame:
-    place, columns = text.place, header.columns
+def _columns(place: Place, columns: list[str]) -> list[str]:
+    """The columns that are needed: the type, two or three coordinates, and the id where there is one."""
     names = next((each for each in COORDINATES if each[0] in columns and each[1] in columns), None)
     if names is None:
         place.refuse(f"has no columns x y, xu yu or xs ys (its columns are {' '.join(columns) or 'not named'})")
     if "type" not in columns:
         place.refuse(f"has no column type (its columns are {' '.join(columns)})")
-    wanted = [name for name in ("type", *names, "id") if name in columns]
-    line = place.line
-    table = text.table(header.particles, [columns.index(name) for name in wanted])
-    # Complaints about particles name the frame; which of its lines is not known.
-    after, place.line = place.line, line
-    x, y = (table[wanted.index(name)] for name in names[:2])
-    centre = np.full(2, 0.5) if names[0] in SCALED else header.bounds[:2].mean(axis=1)
-    positions = np.column_stack([x - centre[0], y - centre[1]])
-    if names[0] in SCALED:
+    return [name for name in ("type", *names, "id") if name in columns]
+
+
+def _complete(place: Place, header: _Header, length: float, names: list[str], columns: Parsed) -> Frame:
+    column = dict(zip(names, columns, strict=True))
+    is_scaled = names[1] in SCALED
+    centre = np.full(2, 0.5) if is_scaled else header.bounds[:2].mean(axis=1)
+    positions = np.column_stack([columns[1] - centre[0], columns[2] - centre[1]])
+    if is_scaled:
         positions *= length
-    if names[2] in wanted:
-        height = header.bounds[2, 1] - header.bounds[2, 0] if names[0] in SCALED else 1.0
-        check_flat(place, table[wanted.index(names[2])] * height, length)
-    ids = table[wanted.index("id")] if "id" in wanted else None
-    frame = arrange(place, header.step, table[0], ids, positions, length)
-    place.line = after
-    return frame
+    height = next((values for name, values in column.items() if name.startswith("z")), None)
+    if height is not None:
+        check_flat(place, height * (header.bounds[2, 1] - header.bounds[2, 0] if is_scaled else 1.0), length)
+    return arrange(place, header.step, column["type"], column.get("id"), positions, length)

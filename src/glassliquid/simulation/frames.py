@@ -4,6 +4,7 @@ Whatever the format, a frame comes out as a time step and a configuration in our
 each in the order of the particles' ids; positions from the middle of the box.
 """
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,10 @@ class Place:
     def __init__(self, path: Path) -> None:
         """Start before the first frame."""
         self.path, self.frame, self.line = path, 0, 0
+
+    def copy(self) -> "Place":
+        """This place, which stays when the reader goes on."""
+        return copy.copy(self)
 
     def refuse(self, what: str, error: Exception | None = None) -> NoReturn:
         """Raise UserError: which file, frame and line, and what is wrong there."""

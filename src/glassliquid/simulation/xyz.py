@@ -7,6 +7,7 @@ otherwise from the number density of the mixture.
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
@@ -21,7 +22,11 @@ from glassliquid.simulation.frames import (
     whole_number,
 )
 from glassliquid.simulation.potential import box_length
+from glassliquid.simulation.tables import Columns, Parsed, Unfinished, finish
 from glassliquid.simulation.text import Text
+
+COLUMNS = Columns((0, 1, 2, 3), named=True)
+"""Type, x, y and z."""
 
 _STEP = re.compile(r"\btimestep[:=]?\s*(\d+)", re.IGNORECASE)
 _LATTICE = re.compile(r'\blattice\s*=\s*"([^"]*)"', re.IGNORECASE)
@@ -30,30 +35,35 @@ _LATTICE = re.compile(r'\blattice\s*=\s*"([^"]*)"', re.IGNORECASE)
 def read(place: Place, wanted: Wanted) -> Iterator[Frame]:
     """The wanted frames of an XYZ file; see `readers.read_frames`."""
     with Text(place) as text:
-        last: int | None = None
-        particles: int | None = None
-        while (first := text.line()) is not None:
-            place.frame += 1
-            count = whole_number(first)
-            if count is None:
-                place.refuse(f"has {first[:40]!r} where the number of particles should be")
-            comment = text.line() or ""
-            found = _STEP.search(comment)
-            if found is None:
-                place.refuse(f"has no Timestep: in its comment {comment[:60]!r}, so its time step is missing")
-            if (step := whole_number(found[1])) is None:
-                place.refuse(f"has the time step {found[1][:40]} in its comment")
-            check_next(place, step, last, count, particles)
-            last, particles = step, count
-            if wanted(step):
-                yield _read_particles(text, step, particles, comment)
-            else:
-                text.skip(particles)
+        yield from finish(_unfinished(text, wanted))
 
 
-def _read_particles(text: Text, step: int, particles: int, comment: str) -> Frame:
+def _unfinished(text: Text, wanted: Wanted) -> Iterator[Unfinished]:
     place = text.place
-    names, x, y, z = text.table(particles, [0, 1, 2, 3], named=True)
+    last: int | None = None
+    particles: int | None = None
+    while (first := text.line()) is not None:
+        place.frame += 1
+        count = whole_number(first)
+        if count is None:
+            place.refuse(f"has {first[:40]!r} where the number of particles should be")
+        comment = text.line() or ""
+        found = _STEP.search(comment)
+        if found is None:
+            place.refuse(f"has no Timestep: in its comment {comment[:60]!r}, so its time step is missing")
+        if (step := whole_number(found[1])) is None:
+            place.refuse(f"has the time step {found[1][:40]} in its comment")
+        check_next(place, step, last, count, particles)
+        last, particles = step, count
+        if wanted(step):
+            table = text.table(particles, COLUMNS)
+            yield table, partial(_complete, table.place, step, comment)
+        else:
+            text.skip(particles)
+
+
+def _complete(place: Place, step: int, comment: str, columns: Parsed) -> Frame:
+    names, x, y, z = columns
     positions = np.column_stack([x, y])
     lattice = _LATTICE.search(comment)
     length = _lattice_side(place, lattice[1]) if lattice else _side_by_density(place, positions)
