@@ -1,29 +1,17 @@
-"""Models in MLflow: logging and registering the best one, its aliases, and finding a model by whatever names it."""
+"""Models in MLflow: registering the best one, its aliases, and finding a model by whatever names it."""
 
-import contextlib
-import errno
-import io
-import logging
-import os
 import re
-import shutil
-import tempfile
-import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
-from glassliquid.dataset.description import CLASSES, Dataset, Label
+from glassliquid.dataset.description import Dataset
 from glassliquid.errors import UserError, listed
 from glassliquid.files import check_name
-from glassliquid.models.classifier import CHANNELS, ImageClassifier
-from glassliquid.models.served import GlassProbability
+from glassliquid.models.classifier import ImageClassifier
 from glassliquid.scratch import scratch_folder
 from glassliquid.simulation.protocol import temperature
+from glassliquid.tracking.logged_models import MODEL_NAME, logged_model_id, quiet
 from glassliquid.tracking.metrics import is_run_id
 from glassliquid.tracking.run import TAG_DATASET, TAG_DATASET_DIGEST
 from glassliquid.tracking.store import first_line
@@ -31,12 +19,9 @@ from glassliquid.training.checkpoint import BEST, CURRENT, State, load_checkpoin
 
 CHECKPOINT_FOLDER = "checkpoints"
 """Artifact folder of a training run's checkpoints."""
-MODEL_NAME = "model"
 REGISTERED_NAME = "glass-liquid"
 """What models are registered as, unless the user says otherwise."""
 TAG_VALIDATION = "best_val_accuracy"
-ROOM_BYTES = 8 << 20
-"""For what is kept of a model beside its weights."""
 
 
 @dataclass(frozen=True)
@@ -56,54 +41,6 @@ class FoundModel:
 def best_model(dataset: str, name: str = REGISTERED_NAME) -> str:
     """Address of the best registered model that was trained on a dataset."""
     return f"models:/{name}@{dataset}"
-
-
-def log_model(model: ImageClassifier, image_size: int, state: State) -> Any:
-    """Log the network in PyTorch's exported format, which loads without unpickling anything, to the active run.
-
-    Its input is uint8 images, shape (n, image_size, image_size, 3); its output P(glass), shape (n,). The logits, and the
-    network as Python code, are had from the run's checkpoint.
-    """
-    import mlflow
-    from mlflow.models import ModelSignature
-    from mlflow.types import Schema, TensorSpec
-
-    # Two images: with one, the exported program would be fixed to batches of one.
-    example = np.zeros((2, image_size, image_size, CHANNELS), dtype=np.uint8)
-    signature = ModelSignature(
-        # Without names: to a named input MLflow hands a dictionary, which its PyTorch flavor refuses.
-        Schema([TensorSpec(np.dtype(np.uint8), (-1, *example.shape[1:]))]),
-        Schema([TensorSpec(np.dtype(np.float32), (-1,))]),
-    )
-    _check_room(model)
-    with _quiet():
-        return mlflow.pytorch.log_model(
-            GlassProbability(model, CLASSES.index(Label.GLASS)).cpu().eval(),
-            name=MODEL_NAME,
-            signature=signature,
-            input_example=example,
-            pip_requirements=[f"torch=={torch.__version__.split('+')[0]}", f"numpy=={np.__version__}"],
-            serialization_format="pt2",
-            metadata={"classes": [label.value for label in CLASSES], **state["data"], "settings": state["config"]},
-        )
-
-
-def logged_model_of(run_id: str) -> str | None:
-    """Address of the model that a run has logged, None if it has none; half ones of killed processes are removed."""
-    from mlflow import MlflowClient
-
-    whole, half = _logged_models(run_id)
-    for model in half:
-        MlflowClient().delete_logged_model(model.model_id)
-    return str(whole[-1].model_uri) if whole else None
-
-
-def _check_room(model: ImageClassifier) -> None:
-    """Raise OSError if the temporary files have no room for a model: PyTorch ends the process when it cannot write one."""
-    needed = ROOM_BYTES + sum(weights.nbytes for weights in model.state_dict().values())
-    folder = tempfile.gettempdir()
-    if shutil.disk_usage(folder).free < needed:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), folder)
 
 
 def register(model_uri: str, name: str, run_id: str, dataset: Dataset, accuracy: float) -> tuple[str, bool]:
@@ -140,7 +77,7 @@ def register(model_uri: str, name: str, run_id: str, dataset: Dataset, accuracy:
     tags |= {key: repr(measured[key]) for key in ("test_accuracy", "test_images") if key in measured}
     version = _version_of_run(name, run_id)
     if version is None:
-        with _quiet():
+        with quiet():
             version = str(mlflow.register_model(model_uri, name, tags=tags).version)
     tested = f", test accuracy {100 * measured['test_accuracy']:.2f} %" if "test_accuracy" in measured else ""
     client.update_model_version(
@@ -181,7 +118,7 @@ def find_checkpoint(name: str, kind: str, runs_folder: Path) -> tuple[State, str
         return run_checkpoint(source, BEST, runs_folder), label, model_id
     if (run_id := run_id_of(name)) is not None:
         kind = _kind_in_run(name, kind)
-        return run_checkpoint(run_id, kind, runs_folder), _label_of_run(run_id), _logged_model_id(run_id)
+        return run_checkpoint(run_id, kind, runs_folder), _label_of_run(run_id), logged_model_id(run_id)
     path = Path(name)
     if not path.is_file():
         raise UserError(
@@ -322,40 +259,3 @@ def _version_at(name: str, alias: str) -> Any:
         return MlflowClient().get_model_version_by_alias(name, alias)
     except MlflowException:
         return None
-
-
-def _logged_model_id(run_id: str) -> str | None:
-    whole, _ = _logged_models(run_id)
-    return str(whole[-1].model_id) if whole else None
-
-
-def _logged_models(run_id: str) -> tuple[list[Any], list[Any]]:
-    """The models that a run has logged, and those that it was still writing when it was killed."""
-    from mlflow import MlflowClient
-    from mlflow.entities.logged_model_status import LoggedModelStatus
-    from mlflow.exceptions import MlflowException
-
-    client = MlflowClient()
-    found: tuple[list[Any], list[Any]] = [], []
-    # One that was removed is still named by its run, and not found.
-    with contextlib.suppress(MlflowException):
-        outputs = client.get_run(run_id).outputs
-        for output in outputs.model_outputs if outputs is not None else []:
-            with contextlib.suppress(MlflowException):
-                model = client.get_logged_model(output.model_id)
-                found[model.status != LoggedModelStatus.READY].append(model)
-    return found
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep MLflow's and the exporter's notes, which say nothing that a user could act on, off the screen."""
-    logger = logging.getLogger("mlflow")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)

@@ -17,7 +17,7 @@ from glassliquid.models.classifier import ImageClassifier
 from glassliquid.plots.augmentation import augmentation_figure
 from glassliquid.plots.training import training_figure
 from glassliquid.simulation.split import Split
-from glassliquid.tracking import registry
+from glassliquid.tracking import logged_models, registry
 from glassliquid.tracking.metrics import MetricJournal
 from glassliquid.tracking.run import TrackedRun
 from glassliquid.training.checkpoint import BEST, CURRENT, remove_checkpoints, restore_model
@@ -146,9 +146,9 @@ def conclude_run(job: TrainJob, tracked: TrackedRun, splits: TrainingSplits) -> 
     model = restore_model(state)
     test = score_images(model, load_split(splits.dataset, Split.TEST), splits.device)
     tracked.metrics(prefixed("test", test))
-    model_uri = registry.logged_model_of(tracked.run_id)
+    model_uri = logged_models.logged_model_of(tracked.run_id)
     if model_uri is None:
-        model_uri = str(registry.log_model(model, splits.dataset.recipe.image_size, state).model_uri)
+        model_uri = str(logged_models.log_model(model, splits.dataset.recipe.image_size, state).model_uri)
     remove_checkpoints(folder)
     return test, model_uri
 

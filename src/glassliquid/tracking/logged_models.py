@@ -1,0 +1,109 @@
+"""Models that runs have logged: the best network in PyTorch's exported format, once for each run."""
+
+import contextlib
+import errno
+import io
+import logging
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from glassliquid.dataset.description import CLASSES, Label
+from glassliquid.models.classifier import CHANNELS, ImageClassifier
+from glassliquid.models.served import GlassProbability
+from glassliquid.training.checkpoint import State
+
+MODEL_NAME = "model"
+ROOM_BYTES = 8 << 20
+"""For what is kept of a model beside its weights."""
+
+
+def log_model(model: ImageClassifier, image_size: int, state: State) -> Any:
+    """Log the network in PyTorch's exported format, which loads without unpickling anything, to the active run.
+
+    Its input is uint8 images, shape (n, image_size, image_size, 3); its output P(glass), shape (n,). The logits, and the
+    network as Python code, are had from the run's checkpoint.
+    """
+    import mlflow
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    # Two images: with one, the exported program would be fixed to batches of one.
+    example = np.zeros((2, image_size, image_size, CHANNELS), dtype=np.uint8)
+    signature = ModelSignature(
+        # Without names: to a named input MLflow hands a dictionary, which its PyTorch flavor refuses.
+        Schema([TensorSpec(np.dtype(np.uint8), (-1, *example.shape[1:]))]),
+        Schema([TensorSpec(np.dtype(np.float32), (-1,))]),
+    )
+    _check_room(model)
+    with quiet():
+        return mlflow.pytorch.log_model(
+            GlassProbability(model, CLASSES.index(Label.GLASS)).cpu().eval(),
+            name=MODEL_NAME,
+            signature=signature,
+            input_example=example,
+            pip_requirements=[f"torch=={torch.__version__.split('+')[0]}", f"numpy=={np.__version__}"],
+            serialization_format="pt2",
+            metadata={"classes": [label.value for label in CLASSES], **state["data"], "settings": state["config"]},
+        )
+
+
+def logged_model_of(run_id: str) -> str | None:
+    """Address of the model that a run has logged, None if it has none; half ones of killed processes are removed."""
+    from mlflow import MlflowClient
+
+    whole, half = _logged_models(run_id)
+    for model in half:
+        MlflowClient().delete_logged_model(model.model_id)
+    return str(whole[-1].model_uri) if whole else None
+
+
+def logged_model_id(run_id: str) -> str | None:
+    """MLflow's id of the model that a run has logged; None if it has none."""
+    whole, _ = _logged_models(run_id)
+    return str(whole[-1].model_id) if whole else None
+
+
+def _check_room(model: ImageClassifier) -> None:
+    """Raise OSError if the temporary files have no room for a model: PyTorch ends the process when it cannot write one."""
+    needed = ROOM_BYTES + sum(weights.nbytes for weights in model.state_dict().values())
+    folder = tempfile.gettempdir()
+    if shutil.disk_usage(folder).free < needed:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), folder)
+
+
+def _logged_models(run_id: str) -> tuple[list[Any], list[Any]]:
+    """The models that a run has logged, and those that it was still writing when it was killed."""
+    from mlflow import MlflowClient
+    from mlflow.entities.logged_model_status import LoggedModelStatus
+    from mlflow.exceptions import MlflowException
+
+    client = MlflowClient()
+    # Asked for by their run: the run itself names them a moment after they are made, and still when they are removed.
+    models: list[Any] = []
+    with contextlib.suppress(MlflowException):
+        experiment = client.get_run(run_id).info.experiment_id
+        models = client.search_logged_models([experiment], f"source_run_id = '{run_id}'")
+    models.sort(key=lambda model: model.creation_timestamp)
+    whole = [model for model in models if model.status == LoggedModelStatus.READY]
+    return whole, [model for model in models if model not in whole]
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep MLflow's and the exporter's notes, which say nothing that a user could act on, off the screen."""
+    logger = logging.getLogger("mlflow")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
