@@ -46,8 +46,8 @@ SEED ?= 1
 faults: .venv/.installed-test  ## Kill the commands 200 times, fill the disk, stop the server (SEED=2 for other moments)
 	rm -rf .faults && mkdir .faults
 	@$(ACTIVATE); export FAULTS_SEED=$(SEED) FAULTS_FIGURES=$(CURDIR)/.faults; failed=0; \
-	python -m pytest -m "faults and not short" -n logical --dist worksteal tests/faults --ignore tests/faults/test_server_outage.py || failed=1; \
-	python -m pytest -m "faults and not short" tests/faults/test_server_outage.py || failed=1; \
+	python -m pytest -m "faults and not short" -n logical --dist worksteal --durations=8 tests/faults --ignore tests/faults/test_server_outage.py || failed=1; \
+	python -m pytest -m "faults and not short" --durations=3 tests/faults/test_server_outage.py || failed=1; \
 	python -m tests.faults.figures .faults; exit $$failed
 
 # One process: memory is measured, and the deadline of an input must not depend on what runs beside it.

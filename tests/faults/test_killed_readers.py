@@ -2,9 +2,11 @@
 
 import csv
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
+from mlflow.entities import Run
 
 from tests.faults.conftest import long, short
 from tests.faults.figures import Tally
@@ -35,9 +37,18 @@ def test_killed_transfer_eval(kills: int, fault_seed: int, undisturbed: Workplac
     (expected,) = place.runs("transfer_eval")
     seen = [expected.info.run_id]
     begun = changes(lambda: len(place.runs("transfer_eval")))
+
+    def fresh_runs() -> list[Run]:
+        return [run for run in place.runs("transfer_eval") if run.info.run_id not in seen]
+
+    def go_on() -> subprocess.Popen[str] | None:
+        if any(run.info.status == "FINISHED" for run in fresh_runs()):
+            return None  # killed in its last moment, with everything done
+        return place.start("transfer_eval", **options)
+
     while killer.has_more:
-        killer.until_done(place, lambda: place.start("transfer_eval", **options), [Phase(1, 4.0), Phase(3, 3.0, begun)])
-        fresh = [run for run in place.runs("transfer_eval") if run.info.run_id not in seen]
+        killer.until_done(place, go_on, [Phase(1, 4.0), Phase(3, 3.0, begun)])
+        fresh = fresh_runs()
         (finished,) = [run for run in fresh if run.info.status == "FINISHED"]
         tally.same("table", rows(place, finished.info.run_id), rows(place, expected.info.run_id))
         tally.same("metrics", finished.data.metrics, expected.data.metrics)
