@@ -2,7 +2,8 @@
 
 Makes the ensemble once in a folder that is kept (N = 64, 200 cooling steps; several minutes), then measures:
 - listing it and opening its description, planning it with its split;
-- a resume: make_data on the complete ensemble and dataset, which finds nothing to do (target: under 3 s);
+- a resume: make_data on the complete ensemble and dataset, which finds nothing to do (target: under 3 s): the function, and the
+  command from its start to the bar that says that all simulations are there, and to its end, with a database of its own;
 - drawing its 20,000 images with all cores, against bare drawing (target: at least 90 % of its speed). Both sides draw the
   pixels and save them as PNG files with the same two functions, in as many processes, which are there and have imported
   everything when the clock starts. make_dataset also reads the trajectory files, takes the SHA-256 of all pixels, sends the
@@ -16,6 +17,8 @@ import multiprocessing
 import os
 import shutil
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -64,6 +67,15 @@ def main() -> None:
         ["what", "seconds", "target"],
         [(n, spread(s, 3), f"< {TARGET_RESUME_S}" if n.startswith("resume") else "") for n, s in seconds.items()],
     )
+    commands = [resumed_by_command(options.folder, options.simulations) for _ in range(options.rounds + 1)][1:]
+    print_table(
+        "The command `make_data` on them",
+        ["from its start to", "seconds", "target"],
+        [
+            ("finding nothing to do", spread([found for found, _ in commands]), f"< {TARGET_RESUME_S}"),
+            ("its end, with pictures and the run in MLflow", spread([ended for _, ended in commands]), ""),
+        ],
+    )
     count = (options.images or 2 * options.simulations) // 2
     few = Ensemble(ensemble.folder, ensemble.preset, ensemble.protocol, ensemble.seed, ensemble.simulations[:count])
     ours: list[tuple[float, float]] = []
@@ -95,6 +107,31 @@ def config(folder: Path, simulations: int) -> MakeDataConfig:
         name="scale", ensemble="scale", particles=64, cooling_steps=200, snapshots=SNAPSHOTS, simulations=simulations,
         seed=SEED, data_dir=folder,
     )  # fmt: skip
+
+
+def resumed_by_command(folder: Path, simulations: int) -> tuple[float, float]:
+    """Seconds after which the command has found that all simulations are there, and after which it has ended."""
+    asked = config(folder, simulations)
+    arguments = {
+        "name": asked.name, "ensemble": asked.ensemble, "particles": asked.particles, "cooling_steps": asked.cooling_steps,
+        "snapshots": ",".join(map(str, SNAPSHOTS)), "simulations": simulations, "seed": SEED, "data_dir": folder.resolve(),
+    }  # fmt: skip
+    database = folder.resolve() / "bench.db"
+    command = [sys.executable, "-m", "entrypoints.make_data"]
+    command += [part for key, value in arguments.items() for part in (f"--{key}", str(value))]
+    started = time.perf_counter()
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env={**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{database}"}
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        seen = b""
+        while f"{simulations}/{simulations}".encode() not in seen:
+            seen += (letter := process.stderr.read(1))
+            assert letter, seen.decode()
+        found = time.perf_counter() - started
+        process.stderr.read()
+    assert process.returncode == 0, seen.decode()
+    return found, time.perf_counter() - started
 
 
 def timed(function: Callable[[], object]) -> float:

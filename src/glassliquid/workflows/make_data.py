@@ -204,8 +204,6 @@ def _make_ensemble(config: MakeDataConfig, pool: WorkerPool) -> Ensemble:
 
 def run(config: MakeDataConfig) -> None:
     """Make the data, and keep in MLflow what they are, how they look and what the cooling did."""
-    from glassliquid.plots.cooling import cooling_figure
-    from glassliquid.plots.images import examples_figure
     from glassliquid.tracking.run import tracked_run
 
     with tracked_run("make_data", f"make_data {config.name}", Layout(config.data_dir).runs) as tracked:
@@ -222,27 +220,37 @@ def run(config: MakeDataConfig) -> None:
                 "skipped": made.skipped,
             }
         )
-        # Two images only: opening the split would decode all of them, which the first training does.
-        first = {record.label: record for record in reversed(dataset.records) if record.split is Split.TRAIN}
-        pixels = {label: read_image(dataset, record) for label, record in first.items()}
-        titles = {
-            label: f"{label}: snapshot {index}, T = {temperature(index):.3g}"
-            for label, index in ((Label.LIQUID, config.liquid), (Label.GLASS, config.glass))
-        }
-        figure = examples_figure(pixels[Label.LIQUID], pixels[Label.GLASS], titles[Label.LIQUID], titles[Label.GLASS])
-        tracked.figure(figure, "examples.png")
-        # Other people's files do not tell temperatures, energies and pressures.
-        if ensemble is not None and ensemble.origin is None:
-            curves = list(cooling_curves(ensemble, CURVES_IN_FIGURE))
-            caption = (
-                f"{ensemble.name}: N = {ensemble.protocol.particles}, {ensemble.protocol.cooling_steps:,} cooling steps"
-            )
-            tracked.figure(cooling_figure(curves, caption), "cooling.png")
+        _draw_pictures(tracked, made)
         headline = _headline(made)
         if ensemble is not None and config.inherent:
             headline += " " + _keep_inherent_energies(tracked, dataset, ensemble)
         tracked.describe(headline)
         print(headline)
+
+
+def _draw_pictures(tracked: "TrackedRun", made: MadeData) -> None:
+    """Show an image of each class, and what the cooling did."""
+    # Drawing is imported when there is something to draw: it takes as long as finding out that nothing is to do.
+    from glassliquid.plots.cooling import cooling_figure
+    from glassliquid.plots.images import examples_figure
+
+    dataset, ensemble, recipe = made.dataset, made.ensemble, made.dataset.recipe
+    # Two images only: opening the split would decode all of them, which the first training does.
+    first = {record.label: record for record in reversed(dataset.records) if record.split is Split.TRAIN}
+    pixels = {label: read_image(dataset, record) for label, record in first.items()}
+    titles = {
+        label: f"{label}: snapshot {index}, T = {temperature(index):.3g}"
+        for label, index in ((Label.LIQUID, recipe.liquid), (Label.GLASS, recipe.glass))
+    }
+    figure = examples_figure(pixels[Label.LIQUID], pixels[Label.GLASS], titles[Label.LIQUID], titles[Label.GLASS])
+    tracked.figure(figure, "examples.png")
+    # Other people's files do not tell temperatures, energies and pressures.
+    if ensemble is not None and ensemble.origin is None:
+        curves = list(cooling_curves(ensemble, CURVES_IN_FIGURE))
+        caption = (
+            f"{ensemble.name}: N = {ensemble.protocol.particles}, {ensemble.protocol.cooling_steps:,} cooling steps"
+        )
+        tracked.figure(cooling_figure(curves, caption), "cooling.png")
 
 
 def _keep_inherent_energies(tracked: "TrackedRun", dataset: Dataset, ensemble: Ensemble) -> str:
