@@ -6,27 +6,18 @@ where the file is not, which ends the process; here no array is larger than its 
 versions 1 and 2.
 """
 
+import functools
+import stat
+import struct
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from glassliquid.files import is_plain
-
 MAGIC = 0x65DF65DF65DF65DF
-_HEADER = np.dtype(
-    [
-        ("magic", "<u8"),
-        ("index_location", "<u8"),
-        ("index_entries", "<u8"),
-        ("names_location", "<u8"),
-        ("names_entries", "<u8"),
-        ("schema_version", "<u4"),
-        ("gsd_version", "<u4"),
-        ("texts", "V208"),
-    ]
-)
+_HEADER = struct.Struct("<QQQQQII208x")
+"""Magic number, place and entries of the index, place and entries of the names, versions of schema and GSD; texts."""
 _ENTRY = np.dtype(
     [("frame", "<u8"), ("N", "<u8"), ("location", "<i8"), ("M", "<u4"), ("id", "<u2"), ("type", "u1"), ("flags", "u1")]
 )
@@ -35,6 +26,8 @@ _TYPES = (None, "<u1", "<u2", "<u4", "<u8", "<i1", "<i2", "<i4", "<i8", "<f4", "
 _SIZES = np.array([np.dtype(each).itemsize if each else 0 for each in _TYPES])
 _NAME_BYTES = 64
 _VERSION_2 = 2 << 16
+HEAD = 1 << 16
+"""Bytes that are read when a file is opened; with that, a small one is in memory."""
 LONGEST_INDEX = 1 << 26
 """Arrays in a file: 100,000 frames have two million."""
 
@@ -60,31 +53,30 @@ class ChunkFile:
             OSError: it cannot be opened.
             ValueError: it is no GSD file, or a damaged one.
         """
-        if path.exists() and not is_plain(path):
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
             raise ValueError("it is no plain file")
-        self._file = path.open("rb")
+        self._file = path.open("rb", buffering=0)
         try:
-            self._read_index(path.stat().st_size)
+            self._head = self._file.read(HEAD)
+            self._read_index(status.st_size)
         except BaseException:
             self._file.close()
             raise
 
     def _read_index(self, size: int) -> None:
-        file = self._file
-        found = np.frombuffer(file.read(_HEADER.itemsize).ljust(_HEADER.itemsize, b"\0"), _HEADER)
-        header = {name: int(found[name][0]) for name in ("magic", "gsd_version", *_blocks("index"), *_blocks("names"))}
-        if header["magic"] != MAGIC:
+        magic, *blocks, _, version = _HEADER.unpack(self._head[: _HEADER.size].ljust(_HEADER.size, b"\0"))
+        if magic != MAGIC:
             raise ValueError("Not a GSD file")
-        for name, width in (("index", _ENTRY.itemsize), ("names", _NAME_BYTES)):
-            location, entries = (header[key] for key in _blocks(name))
-            if location < _HEADER.itemsize or not 0 < entries <= LONGEST_INDEX or location + entries * width > size:
+        index_at, index_entries, names_at, names_entries = blocks
+        for location, entries, width in (
+            (index_at, index_entries, _ENTRY.itemsize),
+            (names_at, names_entries, _NAME_BYTES),
+        ):
+            if location < _HEADER.size or not 0 < entries <= LONGEST_INDEX or location + entries * width > size:
                 raise ValueError("Corrupt GSD file")
-        file.seek(header["index_location"])
-        index = np.frombuffer(file.read(header["index_entries"] * _ENTRY.itemsize), _ENTRY)
-        file.seek(header["names_location"])
-        text = file.read(header["names_entries"] * _NAME_BYTES)
-        self._index = _checked(index, size)
-        self._ids = _name_ids(text, header["gsd_version"])
+        self._index = _checked(np.frombuffer(self._part(index_at, index_entries * _ENTRY.itemsize), _ENTRY), size)
+        self._ids = _name_ids(bytes(self._part(names_at, names_entries * _NAME_BYTES)), version)
         frames = self._index["frame"]
         self.nframes = int(frames[-1]) + 1 if len(frames) else 0
         """How many frames there are."""
@@ -124,8 +116,18 @@ class ChunkFile:
                 f"{name} has the shape {entry.rows} x {entry.columns}, and {' x '.join(map(str, shape))} is expected"
             )
         dtype = np.dtype(_TYPES[entry.type])
-        self._file.seek(entry.location)
-        return np.frombuffer(self._file.read(entry.rows * entry.columns * dtype.itemsize), dtype).reshape(shape)
+        size = entry.rows * entry.columns * dtype.itemsize
+        return np.frombuffer(self._part(entry.location, size), dtype).reshape(shape)
+
+    def _part(self, start: int, size: int) -> bytes | memoryview:
+        """So many bytes from a place in the file on, fewer if they are not there."""
+        if start + size <= len(self._head):
+            return memoryview(self._head)[start : start + size]
+        self._file.seek(start)
+        found = self._file.read(size)
+        while len(found) < size and (more := self._file.read(size - len(found))):
+            found += more  # one call to the system reads 2 GB at most
+        return found
 
     def _entry(self, frame: int, name: str) -> "_Entry | None":
         """Where an array of a frame is; None if the frame itself has none of that name."""
@@ -136,8 +138,8 @@ class ChunkFile:
     def _of_frame(self, frame: int) -> dict[int, "_Entry"]:
         if not 0 <= frame < self.nframes:
             return {}
-        rows = self._index[self._starts[frame] : self._starts[frame + 1]][["id", "N", "M", "location", "type"]]
-        return {number: _Entry(*rest) for number, *rest in rows.tolist()}
+        found = self._index[self._starts[frame] : self._starts[frame + 1]].tolist()
+        return {number: _Entry(rows, columns, at, kind) for _, rows, at, columns, number, kind, _ in found}
 
     def __enter__(self) -> "ChunkFile":
         """Return the file."""
@@ -146,10 +148,6 @@ class ChunkFile:
     def __exit__(self, *exception: object) -> None:
         """Close it."""
         self._file.close()
-
-
-def _blocks(name: str) -> tuple[str, str]:
-    return f"{name}_location", f"{name}_entries"
 
 
 def _checked(index: NDArray[Any], size: int) -> NDArray[Any]:
@@ -167,6 +165,7 @@ def _checked(index: NDArray[Any], size: int) -> NDArray[Any]:
     return used
 
 
+@functools.lru_cache(maxsize=8)  # the files of an ensemble have the same names
 def _name_ids(text: bytes, version: int) -> dict[str, int]:
     """Names of arrays to their numbers: one after the other in version 2, in fields of 64 bytes before."""
     if version < _VERSION_2:
