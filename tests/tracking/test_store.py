@@ -107,6 +107,15 @@ def test_only_a_store_that_is_gone_or_full_counts_as_lost():
         assert store_fault(other) is None
 
 
+@pytest.mark.parametrize("address", ["http://me:hidden@127.0.0.1:1", "http://hidden@127.0.0.1:1"])
+def test_passwords_of_an_address_are_not_shown(address: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(UserError, match=r"The tracking store http://127\.0\.0\.1:1 cannot be used") as ended:
+        connect(tmp_path)
+    assert "hidden" not in str(ended.value)
+
+
 def test_what_another_process_adds_at_the_same_moment_is_no_error():
     from mlflow.exceptions import MlflowException
 

@@ -14,6 +14,7 @@ from glassliquid.errors import UserError, listed
 from glassliquid.tracking.bulk import histories
 from glassliquid.tracking.page import NOTE_TAG
 from glassliquid.tracking.run import TAG_STAGE
+from glassliquid.tracking.store import without_user
 from glassliquid.tracking.stored import PARENT_TAG, runs_where
 
 READERS = 4
@@ -32,7 +33,7 @@ class Experiment:
     experiment_id: str
     name: str
     address: str
-    """Of the tracking store."""
+    """Of the tracking store, without user and password: it stands in a page that is passed on."""
 
     def page(self, run_id: str) -> str | None:
         """Address of a run's page; None if the store is not a server, whose pages have no fixed address."""
@@ -98,14 +99,14 @@ def find_experiment(name: str | None) -> Experiment:
     if found is None:
         known = listed(sorted(experiment.name for experiment in client.search_experiments()))
         raise UserError(f"There is no experiment {name!r} (there: {known}): choose one of these, or auto.")
-    return Experiment(str(found.experiment_id), str(found.name), str(mlflow.get_tracking_uri()))
+    return Experiment(str(found.experiment_id), str(found.name), without_user(mlflow.get_tracking_uri()))
 
 
 def all_experiments() -> list[Experiment]:
     """Every experiment of the tracking store that was not deleted."""
     import mlflow
 
-    address = str(mlflow.get_tracking_uri())
+    address = without_user(mlflow.get_tracking_uri())
     found = mlflow.MlflowClient().search_experiments()
     return [Experiment(str(each.experiment_id), str(each.name), address) for each in found]
 

@@ -78,7 +78,7 @@ def connect(folder: Path | None = None) -> str:
         if isinstance(error, UserError):
             raise
         raise UserError(
-            f"The tracking store {address} cannot be used ({first_line(error)}): start the server or correct "
+            f"The tracking store {without_user(address)} cannot be used ({first_line(error)}): start the server or correct "
             "MLFLOW_TRACKING_URI."
         ) from error
     return address
@@ -96,7 +96,7 @@ def store_fault(error: BaseException) -> str | None:
         return first_line(error)
     # What SQLAlchemy says of a file that is full, locked or read-only, and of a server that is gone.
     if isinstance(error, MlflowException) and (found := re.search(r"OperationalError\) ([^\n]*)", text)):
-        return found.group(1)[:MOST_CHARACTERS]
+        return without_user(found.group(1))[:MOST_CHARACTERS]
     return None
 
 
@@ -108,7 +108,8 @@ def raise_if_lost(error: BaseException, then: str | None = None) -> None:
         raise TrackingLost(error.what, then) from error
     if (reason := store_fault(error)) is not None:
         raise TrackingLost(
-            f"The tracking store {mlflow.get_tracking_uri()} does not take what it is given ({reason})", then
+            f"The tracking store {without_user(mlflow.get_tracking_uri())} does not take what it is given ({reason})",
+            then,
         ) from error
 
 
@@ -147,7 +148,12 @@ def despite_others(call: Callable[[], object]) -> None:
 
 def first_line(error: BaseException) -> str:
     """What an error says, in one line."""
-    return (str(error).splitlines() or [type(error).__name__])[0][:MOST_CHARACTERS]
+    return without_user((str(error).splitlines() or [type(error).__name__])[0])[:MOST_CHARACTERS]
+
+
+def without_user(text: str) -> str:
+    """A text without the user names and passwords of the addresses in it, which end on screens, pages and in runs."""
+    return re.sub(r"://[^/@\s]*@", "://", text)
 
 
 def _set_up(database: Path) -> None:
