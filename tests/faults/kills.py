@@ -95,7 +95,7 @@ class Killer:
         while not begun():
             if process.poll() is not None:
                 return False
-            time.sleep(0.005)
+            time.sleep(0.01)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(moment)
             return False

@@ -10,7 +10,7 @@ from glassliquid.sweep.study import Study, load_optuna_study
 from tests.faults.conftest import long, short
 from tests.faults.figures import Tally
 from tests.faults.kills import Killer, Phase, changes
-from tests.faults.workplace import Workplace, points
+from tests.faults.workplace import Workplace, points, written
 
 OPTIONS = {
     "trials": 4, "jobs": 2, "sampler": "grid", "batch_sizes": "4,8", "iterations": 8, "eval_every": 4,
@@ -57,8 +57,8 @@ def test_killed_sweep(kills: int, fault_seed: int, workplace, dataset):
     assert len(expected) == options["trials"]
     phases = [
         Phase(2, 6.0),
-        Phase(5, 8.0, changes(lambda: [path.stat().st_size for path in sorted(place.data.glob("runs/*/metrics.jsonl"))])),
-        Phase(3, 6.0, changes(lambda: [path.stat().st_mtime_ns for path in place.folder.glob("mlruns/0/*/artifacts/trials.csv")])),
+        Phase(5, 8.0, changes(lambda: written(place.data.glob("runs/*/metrics.jsonl")))),
+        Phase(3, 6.0, changes(lambda: written(place.folder.glob("mlruns/0/*/artifacts/trials.csv")))),
     ]  # fmt: skip
     rounds = 0
     while killer.has_more:

@@ -8,17 +8,7 @@ import torch
 from tests.faults.conftest import long, short
 from tests.faults.figures import Tally
 from tests.faults.kills import Killer, Phase, changes
-from tests.faults.workplace import CURVES, FINALS, TRAINING, Workplace, points, weights
-
-
-def sizes(place: Workplace) -> list[int]:
-    """Sizes of the journals, which grow with every iteration."""
-    return [path.stat().st_size for path in sorted(place.data.glob("runs/*/metrics.jsonl"))]
-
-
-def uploaded(place: Workplace) -> list[int]:
-    """When checkpoints were put into the store, which is where a training ends and its conclusion begins."""
-    return [path.stat().st_mtime_ns for path in sorted(place.folder.glob("mlruns/0/*/artifacts/checkpoints/*"))]
+from tests.faults.workplace import CURVES, FINALS, TRAINING, Workplace, points, weights, written
 
 
 def has_state(place: Workplace, run_id: str) -> bool:
@@ -69,8 +59,9 @@ def test_killed_train(lane: str, kills: int, fault_seed: int, workplace, undistu
 
     phases = [
         Phase(2, 6.0),
-        Phase(5, 5.0, changes(lambda: sizes(place))),
-        Phase(3, 4.0, changes(lambda: uploaded(place))),
+        # The journals grow with every iteration; the checkpoints are put into the store where a training's conclusion begins.
+        Phase(5, 5.0, changes(lambda: written(place.data.glob("runs/*/metrics.jsonl")))),
+        Phase(3, 4.0, changes(lambda: written(place.folder.glob("mlruns/0/*/artifacts/checkpoints/*")))),
     ]
     while killer.has_more:
         killer.until_done(place, go_on, phases)

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import psutil
@@ -160,6 +160,16 @@ def wait_for(condition: Callable[[], object], seconds: float = 300.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.01)
+
+
+def written(paths: Iterable[Path]) -> list[tuple[Path, int, int]]:
+    """Files with their sizes and the times at which they were written; what is replaced just now is left out."""
+    found = []
+    for path in sorted(paths):
+        with contextlib.suppress(FileNotFoundError):
+            status = path.stat()
+            found.append((path, status.st_size, status.st_mtime_ns))
+    return found
 
 
 def trains(place: Workplace) -> str:
