@@ -97,3 +97,10 @@ def write_gsd(path, system, tilt=0.0, kinds=("A", "B")):
             centred = system.positions[number] - (system.low + system.side / 2)
             frame.particles.position = np.column_stack([centred, np.zeros(system.particles)])
             file.append(frame)
+
+
+def assert_same_places(found, expected, side, tolerance=1e-6):
+    """Positions are equal to a fraction of the box's side, whichever image of a particle is meant."""
+    difference = found - expected
+    difference -= side * np.round(difference / side)
+    assert np.abs(difference).max() < tolerance * side
