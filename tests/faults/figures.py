@@ -3,7 +3,8 @@
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Hashable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -26,12 +27,12 @@ class Tally:
     different: list[str] = field(default_factory=list)
     """Results that differ from the undisturbed ones."""
 
-    def count(self, what: str, found: Iterable[object], expected: Iterable[object]) -> None:
+    def count(self, what: str, found: Iterable[Hashable], expected: Iterable[Hashable]) -> None:
         """Compare things that must be there once each."""
-        found, expected = list(found), list(expected)
-        self.lost += [f"{what}: {thing}" for thing in expected if thing not in found]
-        self.doubled += [f"{what}: {thing}" for thing in {*map(str, found)} if [*map(str, found)].count(thing) > 1]
-        self.different += [f"{what}: {thing} is new" for thing in found if thing not in expected]
+        there, wanted = Counter(found), set(expected)
+        self.lost += [f"{what}: {thing}" for thing in wanted if thing not in there]
+        self.doubled += [f"{what}: {thing}" for thing, times in there.items() if times > 1]
+        self.different += [f"{what}: {thing} is new" for thing in there if thing not in wanted]
 
     def same(self, what: str, found: object, expected: object) -> None:
         """Compare two results."""
