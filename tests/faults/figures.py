@@ -29,7 +29,7 @@ class Tally:
 
     def count(self, what: str, found: Iterable[Hashable], expected: Iterable[Hashable]) -> None:
         """Compare things that must be there once each."""
-        there, wanted = Counter(found), set(expected)
+        there, wanted = Counter(list(found)), set(expected)
         self.lost += [f"{what}: {thing}" for thing in wanted if thing not in there]
         self.doubled += [f"{what}: {thing}" for thing, times in there.items() if times > 1]
         self.different += [f"{what}: {thing} is new" for thing in there if thing not in wanted]

@@ -156,6 +156,29 @@ def test_a_gsd_file_of_another_program_is_damaged(tmp_path, read):
         read(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [("particles/typeid", np.full(40, 0.5, np.float32)), ("particles/typeid", np.full(40, -1, np.int32)),
+     ("particles/position", np.zeros((40, 3), np.int32)), ("particles/N", np.array([20.5], np.float32))],
+    ids=["types with fractions", "negative types", "whole positions", "a number of particles with a fraction"],
+)  # fmt: skip
+def test_an_array_of_other_numbers_is_damaged(tmp_path, path, name, values):
+    """Their values alone would pass: 0.5 and -1 are below 2, and a half is cut off."""
+    other = tmp_path / "other.gsd"
+    with (
+        gsd.fl.open(str(path), "r") as whole,
+        gsd.fl.open(str(other), "w", application="test", schema="hoomd", schema_version=[1, 4]) as file,
+    ):
+        for frame in range(whole.nframes):
+            for each in whole.find_matching_chunk_names(""):
+                if whole.chunk_exists(frame, each):
+                    content = whole.read_chunk(frame, each)
+                    file.write_chunk(each, values[: len(content)] if each == name else content)
+            file.end_frame()
+    with pytest.raises(UserError, match=rf"is damaged \({name} holds \w+ numbers\): delete it"):
+        trajectory.read_configurations(other)
+
+
 @readers
 def test_a_gsd_file_without_frames_holds_nothing(tmp_path, read):
     path = tmp_path / "empty.gsd"

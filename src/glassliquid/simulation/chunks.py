@@ -23,6 +23,8 @@ _ENTRY = np.dtype(
 )
 _TYPES = (None, "<u1", "<u2", "<u4", "<u8", "<i1", "<i2", "<i4", "<i8", "<f4", "<f8", "<u1")
 """numpy's names of the types by their codes; the last one is characters."""
+NUMBERS, WHOLE, NATURAL, REAL = "iuf", "iu", "u", "f"
+"""numpy's letters: any, whole, whole and not negative, with a fraction."""
 _SIZES = np.array([np.dtype(each).itemsize if each else 0 for each in _TYPES])
 _NAME_BYTES = 64
 _VERSION_2 = 2 << 16
@@ -93,18 +95,21 @@ class ChunkFile:
         entry = self._entry(frame, name)
         return None if entry is None else (entry.rows, entry.columns)
 
-    def read(self, frame: int, name: str, shape: tuple[int, ...], default: Any = _REQUIRED) -> NDArray[Any]:
+    def read(
+        self, frame: int, name: str, shape: tuple[int, ...], kinds: str = NUMBERS, default: Any = _REQUIRED
+    ) -> NDArray[Any]:
         """An array of a frame; what a frame leaves out is that of the first.
 
         Args:
             frame: number of the frame.
             name: the array's name.
             shape: what it has to be; with one length only, it has one column.
+            kinds: numpy's letters of the kinds of numbers that it may hold.
             default: stands for an array that the first frame has not either.
 
         Raises:
             KeyError: there is none.
-            ValueError: it has another shape.
+            ValueError: it has another shape, or holds other numbers.
         """
         entry = self._entry(frame, name) or self._entry(0, name)
         if entry is None:
@@ -116,6 +121,8 @@ class ChunkFile:
                 f"{name} has the shape {entry.rows} x {entry.columns}, and {' x '.join(map(str, shape))} is expected"
             )
         dtype = np.dtype(_TYPES[entry.type])
+        if dtype.kind not in kinds:
+            raise ValueError(f"{name} holds {dtype.name} numbers")
         size = entry.rows * entry.columns * dtype.itemsize
         return np.frombuffer(self._part(entry.location, size), dtype).reshape(shape)
 

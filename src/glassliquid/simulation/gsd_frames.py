@@ -23,15 +23,16 @@ def read(place: Place, wanted: Wanted) -> Iterator[Frame]:
         for number in range(file.nframes):
             place.frame = number + 1
             try:
-                step = int(file.read(number, "configuration/step", (1,), default=0)[0])
-                count = int(file.read(number, "particles/N", (1,))[0])
+                step = int(file.read(number, "configuration/step", (1,), chunks.WHOLE, default=0)[0])
+                count = int(file.read(number, "particles/N", (1,), chunks.WHOLE)[0])
                 check_next(place, step, last, count, particles)
                 last, particles = step, count
                 if not wanted(step):
                     continue
-                box = file.read(number, "configuration/box", (6,))
-                positions = file.read(number, "particles/position", (count, 3)).astype(np.float64)
-                names = _type_names(file, number)[file.read(number, "particles/typeid", (count,), default=0)]
+                box = file.read(number, "configuration/box", (6,), chunks.REAL)
+                positions = file.read(number, "particles/position", (count, 3), chunks.REAL).astype(np.float64)
+                types = file.read(number, "particles/typeid", (count,), chunks.NATURAL, default=0)
+                names = _type_names(file, number)[types]
             except chunks.ERRORS as error:
                 place.refuse(f"cannot be read ({error})", error)
             if np.any(box[3:]):

@@ -147,7 +147,9 @@ def read_cooling_curve(path: Path) -> CoolingCurve:
     names = (LOG_TEMPERATURE, LOG_POTENTIAL_ENERGY, LOG_PRESSURE)
     try:
         with ChunkFile(path) as file:
-            return CoolingCurve(*(file.read(0, f"log/{LOG_COOLING}{name}", (INTERVALS + 1,)) for name in names))
+            return CoolingCurve(
+                *(file.read(0, f"log/{LOG_COOLING}{name}", (INTERVALS + 1,), chunks.REAL) for name in names)
+            )
     except chunks.ERRORS as error:
         raise _damaged(path, error) from error
 
@@ -203,7 +205,7 @@ def _frame(
 
 
 def _snapshot(file: ChunkFile, frame: int) -> int:
-    snapshot = int(file.read(frame, f"log/{LOG_SNAPSHOT}", (1,))[0])
+    snapshot = int(file.read(frame, f"log/{LOG_SNAPSHOT}", (1,), chunks.WHOLE)[0])
     if not 0 <= snapshot <= INTERVALS:
         raise ValueError(f"frame {frame} is of snapshot {snapshot}")
     return snapshot
@@ -216,10 +218,10 @@ def _frame_of(file: ChunkFile, snapshot: int) -> int | None:
 
 
 def _configuration(file: ChunkFile, frame: int, snapshot: int, names: list[str]) -> Configuration:
-    count = whole_number(int(file.read(frame, "particles/N", (1,))[0]), 1, LARGEST_PARTICLES)
-    positions = file.read(frame, "particles/position", (count, 3))[:, :2]
-    types = file.read(frame, "particles/typeid", (count,))
-    length = float(file.read(frame, "configuration/box", (6,))[0])
+    count = whole_number(int(file.read(frame, "particles/N", (1,), chunks.NATURAL)[0]), 1, LARGEST_PARTICLES)
+    positions = file.read(frame, "particles/position", (count, 3), chunks.REAL)[:, :2]
+    types = file.read(frame, "particles/typeid", (count,), chunks.NATURAL)
+    length = float(file.read(frame, "configuration/box", (6,), chunks.REAL)[0])
     if not (SHORTEST_SIDE <= length <= LONGEST_SIDE and count <= DENSEST * length**2):
         raise ValueError(f"the side of its box is {length:g} for {count} particles")
     # Not a number is not within the box either.
