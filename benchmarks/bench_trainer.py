@@ -29,13 +29,13 @@ from benchmarks.report import print_surroundings, print_table, spread
 from glassliquid.dataset.augment import augment
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import score_logits
+from glassliquid.memory import keep_freed_memory
 from glassliquid.models.classifier import ImageClassifier
 from glassliquid.models.table import build_model, seed_dropout
 from glassliquid.tracking.metrics import SEND_EVERY_S, MetricJournal
 from glassliquid.tracking.store import connect
 from glassliquid.training.checkpoint import CURRENT, CheckpointWriter
 from glassliquid.training.config import TrainConfig
-from glassliquid.training.device import keep_freed_memory
 from glassliquid.training.trainer import Trainer, TrainingData
 
 IMAGES, VALIDATION = 560, 120

@@ -12,7 +12,7 @@ from glassliquid.training.device import autocast_type, choose_device, resident
 
 PROGRAM = """
 import resource, torch
-from glassliquid.training.device import keep_freed_memory
+from glassliquid.memory import keep_freed_memory
 
 def faults(count):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -15,6 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Protocol, TypeVar
 
 from glassliquid.errors import UserError, check_positive
+from glassliquid.memory import keep_freed_memory
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -181,8 +182,12 @@ def _finished(pool: WorkerPool, pending: Iterable[Future[Result]]) -> set[Future
 
 
 def _prepare_worker(parent: int) -> None:
-    """Leave signals to the parent, and end when it is gone (a killed parent cannot tell its workers)."""
+    """Leave signals to the parent, and end when it is gone (a killed parent cannot tell its workers).
+
+    The memory that an image has taken is kept for the next one.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    keep_freed_memory()
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -1,16 +1,11 @@
 """Which device and number format a run uses, and whether its data fit there."""
 
-import ctypes
-import platform
 import re
 
 import torch
 from torch import Tensor
 
 from glassliquid.errors import UserError
-
-_TRIM_THRESHOLD, _LARGEST_NUMBER_OF_MAPPINGS = -1, -4
-"""Parameters of glibc's mallopt(3)."""
 
 _DEVICE = re.compile(r"cpu|(cuda|mps)(:[0-9]{1,3})?")
 
@@ -66,17 +61,3 @@ def resident(images: Tensor, device: torch.device) -> Tensor:
         return images if device.type == "cpu" else images.to(device)
     free, _ = torch.cuda.mem_get_info(device)
     return images.to(device) if images.nbytes <= RESIDENT_SHARE * free else images
-
-
-def keep_freed_memory() -> None:
-    """Let this process keep the memory that it frees for its next tensors, where the C library is glibc.
-
-    By default glibc asks the system for every large tensor and gives it back at once; the system then clears each page anew,
-    batch after batch. Kept, it is reused: cnn2018 at 250 pixels trains half as fast again on a CPU and takes up to
-    three quarters more memory (docs/BENCHMARKS.md).
-    """
-    if platform.libc_ver()[0] != "glibc":
-        return
-    library = ctypes.CDLL(None)
-    library.mallopt(_LARGEST_NUMBER_OF_MAPPINGS, 0)
-    library.mallopt(_TRIM_THRESHOLD, -1)

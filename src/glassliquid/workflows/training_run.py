@@ -13,6 +13,7 @@ from glassliquid.errors import Diverged, Stopped
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import Scores, score_logits
 from glassliquid.files import locked, remove_partials
+from glassliquid.memory import keep_freed_memory
 from glassliquid.models.classifier import ImageClassifier
 from glassliquid.plots.augmentation import augmentation_figure
 from glassliquid.plots.training import training_figure
@@ -21,7 +22,7 @@ from glassliquid.tracking import logged_models, registry
 from glassliquid.tracking.metrics import MetricJournal
 from glassliquid.tracking.run import TrackedRun
 from glassliquid.training.checkpoint import BEST, CURRENT, remove_checkpoints, restore_model
-from glassliquid.training.device import choose_device, keep_freed_memory, resident
+from glassliquid.training.device import choose_device, resident
 from glassliquid.training.trainer import Outcome, Trainer, TrainingData
 from glassliquid.workflows.layout import Layout
 from glassliquid.workflows.resume import Start, how_to_go_on_slower
