@@ -4,6 +4,7 @@ import hashlib
 import math
 import shutil
 import uuid
+import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -165,8 +166,9 @@ def save_image(pixels: NDArray[np.uint8], path: Path) -> None:
     """Save RGB pixels as PNG."""
     from PIL import Image
 
-    # Level 1 is three times as fast as the default and makes these images only a little larger.
-    Image.fromarray(pixels).save(path, compress_level=1)
+    # Level 1 is three times as fast as the default and makes these images only a little larger. They are runs of one colour, and
+    # looking for nothing but runs saves another fifth of the time and some bytes.
+    Image.fromarray(pixels).save(path, compress_level=1, compress_type=zlib.Z_RLE)
 
 
 def pixel_digest(pixels: np.ndarray) -> str:
