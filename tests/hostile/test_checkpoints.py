@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import os
 import pickle
 import zipfile
@@ -303,7 +304,7 @@ def test_a_metric_journal(sandbox: Sandbox, data: st.DataObject, tracked_nowhere
         journal.close(give_up_after=0)
         history = journal.history()
         for points in history.values():
-            assert all(np.isfinite(value) and step >= 0 for step, value in points)
+            assert all(math.isfinite(value) and step >= 0 for step, value in points)
         if how != "bytes":
             assert len(history["loss"]) >= len(GOOD_POINTS) - 1
         send_pending(sandbox.data / "runs")

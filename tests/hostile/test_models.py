@@ -124,7 +124,7 @@ TAGS = (
 @given(data=st.data())
 @inputs(quick=4, long=60)
 def test_a_damaged_description_of_a_model(placed: Sandbox, registered: Any, data: st.DataObject):
-    found = list((placed.root / "store").glob("mlruns/*/models/*/artifacts/MLmodel"))
+    found = sorted((placed.root / "store").glob("mlruns/*/models/*/artifacts/MLmodel"))
     kept = {path: path.read_bytes() for path in found}
     for path, content in kept.items():
         changed = data.draw(

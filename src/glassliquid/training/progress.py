@@ -1,6 +1,7 @@
 """How a run has gone so far: best, last, and the largest fall of the validation accuracy."""
 
 import math
+import sys
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -46,7 +47,9 @@ class Progress:
                 continue
             if type(number) not in (int, float) or not -1 <= number <= 1:
                 raise ValueError(f"{name} is {str(number)[:40]}")
-        if type(value["best_loss"]) not in (int, float) or math.isnan(value["best_loss"]):
+        loss = value["best_loss"]
+        # Infinite before the first validation; not a number compares as false.
+        if type(loss) not in (int, float) or not (abs(loss) <= sys.float_info.max or loss == math.inf):
             raise ValueError("best_loss is no number")
         return cls(**value)
 
