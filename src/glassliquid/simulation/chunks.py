@@ -6,7 +6,6 @@ where the file is not, which ends the process; here no array is larger than its 
 versions 1 and 2.
 """
 
-import functools
 import stat
 import struct
 from pathlib import Path
@@ -172,13 +171,12 @@ def _checked(index: NDArray[Any], size: int) -> NDArray[Any]:
     return used
 
 
-@functools.lru_cache(maxsize=8)  # the files of an ensemble have the same names
 def _name_ids(text: bytes, version: int) -> dict[str, int]:
     """Names of arrays to their numbers: one after the other in version 2, in fields of 64 bytes before."""
     if version < _VERSION_2:
         names = [text[at : at + _NAME_BYTES].partition(b"\0")[0] for at in range(0, len(text), _NAME_BYTES)]
     else:
-        names = text.split(b"\0")
+        names = text.partition(b"\0\0")[0].split(b"\0")  # thousands of zeros may follow
     if b"" in names:
         names = names[: names.index(b"")]
     return {name.decode("utf-8", "replace"): number for number, name in enumerate(names)}

@@ -44,8 +44,10 @@ class Table:
             columns: what is wanted of them.
         """
         self.place, self.columns = place, columns
-        self.rows, self.text = 0, b""
-        """The lines that are still text."""
+        self.rows = 0
+        """All lines so far."""
+        self.text = b""
+        """Those that are not parsed yet."""
         self._begun: list[Parsed] = []
 
     def add(self, text: bytes, rows: int) -> None:
