@@ -199,14 +199,16 @@ def read_plain(path: Path, most_bytes: int = LARGEST_TEXT) -> bytes:
     try:
         # Without waiting: the opening of a pipe lasts until somebody writes into it.
         with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
                 raise UserError(f"{path} is no plain file: put a file there, or remove it.")
-            content = file.read(most_bytes + 1)
+            # Nothing is read of a file that is too large; one that grows meanwhile, or hides its size, is found out below.
+            content = b"" if (is_too_large := status.st_size > most_bytes) else file.read(most_bytes + 1)
     except FileNotFoundError:
         raise
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): correct that, or remove it.") from error
-    if len(content) > most_bytes:
+    if is_too_large or len(content) > most_bytes:
         raise UserError(f"{path} is larger than {most_bytes / 2**20:.0f} MiB, which no such file is: remove it.")
     return content
 

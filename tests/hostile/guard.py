@@ -1,20 +1,23 @@
 """Watches what one bad input does: what it writes, starts and unpickles, how long it takes, how much memory, how it ends."""
 
 import contextlib
+import io
 import os
 import re
 import resource
 import signal
 import sys
 import tempfile
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from glassliquid.errors import UserError
-from glassliquid.files import storage_fault
+import click
+
+from entrypoints import shell
 from tests.hostile.figures import Tally
 
 DEADLINE_S = 120.0
@@ -27,6 +30,7 @@ _PAIRS = {"os.rename", "os.link", "os.symlink"}
 _STARTS = {"os.system", "os.exec", "os.posix_spawn", "os.spawn", "subprocess.Popen"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 LONGEST_SENTENCE = 2500
+_TRACEBACK = "Traceback (most recent call last)"
 
 
 class Hung(BaseException):
@@ -73,7 +77,7 @@ class Sandbox:
     def tally(self, target: str) -> Tally:
         return self.tallies.setdefault(target, Tally(target))
 
-    def attempt(  # noqa: PLR0912 - all that may go wrong, one after the other
+    def attempt(
         self,
         target: str,
         action: Callable[[], object],
@@ -85,7 +89,8 @@ class Sandbox:
 
         Args:
             target: what is attacked, for the figures.
-            action: uses the input; checks what it is given, if anything; may raise UserError or end as a command does.
+            action: uses the input; checks what it is given, if anything. It runs as the body of an entry point, whose exit
+                code and printed error count.
             most_mib: memory that it may take beyond what the process has.
             starts: programs that it may start.
             unpickles: whether Python's own unpickler may be used, as between the processes of a pool.
@@ -102,14 +107,14 @@ class Sandbox:
         before = _status("VmRSS")
         try:
             with watch, _temporary_files(self.root / "tmp"), _deadline(DEADLINE_S), _address_space():
-                action()
-        except UserError as error:
-            sentence = str(error)
-        except OSError as error:  # as the commands do
-            sentence = storage_fault(error)
-            if sentence is None:
+                code, printed = _as_a_command(action)
+            if code:
+                error = re.search(r"^Error: (.*)\n\Z", printed, re.DOTALL | re.MULTILINE)
+                sentence = error[1] if error else ""
+                faults += [f"ended with {code}: {printed}"] * (code != shell.USER_ERROR_EXIT_CODE)
+            if _TRACEBACK in printed:
                 tally.tracebacks += 1
-                faults.append(f"traceback: {traceback.format_exc()}")
+                faults.append(printed)
         except Hung:
             tally.hung += 1
             faults.append(f"hung: {traceback.format_exc()}")
@@ -147,6 +152,25 @@ class Sandbox:
         if here or text != "ten years of work" or len(list(self.outside.iterdir())) != 1:
             return f"{here or ''} {[path.name for path in self.outside.iterdir()]} {text[:40]!r}"
         return None
+
+
+def _as_a_command(action: Callable[[], object]) -> tuple[int | str | None, str]:
+    """Do something as the body of an entry point; the exit code, and what is printed as errors are."""
+
+    def callback() -> None:
+        action()
+
+    code: int | str | None = 0
+    before, sys.argv = sys.argv, ["entry point"]
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(printed), _printed_errors():
+            shell.run(click.Command("entry point", callback=callback))
+    except SystemExit as ended:
+        code = ended.code
+    finally:
+        sys.argv = before
+    return code, printed.getvalue()
 
 
 def is_one_sentence(text: str) -> bool:
@@ -211,6 +235,17 @@ def _hear(event: str, arguments: tuple[Any, ...]) -> None:
 
 _HEARD = _CHANGES | _PAIRS | _STARTS | {"pickle.find_class"}
 sys.addaudithook(_hear)
+
+
+@contextlib.contextmanager
+def _printed_errors() -> Iterator[None]:
+    """Errors in other threads and in finalizers are printed, as outside of pytest, which keeps them for itself."""
+    before = threading.excepthook, sys.unraisablehook
+    threading.excepthook, sys.unraisablehook = threading.__excepthook__, sys.__unraisablehook__
+    try:
+        yield
+    finally:
+        threading.excepthook, sys.unraisablehook = before
 
 
 @contextlib.contextmanager
