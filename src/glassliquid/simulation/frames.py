@@ -68,7 +68,7 @@ class Place:
         ) from error
 
 
-def whole_number(text: str) -> int | None:
+def parse_whole_number(text: str) -> int | None:
     """A whole number; None if it is none, or has more digits than any here."""
     digits = text.removeprefix("-")
     return int(text) if digits.isdecimal() and len(digits) <= MOST_DIGITS else None

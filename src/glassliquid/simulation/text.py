@@ -7,7 +7,7 @@ from typing import IO, NoReturn, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from glassliquid.simulation.frames import Place, whole_number
+from glassliquid.simulation.frames import Place, parse_whole_number
 from glassliquid.simulation.tables import Columns, Table
 
 LONGEST_LINE = 10_000
@@ -65,7 +65,7 @@ class Text:
     def number(self, what: str) -> int:
         """The next line, which has to be a whole number."""
         text = self.line()
-        number = whole_number(text or "")
+        number = parse_whole_number(text or "")
         if number is None:
             self.place.refuse(f"has {(text or '')[:40]!r} where {what} should be")
         return number

@@ -18,8 +18,8 @@ from glassliquid.simulation.frames import (
     arrange,
     check_flat,
     check_next,
+    parse_whole_number,
     square_side,
-    whole_number,
 )
 from glassliquid.simulation.potential import box_length
 from glassliquid.simulation.tables import Columns, Parsed, Unfinished, finish
@@ -44,14 +44,14 @@ def _unfinished(text: Text, wanted: Wanted) -> Iterator[Unfinished]:
     particles: int | None = None
     while (first := text.line()) is not None:
         place.frame += 1
-        count = whole_number(first)
+        count = parse_whole_number(first)
         if count is None:
             place.refuse(f"has {first[:40]!r} where the number of particles should be")
         comment = text.line() or ""
         found = _STEP.search(comment)
         if found is None:
             place.refuse(f"has no Timestep: in its comment {comment[:60]!r}, so its time step is missing")
-        if (step := whole_number(found[1])) is None:
+        if (step := parse_whole_number(found[1])) is None:
             place.refuse(f"has the time step {found[1][:40]} in its comment")
         check_next(place, step, last, count, particles)
         last, particles = step, count
