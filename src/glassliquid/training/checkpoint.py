@@ -100,6 +100,9 @@ def _check_description(state: State) -> None:
     whole_number(data["image_size"], 1, LARGEST_IMAGE)
     if type(model) not in (dict, OrderedDict) or not all(isinstance(each, torch.Tensor) for each in model.values()):
         raise ValueError("its weights are no tensors")
+    for name in ("optimizer", "batches", "generators"):
+        if name in state and type(state[name]) is not dict:
+            raise ValueError(f"what it has under {name!r} is no table of named values")
 
 
 def remove_checkpoints(folder: Path) -> None:
