@@ -65,5 +65,5 @@ def test_killed_make_data(kills: int, fault_seed: int, workplace, ensemble, data
         tally.left += place.running() + place.left_behind()
     tally.left += map(str, place.orphans())
     if kills > 10:
-        tally.left += place.left_for_ever()
+        tally.left += place.left_for_ever("tidy")
     tally.settle()

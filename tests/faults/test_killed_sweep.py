@@ -44,10 +44,10 @@ def told(place: Workplace, runs: Iterable[Run]) -> list[str]:
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("kills", [short(1), long(24)])
-def test_killed_sweep(kills: int, fault_seed: int, workplace, dataset):
+@pytest.mark.parametrize(("lane", "kills"), [short("", 1), long("a", 12), long("b", 12)])
+def test_killed_sweep(lane: str, kills: int, fault_seed: int, workplace, dataset):
     options = {**OPTIONS, "trials": 4 if kills > 10 else 2}
-    tally = Tally("sweep", "SIGKILL")
+    tally = Tally(f"sweep {lane}".strip(), "SIGKILL")
     killer, place = Killer(fault_seed, tally, kills), workplace()
     place.take(dataset)
     undisturbed = workplace("undisturbed")
@@ -92,5 +92,5 @@ def test_killed_sweep(kills: int, fault_seed: int, workplace, dataset):
     tally.left += [str(path) for path in place.data.glob("runs/*/*.pt")]
     tally.left += map(str, place.orphans())
     if kills > 10:
-        tally.left += place.left_for_ever()
+        tally.left += place.left_for_ever("tidy")
     tally.settle()

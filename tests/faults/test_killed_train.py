@@ -73,5 +73,5 @@ def test_killed_train(lane: str, kills: int, fault_seed: int, workplace, undistu
         tally.left += place.running() + place.left_behind()
     tally.left += map(str, place.orphans())
     if kills > 10:
-        tally.left += place.left_for_ever()
+        tally.left += place.left_for_ever("tidy")
     tally.settle()

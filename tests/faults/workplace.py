@@ -118,12 +118,13 @@ class Workplace:
         """Half-written files anywhere in the workplace."""
         return [str(path.relative_to(self.folder)) for path in self.folder.rglob(".*.partial*")]
 
-    def left_for_ever(self) -> list[str]:
-        """What is half-written or temporary and stays, though another command runs when nobody can be using it any more."""
+    def left_for_ever(self, *later: str) -> list[str]:
+        """What is half-written or temporary and stays, though `later` commands run when nobody can be using it any more."""
         long_ago = time.time() - 2 * ABANDONED_AFTER_S
         for path in [*self.folder.rglob(".*.partial*"), *self.temporary.iterdir()]:
             os.utime(path, (long_ago, long_ago))
-        self.run("tidy")
+        for entry_point in later:
+            self.run(entry_point)
         return self.left_behind() + [str(path.relative_to(self.folder)) for path in self.temporary.iterdir()]
 
     def end(self) -> None:
