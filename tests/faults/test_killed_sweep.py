@@ -1,4 +1,7 @@
-"""sweep, killed at random moments: every trial of the undisturbed sweep is complete once, with the same curve."""
+"""sweep, killed at random moments: every trial of the undisturbed sweep is complete once, with the same curve.
+
+The quick tests kill one in test_two_at_once.py.
+"""
 
 from collections.abc import Iterable
 
@@ -7,7 +10,6 @@ from mlflow.entities import Run
 
 from glassliquid.sweep.storage import open_storage
 from glassliquid.sweep.study import Study, load_optuna_study
-from tests.faults.conftest import long, short
 from tests.faults.figures import Tally
 from tests.faults.kills import Killer, Phase, changes
 from tests.faults.workplace import Workplace, points, written
@@ -16,6 +18,7 @@ OPTIONS = {
     "trials": 4, "jobs": 2, "sampler": "grid", "batch_sizes": "4,8", "iterations": 8, "eval_every": 4,
     "batches_per_iteration": 10, "pruner": "none", "seed": 5, "data_dir": "data",
 }  # fmt: skip
+KILLS_OF_A_LANE = 12
 
 
 def complete(place: Workplace, study: str) -> list[Run]:
@@ -44,17 +47,18 @@ def told(place: Workplace, runs: Iterable[Run]) -> list[str]:
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize(("lane", "kills"), [short("", 1), long("a", 12), long("b", 12)])
-def test_killed_sweep(lane: str, kills: int, fault_seed: int, workplace, dataset):
-    options = {**OPTIONS, "trials": 4 if kills > 10 else 2}
-    tally = Tally(f"sweep {lane}".strip(), "SIGKILL")
-    killer, place = Killer(fault_seed, tally, kills), workplace()
+@pytest.mark.long
+@pytest.mark.timeout(3000)
+@pytest.mark.parametrize("lane", ["a", "b"])
+def test_killed_sweep(lane: str, fault_seed: int, workplace, dataset):
+    tally = Tally(f"sweep {lane}", "SIGKILL")
+    killer, place = Killer(fault_seed, tally, KILLS_OF_A_LANE), workplace()
     place.take(dataset)
     undisturbed = workplace("undisturbed")
     undisturbed.take(dataset)
-    undisturbed.run("sweep", study="s", **options)
+    undisturbed.run("sweep", study="s", **OPTIONS)
     expected = told(undisturbed, complete(undisturbed, "s"))
-    assert len(expected) == options["trials"]
+    assert len(expected) == OPTIONS["trials"]
     phases = [
         Phase(2, 6.0),
         Phase(5, 8.0, changes(lambda: written(place.data.glob("runs/*/metrics.jsonl")))),
@@ -64,13 +68,13 @@ def test_killed_sweep(lane: str, kills: int, fault_seed: int, workplace, dataset
     while killer.has_more:
         rounds += 1
         study = f"s{rounds}"
-        killer.until_done(place, lambda study=study: place.start("sweep", study=study, **options), phases)
+        killer.until_done(place, lambda study=study: place.start("sweep", study=study, **OPTIONS), phases)
         trials = complete(place, study)
         tally.count(f"trials of {study}", told(place, trials), expected)
         storage = open_storage(f"sqlite:///{place.data / 'sweeps' / study / 'study.db'}")
         kept = Study(load_optuna_study(storage, study), created=False)
         rows = [row for row in kept.rows() if row.state == "COMPLETE"]
-        tally.count(f"slots of {study}", sorted(row.slot for row in rows), range(options["trials"]))
+        tally.count(f"slots of {study}", sorted(row.slot for row in rows), range(OPTIONS["trials"]))
         tally.count(
             f"runs of {study}", sorted(row.attributes["run_id"] for row in rows), sorted(t.info.run_id for t in trials)
         )
@@ -91,6 +95,5 @@ def test_killed_sweep(lane: str, kills: int, fault_seed: int, workplace, dataset
         tally.left += place.running() + place.left_behind()
     tally.left += [str(path) for path in place.data.glob("runs/*/*.pt")]
     tally.left += map(str, place.orphans())
-    if kills > 10:
-        tally.left += place.left_for_ever("tidy")
+    tally.left += place.left_for_ever("tidy")
     tally.settle()

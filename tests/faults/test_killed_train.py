@@ -39,7 +39,7 @@ def compare(tally: Tally, place: Workplace, run_id: str, undisturbed: Workplace)
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize(("lane", "kills"), [short("", 4), long("a", 32), long("b", 32)])
+@pytest.mark.parametrize(("lane", "kills"), [short("", 2), long("a", 32), long("b", 32)])
 def test_killed_train(lane: str, kills: int, fault_seed: int, workplace, undisturbed: Workplace, dataset):
     tally = Tally(f"train {lane}".strip(), "SIGKILL")
     killer, place = Killer(fault_seed, tally, kills), workplace()

@@ -104,6 +104,8 @@ def test_a_clock_that_jumps_back_while_it_sweeps(unsteady, dataset):
 
 
 @pytest.mark.faults
+@pytest.mark.long
+@pytest.mark.timeout(3000)
 def test_a_clock_that_jumps_back(unsteady, undisturbed: Workplace, dataset):
     """An hour back in the middle of a training: nothing is lost or doubled, and nobody takes the living run for dead."""
     tally, (place, trigger) = Tally("train", "clock an hour back", injected=1), unsteady
