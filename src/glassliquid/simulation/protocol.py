@@ -15,7 +15,7 @@ TEMPERATURE_COLD = 0.05
 """Temperature at the end of the cooling [epsilon_AA / k_B]."""
 
 GLASS_TRANSITION_SNAPSHOT = 183
-"""Snapshot next to the assumed glass transition T_g = 0.21 (T_183 = 0.21575)."""
+"""Last snapshot above the assumed glass transition T_g = 0.21 (T_183 = 0.21575)."""
 
 TIME_STEP = 0.005
 """Time step of the integrator [tau = sigma_AA (mass / epsilon_AA)^(1/2)]."""
