@@ -63,6 +63,26 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_has_is_not(
     assert names(tmp_path) == ["mine-link", "other"]
 
 
+@pytest.mark.parametrize("name", ["mine-data", "mine-main0001", "mine-2026_11"])
+@pytest.mark.parametrize("content", ["thesis.tex", ".lock", "ensembles"])
+def test_a_folder_that_somebody_else_made_stays_whatever_its_name(tmp_path: Path, name: str, content: str):
+    """A data_dir or a clone among the temporary files may be called much as ours are."""
+    theirs = tmp_path / name
+    theirs.mkdir()
+    (theirs / content).write_text("ten years of work")
+    later(theirs)
+    with own_folder(tmp_path, "mine-"):
+        assert names(theirs) == [content]
+
+
+def test_an_empty_folder_of_a_process_that_was_killed_at_once_is_removed(tmp_path: Path):
+    for name in ("mine-abcdefgh", "mine-theirs"):
+        (tmp_path / name).mkdir()
+        later(tmp_path / name)
+    with own_folder(tmp_path, "mine-") as mine:
+        assert set(names(tmp_path)) == {mine.name, "mine-theirs"}
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can make another user's folder")
 def test_folders_of_another_user_are_left_alone(tmp_path: Path):
     other = tmp_path / "mine-of-another"

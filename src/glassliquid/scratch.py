@@ -3,16 +3,21 @@
 import contextlib
 import glob
 import os
+import re
 import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from glassliquid.files import ABANDONED_AFTER_S, untouched_for
+from glassliquid.files import ABANDONED_AFTER_S, is_plain, untouched_for
 
 PREFIX = "glassliquid-"
 """How the names of scratch folders begin among the system's temporary files."""
+LOCK = ".scratch-lock"
+"""In every folder that is made here and in no other: by it a user's own folder of a similar name is told from ours."""
+_DRAWN = "[a-z0-9_]{8}"
+"""What `tempfile.mkdtemp` puts behind a prefix."""
 
 
 @contextlib.contextmanager
@@ -58,7 +63,7 @@ def own_folder(parent: Path, prefix: str) -> Iterator[Path]:
     _remove_left_folders(parent, prefix)
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     try:
-        with FileLock(folder / ".lock", timeout=0), _spared_by_cleaners(folder):
+        with FileLock(folder / LOCK, timeout=0), _spared_by_cleaners(folder):
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -79,13 +84,20 @@ def _spared_by_cleaners(folder: Path) -> Iterator[None]:
 
 
 def _remove_left_folders(parent: Path, prefix: str) -> None:
+    """Remove the scratch folders of dead processes, and nothing that anybody else has made, whatever its name."""
     from filelock import FileLock, Timeout
 
     for folder in parent.glob(f"{glob.escape(prefix)}*"):
+        if not re.fullmatch(re.escape(prefix) + _DRAWN, folder.name):
+            continue
         # One that is being made has no lock yet, but is new. In a folder of all users, others' are none of ours.
         with contextlib.suppress(Timeout, OSError):
             status = folder.lstat()
             is_ours = stat.S_ISDIR(status.st_mode) and (not hasattr(os, "getuid") or status.st_uid == os.getuid())
-            if is_ours and untouched_for(folder, ABANDONED_AFTER_S):
-                with FileLock(folder / ".lock", timeout=0):
-                    shutil.rmtree(folder, ignore_errors=True)
+            if not is_ours or not untouched_for(folder, ABANDONED_AFTER_S):
+                continue
+            if not is_plain(folder / LOCK):
+                folder.rmdir()  # of a process that was killed before it had its lock; one with content stays
+                continue
+            with FileLock(folder / LOCK, timeout=0):
+                shutil.rmtree(folder, ignore_errors=True)
