@@ -9,8 +9,9 @@ import time
 import psutil
 import pytest
 
-from glassliquid.tracking.liveness import SILENT_AFTER_S, identity_tags, living_process
-from glassliquid.tracking.upkeep import close_stale_runs
+from glassliquid.tracking import liveness
+from glassliquid.tracking.liveness import SILENT_AFTER_S, identity_tags, living_process, machine
+from glassliquid.tracking.upkeep import close_stale_runs, take_over
 
 HERE = socket.gethostname()
 
@@ -32,6 +33,7 @@ def tags_of(process, host=HERE, silence=0.0):
     )  # fmt: skip
     return {
         "host": host,
+        "machine": machine(),
         "process": f"{process.pid} {found.stdout.strip()}",
         "alive_at": f"{time.time() - silence:.0f}",
     }
@@ -49,7 +51,7 @@ def test_another_process_of_the_same_number_is_not_the_same(other_process):
     number, started = tags_of(other_process)["process"].split()
     ticks, _, boot = started.partition("@")
     for other in (f"{int(ticks) - 1}@{boot}", f"{ticks}@another-start", f"{time.time() - 3600:.2f}"):
-        assert living_process({"host": HERE, "process": f"{number} {other}"}) is None
+        assert living_process({"host": HERE, "machine": machine(), "process": f"{number} {other}"}) is None
 
 
 def test_a_clock_that_was_set_kills_nobody(other_process, monkeypatch):
@@ -65,6 +67,25 @@ def test_another_machine_is_believed_while_its_last_sign_is_fresh(other_process)
     fresh = tags_of(other_process, host="elsewhere", silence=SILENT_AFTER_S - 30)
     assert "on elsewhere, last heard of" in living_process(fresh)
     assert living_process(tags_of(other_process, host="elsewhere", silence=SILENT_AFTER_S + 30)) is None
+
+
+def test_a_machine_of_the_same_name_is_another_one(other_process):
+    """Containers and clones of a virtual machine: their processes cannot be seen from here, whatever their names are."""
+    there = tags_of(other_process) | {"machine": "another"}
+    assert "last heard of" in living_process(there)
+    other_process.kill()
+    other_process.communicate()
+    assert "last heard of" in living_process(there)
+
+
+def test_the_fingerprint_of_a_machine_changes_with_its_id_and_is_not_it(monkeypatch, tmp_path):
+    found = set()
+    for number in ("1" * 32, "2" * 32):
+        (tmp_path / "machine-id").write_text(number + "\n")
+        monkeypatch.setattr(liveness, "_MACHINE_ID", tmp_path / "machine-id")
+        assert machine() == machine() and number not in machine()
+        found.add(machine())
+    assert len(found) == 2
 
 
 def test_this_process_and_runs_that_say_nothing_are_no_obstacle():
@@ -85,13 +106,76 @@ def test_only_runs_of_dead_processes_of_this_user_and_machine_are_closed(other_p
             "alive": {**mine, **tags_of(other_process)},
             "own": mine,
             "of another machine": {**mine, **gone, "host": "elsewhere"},
+            "of a container of the same name": {**mine, **gone, "machine": "another"},
             "of another user": {**mine, **gone, "user_name": "somebody"},
             "silent": {},
         }
         runs = {name: client.create_run("0", tags=tags).info.run_id for name, tags in cases.items()}
-        assert list(close_stale_runs(["0"])) == [runs["dead"]]
+        for name, parent, tags in (
+            ("step of the dead", "dead", {}),
+            ("step that lives", "dead", tags_of(other_process)),
+            ("step of the living", "alive", {}),
+        ):
+            runs[name] = client.create_run("0", tags={"mlflow.parentRunId": runs[parent], **tags}).info.run_id
+        assert list(close_stale_runs(["0"])) == [runs["dead"], runs["step of the dead"]]
         statuses = {name: client.get_run(run_id).info.status for name, run_id in runs.items()}
-        assert statuses == {name: "KILLED" if name == "dead" else "RUNNING" for name in cases}
+        closed = {"dead", "step of the dead"}
+        assert statuses == {name: "KILLED" if name in closed else "RUNNING" for name in runs}
+    finally:
+        mlflow.set_tracking_uri(before)
+
+
+def test_a_run_that_is_continued_meanwhile_is_not_closed(other_process, tmp_path, monkeypatch):
+    """It was found stale, and another command went on in it before it was closed."""
+    import mlflow
+
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    try:
+        client = mlflow.MlflowClient()
+        run_id = client.create_run("0", tags={**identity_tags(), "process": "1 1.00"}).info.run_id
+        present = mlflow.MlflowClient.get_run
+
+        def continued(self, asked):
+            client.set_tag(run_id, "process", tags_of(other_process)["process"])
+            return present(self, asked)
+
+        monkeypatch.setattr(mlflow.MlflowClient, "get_run", continued)
+        assert close_stale_runs(["0"]) == {}
+        assert present(client, run_id).info.status == "RUNNING"
+    finally:
+        mlflow.set_tracking_uri(before)
+
+
+CLAIM = """
+import sys, mlflow
+from glassliquid.tracking.upkeep import take_over
+mlflow.set_tracking_uri({address!r})
+print("ready", flush=True)
+sys.stdin.readline()
+print(take_over({run_id!r}), flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_one_of_several_commands_takes_a_run_over(tmp_path, start_python):
+    import mlflow
+
+    before, address = mlflow.get_tracking_uri(), f"sqlite:///{tmp_path / 'mlflow.db'}"
+    mlflow.set_tracking_uri(address)
+    try:
+        client = mlflow.MlflowClient()
+        run_id = client.create_run("0", tags={**identity_tags(), "process": "1 1.00"}).info.run_id
+        several = [start_python(CLAIM.format(address=address, run_id=run_id)) for _ in range(3)]
+        for process in several:
+            assert process.stdout.readline() == "ready\n"
+        for process in several:
+            process.stdin.write("\n")
+            process.stdin.flush()
+        answers = [process.stdout.readline().strip() for process in several]
+        assert sorted(answers) == ["False", "False", "True"]
+        # They are alive, so that nobody else takes it.
+        assert not take_over(run_id)
     finally:
         mlflow.set_tracking_uri(before)
 

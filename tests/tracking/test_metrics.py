@@ -1,3 +1,4 @@
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -139,3 +140,47 @@ def test_an_iteration_that_a_full_disk_took_half_of_is_completed(run_id: str, tm
     journal.record(1, {"loss": 1.0, "learning_rate": 0.1})
     assert journal.close()
     assert (history(run_id, "loss"), history(run_id, "learning_rate")) == ([(1, 1.0)], [(1, 0.1)])
+
+
+@pytest.mark.parametrize("key", ["lo#s", "", "x" * 251, "../loss", "/loss", "loss\n", "lo\u00dfs"])
+def test_a_name_that_mlflow_does_not_take_holds_up_no_other_point(run_id: str, tmp_path: Path, key: str):
+    """One flipped bit in a journal."""
+    journal = MetricJournal(run_id, tmp_path)
+    journal.record(1, {"loss": 0.5})
+    assert journal.close()
+    with (tmp_path / JOURNAL).open("a") as file:
+        for name in (key, "loss"):
+            file.write(json.dumps({"key": name, "value": 0.25, "step": 2, "timestamp": 1}) + "\n")
+    assert MetricJournal(run_id, tmp_path).close()
+    assert sorted(history(run_id, "loss")) == [(1, 0.5), (2, 0.25)]
+
+
+def test_a_folder_that_cannot_be_locked_is_left_alone(run_id: str, tmp_path: Path):
+    """Another user's in a shared folder, or one on a read-only disk: here a folder is in the place of the lock."""
+    folder = tmp_path / run_id
+    journal = MetricJournal(run_id, folder)
+    journal.record(1, {"loss": 0.5})
+    assert journal.close()
+    with (folder / JOURNAL).open("a") as file:
+        file.write('{"key": "loss", "value": 0.25, "step": 2, "timestamp": 1}\n')
+    (folder / ".lock").mkdir()
+    assert send_pending(tmp_path) == Delivery({}, [])
+    (folder / ".lock").rmdir()
+    assert send_pending(tmp_path) == Delivery({run_id: 1}, [])
+
+
+def test_a_living_run_that_another_command_has_marked_runs_again(run_id: str, tmp_path: Path):
+    """`mlflow run --run-id` ends the run of a command that was refused because the run is alive."""
+    import mlflow
+
+    client = mlflow.MlflowClient()
+    parent = client.create_run("0", tags={"alive_at": "0"}).info.run_id
+    journal = MetricJournal(run_id, tmp_path, parents=[parent])
+    for each in (run_id, parent):
+        client.set_terminated(each, "FAILED")
+    journal._give_sign_of_life()
+    for each in (run_id, parent):
+        run = client.get_run(each)
+        assert run.info.status == "RUNNING"
+        assert time.time() - float(run.data.tags["alive_at"]) < 60
+    assert journal.close()

@@ -1,5 +1,7 @@
 """Whether the process behind a run is still alive, on this machine or another."""
 
+import contextlib
+import hashlib
 import os
 import socket
 import time
@@ -7,6 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 TAG_HOST = "host"
+TAG_MACHINE = "machine"
+"""A fingerprint of the machine and of the part of it whose processes can be seen: containers, and clones of a virtual
+machine, may share a name."""
 TAG_PROCESS = "process"
 """Process id, when the process started (counted from the machine's start where that can be known) and which start of the
 machine that was, because ids are used again."""
@@ -20,6 +25,7 @@ SILENT_AFTER_S = 600.0
 _SAME_START_S = 2.0
 """Start times of one process differ by up to this, where they are counted from a boot time that is rounded."""
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_MACHINE_ID = Path("/etc/machine-id")
 
 
 def identity_tags() -> dict[str, str]:
@@ -28,10 +34,27 @@ def identity_tags() -> dict[str, str]:
 
     return {
         TAG_HOST: socket.gethostname(),
+        TAG_MACHINE: machine(),
         TAG_USER: psutil.Process().username(),
         TAG_PROCESS: f"{os.getpid()} {_start_of(os.getpid())}",
         **sign_of_life(),
     }
+
+
+def machine() -> str:
+    """Fingerprint of this machine and its space of process ids; empty where neither can be told, as outside of Linux."""
+    parts = []
+    with contextlib.suppress(OSError):
+        parts.append(_MACHINE_ID.read_text(encoding="ascii", errors="replace").strip())
+    with contextlib.suppress(OSError):
+        parts.append(str(Path("/proc/self/ns/pid").readlink()))
+    # The id itself is not for others to see.
+    return hashlib.sha256(" ".join(["glassliquid", *parts]).encode()).hexdigest()[:16] if parts else ""
+
+
+def is_here(tags: Mapping[str, str]) -> bool:
+    """Whether the process that gave these tags ran where this one can look for it."""
+    return tags.get(TAG_HOST) == socket.gethostname() and tags.get(TAG_MACHINE, "") == machine()
 
 
 def sign_of_life() -> dict[str, str]:
@@ -48,7 +71,7 @@ def living_process(tags: Mapping[str, str]) -> str | None:
     if host is None:
         return None
     number = process.partition(" ")[0]
-    if host == socket.gethostname():
+    if is_here(tags):
         return f"process {number} on this machine" if _exists(process) else None
     silence = time.time() - float(tags.get(TAG_ALIVE_AT, "0"))
     return f"process {number} on {host}, last heard of {silence:.0f} s ago" if silence < SILENT_AFTER_S else None

@@ -10,7 +10,7 @@ import math
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,9 +31,13 @@ RETRY_AFTER_S = 10.0
 GIVE_UP_AFTER_S = 20.0
 """How long the end of a run waits for a server that does not answer."""
 TRY_AGAIN_AFTER_S = 0.5
+RUNNING = "RUNNING"
 LARGEST_JOURNAL = 1 << 29
 """Bytes; a million iterations take half of it."""
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
+_KEY = re.compile(r"[A-Za-z0-9_]+([/. -][A-Za-z0-9_]+)*")
+"""Names of metrics that MLflow takes; one that it does not would hold up all points of its batch."""
+LONGEST_KEY = 250
 
 
 def is_run_id(text: str) -> bool:
@@ -44,10 +48,16 @@ def is_run_id(text: str) -> bool:
 class MetricJournal:
     """The metrics of one run; `record` returns at once."""
 
-    def __init__(self, run_id: str, folder: Path) -> None:
-        """Open the journal in `folder`, which belongs to this run, and start sending."""
+    def __init__(self, run_id: str, folder: Path, parents: Sequence[str] = ()) -> None:
+        """Open the journal in `folder`, which belongs to this run, and start sending.
+
+        Args:
+            run_id: the run.
+            folder: its folder.
+            parents: runs that live as long as this one does, which are given signs of life too.
+        """
         folder.mkdir(parents=True, exist_ok=True)
-        self.run_id = run_id
+        self.run_id, self._alive = run_id, (run_id, *parents)
         self._journal, self._sent_path = folder / JOURNAL, folder / SENT
         if self._journal.is_symlink() or self._sent_path.is_symlink():
             raise UserError(f"{folder} has links in the place of its metrics: remove them.")
@@ -120,10 +130,15 @@ class MetricJournal:
     def _give_sign_of_life(self) -> None:
         from mlflow import MlflowClient
 
+        client = MlflowClient()
         # A server that is gone at this moment only makes the run look silent.
         with contextlib.suppress(Exception):
-            for key, value in sign_of_life().items():
-                MlflowClient().set_tag(self.run_id, key, value)
+            for run_id in self._alive:
+                for key, value in sign_of_life().items():
+                    client.set_tag(run_id, key, value)
+                # `mlflow run --run-id` of a second command, which was refused, has marked it as FAILED.
+                if client.get_run(run_id).info.status != RUNNING:
+                    client.update_run(run_id, status=RUNNING)
 
     def _send(self) -> bool:
         """Send one batch; False if the server did not take it."""
@@ -176,29 +191,39 @@ def send_pending(runs_folder: Path) -> Delivery:
         # The folder is named after its run; anything else was not written by a training.
         if not (is_plain(journal) and is_run_id(journal.parent.name)):
             continue
-        if journal.stat().st_size == size or _is_locked(journal.parent):
+        if journal.stat().st_size == size:
             continue
-        try:
-            opened = MetricJournal(journal.parent.name, journal.parent)
-        except (OSError, UserError):  # of one journal that cannot be read the other commands know nothing
-            waiting.append(journal.parent.name)
-            continue
-        # The store has answered a moment ago; a run that it does not take points of will not be there in a while either.
-        if not opened.close(give_up_after=0):
-            waiting.append(opened.run_id)
-        elif opened.points > lines:
-            sent[opened.run_id] = opened.points - lines
+        with _ours(journal.parent) as is_ours:
+            if not is_ours:
+                continue
+            try:
+                opened = MetricJournal(journal.parent.name, journal.parent)
+            except (OSError, UserError):  # of one journal that cannot be read the other commands know nothing
+                waiting.append(journal.parent.name)
+                continue
+            # The store has answered a moment ago; a run that it does not take points of will not be there in a while either.
+            if not opened.close(give_up_after=0):
+                waiting.append(opened.run_id)
+            elif opened.points > lines:
+                sent[opened.run_id] = opened.points - lines
     return Delivery(sent, waiting)
 
 
-def _is_locked(folder: Path) -> bool:
+@contextlib.contextmanager
+def _ours(folder: Path) -> Iterator[bool]:
+    """Hold the lock of a run's folder; False if a living process has it, or it is another user's, or on a read-only disk."""
     from filelock import FileLock, Timeout
 
+    lock = FileLock(folder / ".lock")
     try:
-        with FileLock(folder / ".lock", timeout=0):
-            return False
-    except Timeout:
-        return True
+        lock.acquire(timeout=0)
+    except (Timeout, OSError):
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
 
 
 def _steps_on_server(run_id: str) -> dict[str, int]:
@@ -233,7 +258,8 @@ def _point(line: str) -> dict[str, Any] | None:
     try:
         point = json.loads(line)
         key, value, step, timestamp = (point[name] for name in ("key", "value", "step", "timestamp"))
-        is_whole = type(key) is str and type(value) in (int, float) and math.isfinite(value)
+        is_whole = type(key) is str and len(key) <= LONGEST_KEY and _KEY.fullmatch(key) is not None
+        is_whole = is_whole and type(value) in (int, float) and math.isfinite(value)
         for number in (step, timestamp):
             whole_number(number, 0, 2**62)
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):

@@ -17,15 +17,22 @@ from glassliquid.tracking import liveness
 from glassliquid.tracking.metrics import LARGEST_BATCH
 from glassliquid.tracking.page import NOTE_TAG, add_study_view, prepare_page
 from glassliquid.tracking.store import TrackingLost, connect, despite_others, one_try, raise_if_lost, store_fault
+from glassliquid.tracking.stored import find_run
 from glassliquid.tracking.upkeep import tidy_up
 
 RUN_ID_VARIABLE = "MLFLOW_RUN_ID"
+STEP_KEY_VARIABLE = "GLASSLIQUID_STEP_KEY"
+"""Set by a chain for its steps; never set by hand."""
+TAG_STEP_KEY = "step_key"
+"""Fingerprint of a step: entry point, parameters, code and input data."""
 TAG_STAGE = "stage"
 TAG_DATASET = "dataset"
 TAG_DATASET_DIGEST = "dataset_digest"
 TAG_COMMIT = "git_commit"
 TAG_DIRTY = "git_dirty"
 TAG_ERROR = "error"
+TAG_CONTINUES = "continues"
+"""On the run of a command that went on in another one: that run."""
 ENVIRONMENT_TAG = "mlflow.project.env"
 """Set by `mlflow run`, except with the local manager."""
 MOST_TAG_CHARACTERS = 5000
@@ -181,13 +188,22 @@ def tracked_run(
         tags: set when the run is created, so that a run that is killed at once has them too.
     """
     import mlflow
+    from mlflow import MlflowClient
+    from mlflow.entities import RunTag
 
     connect()
     given = os.environ.pop(RUN_ID_VARIABLE, None)
     # As text: a server refuses a number, which a database takes.
     first_tags = {TAG_STAGE: stage, **_code_version(), **liveness.identity_tags()}
     first_tags |= {key: str(value) for key, value in (tags or {}).items()}
+    if step_key := os.environ.pop(STEP_KEY_VARIABLE, None):
+        first_tags[TAG_STEP_KEY] = step_key
     try:
+        if run_id is not None:
+            # Before it is RUNNING again: nobody may take it for one that its dead process has left.
+            MlflowClient().log_batch(
+                run_id, tags=[RunTag(key, value) for key, value in liveness.identity_tags().items()]
+            )
         active = mlflow.start_run(
             run_id=run_id or given, nested=parent is not None, parent_run_id=parent, run_name=name, tags=first_tags
         )
@@ -248,12 +264,17 @@ def _end(status: str, is_lost: bool) -> None:
 
 
 def note_error(run_id: str, sentence: str) -> None:
-    """Say on a run that was not opened why it failed; a store that cannot be reached is not another error."""
+    """Say on a run that was not opened why it failed; a store that cannot be reached is not another error.
+
+    One that another process is at work in (`mlflow run --run-id`, which was refused for that) has not failed.
+    """
     from mlflow.exceptions import MlflowException
 
     with contextlib.suppress(MlflowException, UserError):
         connect()
-        TrackedRun(run_id).note_error(sentence)
+        stored = find_run(run_id)
+        if stored is not None and stored.lives_in is None:
+            TrackedRun(run_id).note_error(sentence)
 
 
 def mlflow_dataset(dataset: Dataset) -> Any:
@@ -277,7 +298,7 @@ def _point_to(new: str, continued: str) -> None:
     """Say on the run that `mlflow run` made for a resumed training where its numbers are."""
     pointer = TrackedRun(new)
     pointer.name("(continues an earlier run)")
-    pointer.tags({TAG_STAGE: "continuation", "continues": continued})
+    pointer.tags({TAG_STAGE: "continuation", TAG_CONTINUES: continued, **liveness.identity_tags()})
     pointer.describe(f"This command continued run `{continued}`, which holds its curves, checkpoints and model.")
 
 

@@ -18,11 +18,12 @@ from glassliquid.sweep import study as kept
 from glassliquid.sweep.storage import StorageSilent, answering
 from glassliquid.sweep.study import Row, Study
 from glassliquid.sweep.trial import STORE_WITHIN_S
-from glassliquid.tracking.liveness import SIGN_EVERY_S, identity_tags, living_process, sign_of_life
+from glassliquid.tracking.liveness import SIGN_EVERY_S, identity_tags, is_here, living_process, sign_of_life
 from glassliquid.tracking.run import TrackedRun
 from glassliquid.tracking.upkeep import mark_killed
+from glassliquid.workflows.resume import TAG_TRIAL_STATE as TAG_STATE
 from glassliquid.workflows.sweep_job import SweepJob
-from glassliquid.workflows.sweep_trial import RUN, TAG_STATE, work
+from glassliquid.workflows.sweep_trial import RUN, work
 
 LOOK_EVERY_S = 1.0
 BEAT_EVERY_S = 15.0
@@ -178,7 +179,7 @@ class Workers:
             owner = row.attributes.get(kept.OWNER)
             if owner is None:
                 dead = row.trial_id in silent
-            elif owner.get("host") == self._owner["host"]:
+            elif is_here(owner):
                 dead = living_process(owner) is None
             else:
                 dead = row.trial_id in silent
