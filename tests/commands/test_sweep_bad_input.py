@@ -32,6 +32,7 @@ WRONG = [
         "storage postgresql.*127.0.0.1:1/x cannot be used .*start the server",
     ),
     ({"storage": "oracle://x/y"}, "storage is 'oracle://x/y', and there is no driver for it"),
+    ({"storage": "sqlite:///:memory:"}, "storage is 'sqlite:///:memory:', which names no file"),
     ({"storage": "nonsense"}, "storage is not an address"),
     ({"device": "tpu9"}, "device is 'tpu9'"),
     ({"dataset": "data_liquid99"}, "no dataset 'data_liquid99'"),

@@ -24,3 +24,12 @@ def test_one_value_has_no_spread():
 def test_no_values_are_refused():
     with pytest.raises(ValueError, match="no values"):
         spread([])
+
+
+def test_the_interval_of_a_mean_of_shares_holds_shares():
+    found = spread([0.5, 1.0])
+    # Student's quantile of one degree of freedom is 12.7, so the mean +- 12.7 * 0.354 / 2^(1/2) covers all shares.
+    assert found.interval[0] < 0 and found.interval[1] > 1
+    assert found.interval_of_share == (0.0, 1.0)
+    narrow = spread([0.7, 0.71, 0.72])
+    assert narrow.interval_of_share == narrow.interval

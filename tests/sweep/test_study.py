@@ -261,3 +261,30 @@ def test_four_commands_share_a_postgresql_study_and_count_exactly(postgresql: st
     rows = opened(postgresql).rows()
     assert sorted(row.slot for row in done(rows, 30)) == list(range(30))
     assert {row.number for row in rows if row.state == kept.COMPLETE} == set(ran)
+
+
+def test_a_study_whose_maker_was_killed_before_it_said_what_it_searches(address: str, monkeypatch):
+    """The same command goes on; one that searches something else is refused as always."""
+    import optuna
+
+    monkeypatch.setattr(kept.time, "sleep", lambda _: None)
+    optuna.create_study(storage=open_storage(address), study_name="study", direction="maximize")
+    assert not opened(address).created
+    with pytest.raises(UserError, match="exists with another search space"):
+        opened(address, definition={**DEFINITION, "digest": "other"})
+
+
+def test_a_million_trials_are_not_queued_at_once(address: str):
+    study = opened(address)
+    study.queue(1_000_000, None)
+    assert len(study.rows()) == kept.AHEAD
+    # As many wait again as were claimed.
+    assert {study.claim(1_000_000, OWNER).slot for _ in range(3)} == {0, 1, 2}
+    study.queue(1_000_000, None)
+    assert sorted(row.slot for row in study.rows()) == list(range(kept.AHEAD + 3))
+
+
+@pytest.mark.parametrize("nowhere", ["sqlite://", "sqlite:///", "sqlite:///:memory:"])
+def test_a_database_that_each_process_would_have_for_itself_is_refused(nowhere: str):
+    with pytest.raises(UserError, match=r"names no file.*sqlite:///FILE"):
+        open_storage(nowhere)

@@ -21,6 +21,12 @@ class Spread:
     lowest: float
     highest: float
 
+    @property
+    def interval_of_share(self) -> tuple[float, float]:
+        """The interval where the values are shares: the mean of shares lies between 0 and 1."""
+        low, high = self.interval
+        return float(np.clip(low, 0.0, 1.0)), float(np.clip(high, 0.0, 1.0))
+
 
 def spread(values: Sequence[float]) -> Spread:
     """Mean +- t s / n^(1/2), with s the standard deviation and t Student's quantile of n - 1 degrees of freedom.

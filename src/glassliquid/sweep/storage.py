@@ -53,6 +53,10 @@ def open_storage(address: str) -> Any:
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     url = _parsed(address)
+    if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
+        raise UserError(
+            f"storage is {address!r}, which names no file, and each process would have a study of its own: pass sqlite:///FILE."
+        )
     if (file := sqlite_file(address)) is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
     arguments: dict[str, dict[str, Any]] = {

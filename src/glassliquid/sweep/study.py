@@ -30,6 +30,8 @@ SLOT, OWNER, BEAT, ERROR, DISCARDED, AGAIN = "slot", "owner", "beat", "error", "
 """On a trial: its slot, the process that claimed it, a number that grows while that process lives, why it failed, that it
 was queued twice, and the trial that was killed before it."""
 
+AHEAD = 64
+"""Trials that wait for a worker: more than a command has workers."""
 SILENT_AFTER_S = 120.0
 """A command whose beats stopped for this long, watched from here, is dead."""
 
@@ -81,19 +83,26 @@ class Study:
         trials = self.optuna.get_trials(deepcopy=False)
         return [_row(trial) for trial in trials if SLOT in trial.user_attrs and DISCARDED not in trial.user_attrs]
 
-    def queue(self, slots: int, points: list[dict[str, float]] | None) -> None:
-        """Queue a trial for each slot below `slots` that has none; one that was killed is queued with its settings again.
+    def queue(self, slots: int, points: list[dict[str, float]] | None, ahead: int = AHEAD) -> None:
+        """Queue trials for slots below `slots` that have none; one that was killed is queued with its settings again.
+
+        A few at a time, again and again: each costs a transaction, and the storage counts all trials before it.
 
         Args:
             slots: how many trials the sweep is to have.
             points: the settings of each slot, for a grid; None lets the sampler choose.
+            ahead: how many may wait.
         """
         rows = self.rows()
         active = _active(rows)
+        waiting = sum(row.state == WAITING for row in active.values())
         killed = {row.slot: row for row in rows if row.state == KILLED}
         for slot in range(slots):
+            if waiting >= ahead:
+                return
             if slot in active:
                 continue
+            waiting += 1
             settings: dict[str, Any] = {} if points is None else dict(points[slot])
             attributes: dict[str, Any] = {SLOT: slot}
             if slot in killed:
@@ -169,6 +178,10 @@ def open_study(storage: Any, name: str, definition: Mapping[str, Any]) -> Study:
     except optuna.exceptions.DuplicatedStudyError:
         study = load_optuna_study(storage, name)
     kept = _definition(study)
+    if kept is None and not study.trials and not study.user_attrs:
+        # Its maker was killed between the two calls above. Whoever comes now says the same, or is refused below.
+        study.set_user_attr(DEFINITION, dict(definition))
+        kept = _definition(study)
     if kept is None:
         raise UserError(
             f"The storage has a study {name!r} that no sweep of this project made: pass another name, such as -P "

@@ -10,9 +10,9 @@ from typing import Any
 
 from glassliquid.errors import UserError
 from glassliquid.tracking import registry
-from glassliquid.tracking.run import RUN_ID_VARIABLE, TrackedRun
+from glassliquid.tracking.run import RUN_ID_VARIABLE, TAG_STAGE, TrackedRun
 from glassliquid.tracking.store import connect
-from glassliquid.tracking.stored import StoredRun, find_run
+from glassliquid.tracking.stored import PARENT_TAG, StoredRun, find_run
 from glassliquid.training.checkpoint import CURRENT, State, restore_progress
 from glassliquid.training.config import TrainConfig, format_thresholds
 from glassliquid.training.trainer import is_finished
@@ -21,6 +21,10 @@ from glassliquid.workflows.make_data import MakeDataConfig
 from glassliquid.workflows.training_job import TrainJob
 
 MANAGERS = {"conda": "", "uv": "--env-manager uv", "virtualenv": "--env-manager virtualenv"}
+TAG_REPLICATE = "replicate"
+"""On a child of replicates: its number, from 1."""
+TAG_TRIAL_STATE = "optuna_state"
+"""On a trial's run: RUNNING, COMPLETE, PRUNED, FAILED or KILLED."""
 DEFAULTS = {"data_dir": Path("data"), "register_as": TrainJob.register_as, "max_hours": None, "device": TrainJob.device}
 
 
@@ -95,7 +99,7 @@ def find_start(job: TrainJob, runs_folder: Path) -> tuple[TrainJob, Start]:
     config = replace(before, **{name: new for name, (_, new) in changed.items()})
     stored = find_run(str(state["run_id"]))
     if stored is not None:
-        _refuse_living(stored)
+        refuse_living(stored)
     start = Start(state, stored.run_id if stored is not None and not changed else None, changed)
     _refuse_finished(job.resume, config, start, stored)
     if changed and stored is not None and os.environ.get(RUN_ID_VARIABLE) == stored.run_id:
@@ -106,6 +110,28 @@ def find_start(job: TrainJob, runs_folder: Path) -> tuple[TrainJob, Start]:
     dataset = str(state["data"].get("name")) if job.dataset == MakeDataConfig().name else job.dataset
     job = replace(job, config=config, dataset=dataset)
     return _with_labels(job, stored, is_new_step=start.run_id is None), start
+
+
+def refuse_part(run_id: str) -> None:
+    """Refuse to go on by itself in a run that is a part of another one, which goes on with all of its parts.
+
+    Raises:
+        UserError: it is a replicate, or a trial of a sweep.
+    """
+    stored = find_run(run_id)
+    if stored is None:
+        return
+    above = stored.tags.get(PARENT_TAG)
+    if TAG_REPLICATE in stored.tags:
+        raise UserError(
+            f"The run {run_id} is replicate {stored.tags[TAG_REPLICATE]} of the run {above}: pass -P resume={above} and, with it, "
+            f"--run-id {above}."
+        )
+    if TAG_TRIAL_STATE in stored.tags or stored.tags.get(TAG_STAGE) == "replicate":
+        raise UserError(
+            f"The run {run_id} belongs to the trials of the sweep {stored.tags.get('study')}: run the same sweep again, or change a "
+            "setting, and a further step goes on from there."
+        )
 
 
 def changed_settings(before: TrainConfig, job: TrainJob) -> dict[str, tuple[Any, Any]]:
@@ -189,7 +215,8 @@ def what_is_kept(job: TrainJob, tracked: TrackedRun) -> str:
     )
 
 
-def _refuse_living(stored: StoredRun) -> None:
+def refuse_living(stored: StoredRun) -> None:
+    """Raise UserError if a run's process is alive."""
     if stored.lives_in is not None:
         raise UserError(
             f"The run {stored.run_id} is still running ({stored.lives_in}): wait until it has ended, or stop it there with "

@@ -23,7 +23,7 @@ from glassliquid.sweep.study import Row, Study, open_study
 from glassliquid.tracking.run import RUN_ID_VARIABLE, TrackedRun, tracked_run
 from glassliquid.tracking.store import connect
 from glassliquid.tracking.stored import children_of, find_run
-from glassliquid.tracking.upkeep import same_end_time
+from glassliquid.tracking.upkeep import same_end_time, take_over
 from glassliquid.training.checkpoint import remove_checkpoints
 from glassliquid.training.device import choose_device
 from glassliquid.workflows.layout import Layout
@@ -74,7 +74,7 @@ def _run(job: SweepJob, watch_for_stop: WatchForStop) -> None:
     address = job.storage_address(name)
     with _alone(address), contextlib.ExitStack() as stack:
         study = open_study(open_storage(address), name, job.definition(dataset))
-        parent, joins = _parent_of(study, store)
+        parent, joins = _parent_of(study, store, alone=sqlite_file(address) is not None)
         runs_folder = Layout(job.data_dir).runs
         title = f"sweep {name}"
         tracked = stack.enter_context(tracked_run("sweep", title, runs_folder, None if joins else parent))
@@ -151,8 +151,11 @@ def _alone(address: str) -> Iterator[None]:
         yield
 
 
-def _parent_of(study: Study, store: str) -> tuple[str | None, bool]:
-    """The run that the study's trials belong to, if it is in this tracking store, and whether it lives in another process."""
+def _parent_of(study: Study, store: str, alone: bool) -> tuple[str | None, bool]:
+    """The run that the study's trials belong to, if it is in this tracking store, and whether it lives in another process.
+
+    One whose process is dead is this command's from now on, unless another one takes it at the same moment.
+    """
     deadline = time.monotonic() + PARENT_WITHIN_S
     while not (study.created or study.parent_run(store) or study.rows()) and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -160,7 +163,9 @@ def _parent_of(study: Study, store: str) -> tuple[str | None, bool]:
     stored = None if run_id is None else find_run(run_id)
     if stored is None:
         return None, False
-    return stored.run_id, stored.lives_in is not None
+    if stored.lives_in is not None:
+        return stored.run_id, True
+    return stored.run_id, not (alone or take_over(stored.run_id))
 
 
 def _introduce(job: SweepJob, study: Study, tracked: TrackedRun, dataset: Dataset, store: str) -> None:
@@ -239,7 +244,7 @@ def _tested(job: SweepJob, best: Row, parent: str, dataset: Dataset) -> str:
     stored = find_run(run_id)
     if stored is None:
         return f"its run {run_id} is in another tracking store, where its model can be evaluated."
-    if TAG_MODEL not in stored.tags:
+    if TAG_MODEL not in stored.tags or stored.status != "FINISHED":
         accuracy = float(best.attributes["model_accuracy"])
         above = parent if run_id == best.attributes[RUN] else str(best.attributes[RUN])
         runs_folder = Layout(job.data_dir).runs
@@ -250,8 +255,8 @@ def _tested(job: SweepJob, best: Row, parent: str, dataset: Dataset) -> str:
             tracked_run(stored.tags["stage"], stored.tags["mlflow.runName"], runs_folder, run_id, above) as tracked,
         ):
             test, model = conclude_run(one, tracked, splits)
-            tracked.tags({TAG_MODEL: model})
             registered = register_best(one, model, run_id, dataset, accuracy)
+            tracked.tags({TAG_MODEL: model})  # last: it says that all of this was done
         return f"the test accuracy of its best model is {test}. {registered}"
     images, accuracy = round(stored.metrics["test_images"]), stored.metrics["test_accuracy"]
     return (

@@ -31,12 +31,11 @@ from glassliquid.training.config import TrainConfig
 from glassliquid.training.trainer import Outcome
 from glassliquid.workflows.layout import Layout
 from glassliquid.workflows.make_data import require_dataset
+from glassliquid.workflows.resume import TAG_TRIAL_STATE as TAG_STATE
 from glassliquid.workflows.sweep_job import SweepJob
 from glassliquid.workflows.training_job import TrainJob
 from glassliquid.workflows.training_run import TrainingSplits, load_training_splits, train_in_run
 
-TAG_STATE = "optuna_state"
-"""On a trial's run: RUNNING, COMPLETE, PRUNED, FAILED or KILLED."""
 TAG_STUDY = "study"
 RUN, MODEL_RUN, SECONDS = "run_id", "model_run", "seconds"
 """Beside a trial in the study: its MLflow run, the run of its best model (another one if there are repeats), and how long
@@ -194,8 +193,8 @@ def _train_repeats(
     _keep_means(worker, trial, config, tracked, watch)
     return {
         "value": values.mean,
-        "low": values.interval[0],
-        "high": values.interval[1],
+        "low": values.interval_of_share[0],
+        "high": values.interval_of_share[1],
         "loss": sum(progress.best_loss for _, progress in found) / len(found),
         "largest_drop": drop,
         "best_iteration": best.best_iteration,
