@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,9 +11,26 @@ import pytest
 
 from glassliquid.dataset.description import Dataset
 from glassliquid.simulation.ensemble import Ensemble
+from glassliquid.workflows.transfer_eval import COARSE_LIQUIDS
+from tests.conftest import PROTOCOL, ROOT
 from tests.faults.workplace import TRAINING, Workplace
 
 SEED_VARIABLE = "FAULTS_SEED"
+CHAIN_SIMULATIONS = 60
+"""Seven tenths of them, with two images each, are more than the batch of 80 that a training has by default."""
+PRESET = f"""
+import sys
+sys.path.insert(0, {str(ROOT / "src")!r})
+from glassliquid.simulation import protocol
+protocol.PRESETS["demo"] = protocol.Preset(
+    protocol=protocol.Protocol(
+        particles={PROTOCOL.particles}, equilibration_steps={PROTOCOL.equilibration_steps}, cooling_steps={PROTOCOL.cooling_steps},
+        snapshots={tuple(sorted({*COARSE_LIQUIDS, 5, 200}))},
+    ),
+    simulations={CHAIN_SIMULATIONS},
+)
+"""
+"""Makes the demo small; Python runs it when it starts. The chain has no parameters for that."""
 
 
 @pytest.fixture
@@ -34,6 +52,20 @@ def workplace(tmp_path: Path) -> Iterator[Callable[..., Workplace]]:
     yield make
     for place in made:
         place.end()
+
+
+@pytest.fixture
+def small_demo(tmp_path: Path) -> Callable[[Workplace], None]:
+    """Makes the chain of a workplace a small one."""
+    (tmp_path / "preset").mkdir()
+    (tmp_path / "preset" / "sitecustomize.py").write_text(PRESET)
+
+    def shrink(place: Workplace) -> None:
+        place.environment["PYTHONPATH"] += f"{os.pathsep}{tmp_path / 'preset'}"
+        # mlflow looks `python` up on the path.
+        place.environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+    return shrink
 
 
 @pytest.fixture(scope="session")

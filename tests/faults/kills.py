@@ -46,8 +46,16 @@ def changes(state: Callable[[], object]) -> Callable[[], Callable[[], bool]]:
 class Killer:
     """Kills commands and counts."""
 
-    def __init__(self, seed: int, tally: Tally, kills: int) -> None:
-        """Inject `kills` kills in all; the seed gives their moments."""
+    def __init__(self, seed: int, tally: Tally, kills: int, children: bool = True) -> None:
+        """Inject `kills` kills in all; the seed gives their moments.
+
+        Args:
+            seed: of the random moments.
+            tally: counts.
+            kills: how many.
+            children: whether a child of the command may be killed alone, which the command then replaces.
+        """
+        self._weights = (6, 2, 2) if children else (8, 2, 0)
         self._random = random.Random(f"{seed} {tally.command}")
         self.tally, self._kills = tally, kills
 
@@ -89,7 +97,7 @@ class Killer:
         # All draws are made first, so that those of the next life do not depend on what happens in this one.
         (phase,) = self._random.choices(phases, [phase.weight for phase in phases])
         moment = self._random.uniform(0, phase.lasts)
-        (target,) = self._random.choices([GROUP, ALONE, CHILD], [6, 2, 2])
+        (target,) = self._random.choices([GROUP, ALONE, CHILD], self._weights)
         pick = self._random.random()
         begun = phase.watch()
         while not begun():

@@ -7,35 +7,17 @@ import os
 import re
 import signal
 import subprocess
-import sys
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Callable, Iterable
 
 import pytest
 
 from glassliquid.dataset.description import Dataset, open_dataset
-from glassliquid.workflows.transfer_eval import COARSE_LIQUIDS
 from tests.commands.test_bad_input import assert_one_sentence
-from tests.conftest import PROTOCOL, SIMULATIONS, contents
+from tests.conftest import SIMULATIONS, contents
 from tests.faults import test_killed_make_data, test_killed_sweep
+from tests.faults.conftest import CHAIN_SIMULATIONS
 from tests.faults.figures import Tally
 from tests.faults.workplace import PATIENCE_S, Workplace, wait_for, weights
-
-CHAIN_SIMULATIONS = 60
-"""Seven tenths of them, with two images each, are more than the batch of 80 that a training has by default."""
-PRESET = f"""
-import sys
-sys.path.insert(0, {str(Path(__file__).resolve().parents[2] / "src")!r})
-from glassliquid.simulation import protocol
-protocol.PRESETS["demo"] = protocol.Preset(
-    protocol=protocol.Protocol(
-        particles={PROTOCOL.particles}, equilibration_steps={PROTOCOL.equilibration_steps}, cooling_steps={PROTOCOL.cooling_steps},
-        snapshots={tuple(sorted({*COARSE_LIQUIDS, 5, 200}))},
-    ),
-    simulations={CHAIN_SIMULATIONS},
-)
-"""
-"""Makes the demo small; Python runs it when it starts. The chain has no parameters for that."""
 
 
 def ended(place: Workplace, processes: Iterable[subprocess.Popen[str]]) -> list[int]:
@@ -109,13 +91,10 @@ def test_two_sweeps_of_one_study_and_one_of_them_is_killed(workplace, dataset: D
 @pytest.mark.faults
 @pytest.mark.long
 @pytest.mark.timeout(3000)
-def test_two_chains(workplace, tmp_path: Path):
+def test_two_chains(workplace, small_demo: Callable[[Workplace], None]):
     """Both end with the same model, on one ensemble and one dataset, and a third one has nothing left to do."""
     tally, place = Tally("main", "two commands at once", injected=1), workplace()
-    (tmp_path / "preset").mkdir()
-    (tmp_path / "preset" / "sitecustomize.py").write_text(PRESET)
-    place.environment["PYTHONPATH"] += f"{os.pathsep}{tmp_path / 'preset'}"
-    place.environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    small_demo(place)
     both = [place.start("main", data_dir=place.data, workers=1) for _ in range(2)]
     assert ended(place, both) == [0, 0], [place.said(process) for process in both]
     trained = place.runs("train")

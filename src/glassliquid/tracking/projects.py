@@ -1,16 +1,18 @@
 """Steps of a chain: entry points run as child runs, or found among those that have finished already."""
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from glassliquid.errors import UserError
+from glassliquid.tracking.run import STEP_KEY_VARIABLE, TAG_CONTINUES, TAG_STEP_KEY
 
-TAG_STEP_KEY = "step_key"
-"""Fingerprint of a step: entry point, parameters, code and input data."""
-
+MISSING = "missing"
+"""Stands for the digest of data that are not there."""
 CODE = ("MLproject", "src/**/*.py", "entrypoints/**/*.py")
 
 
@@ -27,9 +29,16 @@ class StepResult:
 
 
 def run_step(
-    project: Path, entry_point: str, parameters: Mapping[str, str], inputs: Callable[[], Mapping[str, str]]
+    project: Path,
+    entry_point: str,
+    parameters: Mapping[str, str],
+    inputs: Callable[[], Mapping[str, str]],
+    can_resume: Callable[[str], bool] = lambda _: False,
 ) -> StepResult:
     """Run an entry point as a child of the active run, or reuse a finished run of the same fingerprint.
+
+    The step's run has the fingerprint from its beginning, if its inputs are there, so that a chain that is killed finds what
+    the step has done.
 
     Args:
         project: the project's folder.
@@ -37,6 +46,8 @@ def run_step(
         parameters: its parameters.
         inputs: gives digests of the data that the step reads or makes; they and the code are part of the fingerprint.
             It is asked again after the step, which may have made them.
+        can_resume: whether a run of the same fingerprint that was stopped or killed can go on; the entry point then gets it as
+            its parameter `resume`.
 
     Raises:
         UserError: the step failed; it has printed why.
@@ -44,25 +55,44 @@ def run_step(
     import mlflow
     from mlflow.exceptions import ExecutionException
 
-    found = _finished(step_key(project, entry_point, parameters, inputs()))
+    before = inputs()
+    key = step_key(project, entry_point, parameters, before)
+    found = _latest(key, "FINISHED")
     if found is not None:
         return _result(entry_point, found, reused=True)
+    stopped = _latest(key, "KILLED")
+    resume = {"resume": stopped} if stopped is not None and can_resume(stopped) else {}
     try:
-        submitted = mlflow.projects.run(
-            str(project),
-            entry_point=entry_point,
-            parameters=dict(parameters),
-            # The chain itself runs in the right environment, whichever manager made it.
-            env_manager="local",
-            run_name=entry_point,
-        )
+        # What is missing is made by the step itself, which is told apart by what it has made, afterwards.
+        with _step_key_given(key) if MISSING not in before.values() else contextlib.nullcontext():
+            submitted = mlflow.projects.run(
+                str(project),
+                entry_point=entry_point,
+                parameters={**parameters, **resume},
+                # The chain itself runs in the right environment, whichever manager made it.
+                env_manager="local",
+                run_name=entry_point,
+            )
     except ExecutionException as error:
         raise UserError(
             f"The step {entry_point} failed, for the reason printed above: mend it and run the same command again."
         ) from error
-    key = step_key(project, entry_point, parameters, inputs())
-    mlflow.MlflowClient().set_tag(submitted.run_id, TAG_STEP_KEY, key)
-    return _result(entry_point, submitted.run_id, reused=False)
+    client = mlflow.MlflowClient()
+    run_id = client.get_run(submitted.run_id).data.tags.get(TAG_CONTINUES, submitted.run_id)
+    made = step_key(project, entry_point, parameters, inputs())
+    if made != key:
+        client.set_tag(run_id, TAG_STEP_KEY, made)
+    return _result(entry_point, run_id, reused=False)
+
+
+@contextlib.contextmanager
+def _step_key_given(key: str) -> Iterator[None]:
+    """In the block a process that is started gives its run this fingerprint."""
+    os.environ[STEP_KEY_VARIABLE] = key
+    try:
+        yield
+    finally:
+        del os.environ[STEP_KEY_VARIABLE]
 
 
 def step_key(project: Path, entry_point: str, parameters: Mapping[str, str], inputs: Mapping[str, str]) -> str:
@@ -79,13 +109,17 @@ def code_digest(project: Path) -> str:
     return digest.hexdigest()
 
 
-def _finished(key: str) -> str | None:
+def _latest(key: str, status: str) -> str | None:
+    """The run of that fingerprint and status that began last, if there is one."""
     import mlflow
 
     active = mlflow.active_run()
     experiment = active.info.experiment_id if active is not None else "0"
     runs = mlflow.MlflowClient().search_runs(
-        [experiment], f"tags.{TAG_STEP_KEY} = '{key}' and attributes.status = 'FINISHED'", max_results=1
+        [experiment],
+        f"tags.{TAG_STEP_KEY} = '{key}' and attributes.status = '{status}'",
+        max_results=1,
+        order_by=["attributes.start_time DESC"],
     )
     return runs[0].info.run_id if runs else None
 

@@ -8,7 +8,8 @@ from glassliquid.dataset.description import DESCRIPTION
 from glassliquid.errors import UserError
 from glassliquid.files import read_json
 from glassliquid.simulation import ensemble
-from glassliquid.tracking.projects import StepResult, run_step
+from glassliquid.tracking.projects import MISSING, StepResult, run_step
+from glassliquid.tracking.registry import has_checkpoint
 from glassliquid.tracking.run import tracked_run
 from glassliquid.training.config import TrainConfig
 from glassliquid.workflows.layout import Layout
@@ -59,7 +60,11 @@ def run(job: ChainJob) -> None:
 
     with tracked_run("main", f"chain on {data.name}", Layout(data.data_dir).runs) as tracked:
         steps = [run_step(job.project, "make_data", made | data_dir, digest)]
-        steps.append(run_step(job.project, "train", training | data_dir, digest))
+        steps.append(
+            run_step(
+                job.project, "train", training | data_dir, digest, lambda run_id: has_checkpoint(run_id, layout.runs)
+            )
+        )
         evaluation = {"dataset": data.name, "model": steps[-1].run_id}
         steps.append(run_step(job.project, "evaluate", evaluation | data_dir, digest))
         transfer = {"model": evaluation["model"], "glass": str(data.glass), "liquids": _liquids(data)}
@@ -77,12 +82,12 @@ def _digest(folder: Path) -> str:
     try:
         return str(read_json(folder / DESCRIPTION, "a dataset").get("digest"))
     except UserError:
-        return "missing"
+        return MISSING
 
 
 def _fingerprint(path: Path) -> str:
     """Changes with the content of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "missing"
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else MISSING
 
 
 def _liquids(data: MakeDataConfig) -> str:
