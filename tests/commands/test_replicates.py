@@ -127,6 +127,10 @@ def test_replicates_that_were_killed_go_on_and_end_as_undisturbed_ones(
     process.wait()
     before = children(client, interrupted)
     assert before["1"].info.status == "FINISHED"
+    # The line that goes on is the parent's; a replicate by itself has none.
+    told = command("tidy", data_dir=own_dir).stdout
+    assert f"--run-id {interrupted} -P resume={interrupted}" in told
+    assert before["2"].info.run_id in told and f"resume={before['2'].info.run_id}" not in told
     done = command("train", data_dir=own_dir, resume=interrupted, register_as="none")
     assert done.returncode == 0, done.stderr
     after, expected = children(client, interrupted), children(client, parent.info.run_id)

@@ -93,6 +93,7 @@ def quick_report(tracking_uri: str, monkeypatch: pytest.MonkeyPatch):
         ({"experiment": "the log", "since": "2019-01-01"}, "'the log' has no runs to report since 2019-01-01"),
         ({"since": "yesterday"}, "since is 'yesterday': pass none, a date such as 2026-01-31"),
         ({"output": "/"}, "output is '/', which is a folder"),
+        ({"output": "/dev/null"}, "output is '/dev/null', which is no plain file"),
         ({"experiment": "the log", "output": "/dev/null/log.html"}, "a file is in the place of a folder"),
     ],
 )

@@ -237,3 +237,33 @@ def test_a_run_that_lives_on_another_machine_is_not_resumed(
         rf"The run {living} is still running \(process 4711 on elsewhere, last heard of \d+ s ago\)", done.stderr
     )
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("tags", "message"),
+    [
+        (
+            {"replicate": "2", "mlflow.parentRunId": "a" * 32},
+            f"is replicate 2 of the run {'a' * 32}: pass -P resume={'a' * 32}",
+        ),
+        (
+            {"stage": "trial", "optuna_state": "KILLED", "study": "s"},
+            "belongs to the trials of the sweep s: run the same",
+        ),
+        ({"stage": "replicate", "study": "s"}, "belongs to the trials of the sweep s: run the same"),
+    ],
+)
+def test_a_part_of_another_run_does_not_go_on_by_itself(
+    finished: str, client, quick_command: Command, own_dir: Path, tmp_path: Path, tags: dict[str, str], message: str
+):
+    kept = mlflow.artifacts.download_artifacts(
+        run_id=finished, artifact_path="checkpoints/current.pt", dst_path=str(tmp_path)
+    )
+    part = client.create_run("0", tags=tags).info.run_id
+    client.set_terminated(part, "KILLED")
+    path = tmp_path / "part.pt"
+    torch.save({**torch.load(kept, weights_only=True), "run_id": part}, path)
+    done = quick_command("train", data_dir=own_dir, resume=path)
+    assert done.returncode == 2
+    assert f"The run {part} {message}" in done.stderr
+    assert client.get_run(part).info.status == "KILLED"

@@ -182,14 +182,24 @@ def test_ten_times_killed_is_bit_for_bit_the_undisturbed_run(
 
 
 def test_a_living_run_is_not_resumed_and_a_dead_one_is_closed(
-    start: Start, client, quick_command: Command, command: Command, own_dir: Path
+    start: Start, client, quick_command: Command, command: Command, own_dir: Path, monkeypatch: pytest.MonkeyPatch
 ):
     process = start(data_dir=own_dir, **ENDLESS)
     run_id = training_run(process, own_dir, runs_in(own_dir))
     wait_for((own_dir / "runs" / run_id / "best.pt").exists)
-    refused = quick_command("train", data_dir=own_dir, resume=run_id)
+    with monkeypatch.context() as within:
+        within.setenv("MLFLOW_RUN_ID", run_id)  # as `mlflow run --run-id` does
+        refused = quick_command("train", data_dir=own_dir, resume=run_id)
     assert refused.returncode == 2
     assert f"The run {run_id} is still running (process" in refused.stderr
+    # Nothing went wrong in the run that lives.
+    assert "error" not in client.get_run(run_id).data.tags
+    # `mlflow run` marks it nevertheless; nobody else gets in by that.
+    client.set_terminated(run_id, "FAILED")
+    refused = quick_command("train", data_dir=own_dir, resume=run_id)
+    assert refused.returncode == 2
+    assert f"The run {run_id} is being continued by another command" in refused.stderr
+    client.update_run(run_id, status="RUNNING")
     kill_group(process)
     process.communicate()
     assert client.get_run(run_id).info.status == "RUNNING"

@@ -29,7 +29,9 @@ def gone() -> str:
 def test_tidy_does_what_it_says(mlflow_run: Command, client, gone: str, tmp_path: Path):
     data, mine = tmp_path / "data", identity_tags()
     elsewhere = client.create_experiment(f"elsewhere {time.time_ns()}")
-    dead = [client.create_run(each, tags={**mine, "process": gone}).info.run_id for each in ("0", elsewhere)]
+    tags = {**mine, "process": gone, "stage": "train"}
+    dead = [client.create_run(each, tags=tags).info.run_id for each in ("0", elsewhere)]
+    again = {stage: client.create_run("0", tags={**tags, "stage": stage}).info.run_id for stage in ("sweep", "trial")}
     alive = client.create_run(elsewhere, tags=mine).info.run_id
     foreign = client.create_run(
         elsewhere, tags={**mine, "process": gone, "host": f"not-{socket.gethostname()}"}
@@ -57,6 +59,11 @@ def test_tidy_does_what_it_says(mlflow_run: Command, client, gone: str, tmp_path
         f"Continue with: mlflow run . -e train --env-manager local --run-id {dead[1]} -P resume={dead[1]}"
         in done.stdout
     )
+    said = {
+        run_id: line for line in done.stdout.splitlines() for run_id in (dead[0], *again.values()) if run_id in line
+    }
+    assert said[again["sweep"]].endswith("Run the same command again to continue.")
+    assert said[again["trial"]].endswith(").") and said[dead[0]].endswith(").")
     assert "Metric points that waited and were sent: 1, of 1 runs." in done.stdout
     statuses = {
         name: client.get_run(run_id).info.status

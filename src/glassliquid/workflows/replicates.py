@@ -16,7 +16,7 @@ from glassliquid.tracking.store import connect
 from glassliquid.tracking.stored import StoredRun, children_of, find_run, metric_history, read_json_artifact
 from glassliquid.training.config import TrainConfig
 from glassliquid.workflows.layout import Layout
-from glassliquid.workflows.resume import changed_settings, describe_changes, find_start
+from glassliquid.workflows.resume import TAG_REPLICATE, changed_settings, describe_changes, find_start, refuse_living
 from glassliquid.workflows.training_job import TrainJob
 from glassliquid.workflows.training_run import (
     TrainingSplits,
@@ -29,8 +29,6 @@ from glassliquid.workflows.training_run import (
 
 TAG_REPEATS = "repeats"
 """On the parent: how many replicates it has."""
-TAG_REPLICATE = "replicate"
-"""On a child: its number, from 1."""
 TAG_DIVERGED = "diverged"
 """On a child whose loss was not finite any more."""
 TAG_MODEL = "logged_model"
@@ -119,6 +117,8 @@ def _train_one(
 ) -> None:
     if earlier is not None and (earlier.status == "FINISHED" or TAG_DIVERGED in earlier.tags):
         return
+    if earlier is not None:
+        refuse_living(earlier)
     config = replace(job.config, seed=job.config.seed + number - 1)
     one = replace(job, config=config, repeats=1, trial=str(number))
     start = None
@@ -133,7 +133,7 @@ def _train_one(
         tracked_run("train", name, runs_folder, run_id, parent, {TAG_REPLICATE: number}) as child,
     ):
         try:
-            outcome = train_in_run(one, child, splits, should_stop, start)
+            outcome = train_in_run(one, child, splits, should_stop, start, parents=(parent,))
         except Diverged as error:
             child.tags({TAG_DIVERGED: "true"})
             print(f"Replicate {number} of {job.repeats} diverged. {error}", flush=True)
@@ -153,7 +153,7 @@ def _summarise(job: TrainJob, tracked: TrackedRun, dataset: Dataset, finished: l
         found = spread([child.metrics[name] for child in finished])
         metrics |= {f"{name}_mean": found.mean, f"{name}_std": found.deviation}
         metrics |= {f"{name}_min": found.lowest, f"{name}_max": found.highest}
-        low, high = (100 * bound for bound in found.interval)
+        low, high = (100 * bound for bound in found.interval_of_share)
         # Most drops are zero and a few are large: Student's interval of such a mean says nothing.
         interval = "" if name == "largest_drop" else f"95 % interval of the mean {low:.2f} to {high:.2f}, "
         sentences.append(

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from glassliquid.errors import UserError
-from glassliquid.files import ABANDONED_AFTER_S, remove_partials_of, write_text
+from glassliquid.files import ABANDONED_AFTER_S, is_plain, remove_partials_of, write_text
 from glassliquid.report import content
 from glassliquid.report.assemble import Artifacts, assemble
 from glassliquid.report.page import render
@@ -40,6 +40,8 @@ class ReportJob:
         """Check what can be checked without reading anything."""
         if self.output.is_dir():
             raise UserError(f"output is {str(self.output)!r}, which is a folder: pass the name of an HTML file.")
+        if self.output.exists() and not is_plain(self.output):
+            raise UserError(f"output is {str(self.output)!r}, which is no plain file: pass the name of an HTML file.")
 
 
 def run(job: ReportJob) -> None:

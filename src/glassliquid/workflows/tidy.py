@@ -5,13 +5,17 @@ from pathlib import Path
 
 from glassliquid.files import remove_abandoned
 from glassliquid.tracking.history import all_experiments, find_experiment
-from glassliquid.tracking.run import ENVIRONMENT_TAG, tracked_run
+from glassliquid.tracking.registry import has_checkpoint
+from glassliquid.tracking.run import ENVIRONMENT_TAG, TAG_STAGE, tracked_run
 from glassliquid.tracking.store import connect
 from glassliquid.tracking.stored import find_run
 from glassliquid.tracking.upkeep import Tidied, tidy_up
-from glassliquid.training.checkpoint import CURRENT
 from glassliquid.workflows.layout import Layout
-from glassliquid.workflows.resume import DEFAULTS, resuming_line
+from glassliquid.workflows.replicates import TAG_REPEATS
+from glassliquid.workflows.resume import DEFAULTS, TAG_REPLICATE, resuming_line
+
+AGAIN = ("main", "make_data", "sweep")
+"""Commands that find by themselves what is there already."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +67,14 @@ def _lines(job: TidyJob, tidied: Tidied, removed: int) -> list[str]:
 
 
 def _going_on(run_id: str, data_dir: Path) -> str:
-    """How to go on with a run that was closed, if it was a training that left its state here."""
+    """How to go on with a run that was closed; nothing for a part of another one, which goes on with it."""
     stored = find_run(run_id)
-    if stored is None or not (Layout(data_dir).runs / run_id / CURRENT).exists():
+    if stored is None or TAG_REPLICATE in stored.tags:
+        return ""
+    if stored.tags.get(TAG_STAGE) in AGAIN:
+        return "Run the same command again to continue."
+    has_state = stored.tags.get(TAG_STAGE) == "train" and has_checkpoint(run_id, Layout(data_dir).runs)
+    if not (has_state or TAG_REPEATS in stored.tags):
         return ""
     given = {} if data_dir == DEFAULTS["data_dir"] else {"data_dir": data_dir}
     return f"Continue with: {resuming_line(run_id, stored.tags.get(ENVIRONMENT_TAG, ''), given)}"

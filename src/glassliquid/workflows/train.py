@@ -17,6 +17,7 @@ from glassliquid.workflows.resume import (
     find_start,
     how_it_goes_on,
     how_to_go_on,
+    refuse_part,
     what_is_kept,
 )
 from glassliquid.workflows.training_job import TrainJob
@@ -50,6 +51,8 @@ def run(job: TrainJob, watch_for_stop: WatchForStop) -> None:
             print(how_it_goes_on(job, start), flush=True)
         print(f"Training {job.config.model} on {dataset.name} ({images} images) on {splits.device}.", flush=True)
         should_stop = stopper(job.max_hours, watch_for_stop())
+        if run_id is None:
+            stack.enter_context(alone_in(runs_folder, tracked.run_id))
         try:
             if job.repeats > 1:
                 found = replicates.train_replicates(job, tracked, splits, should_stop)
@@ -82,6 +85,7 @@ def _resumed(
         return replicates.job_of(parent, job), parent.run_id, None
     found, start = find_start(job, runs_folder)
     if start.run_id is not None:
+        refuse_part(start.run_id)
         stack.enter_context(alone_in(runs_folder, start.run_id))
         # Again: until a moment ago another command may have gone on in this run, and it may have finished it.
         found, start = find_start(job, runs_folder)

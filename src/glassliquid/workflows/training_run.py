@@ -1,7 +1,7 @@
 """One training inside one tracked run: train and keep everything; then test the best state, once, and log its model."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -70,6 +70,7 @@ def train_in_run(
     should_stop: Callable[[], bool],
     start: Start | None = None,
     observe: Observe | None = None,
+    parents: Sequence[str] = (),
 ) -> Outcome:
     """Train inside an open run; its curves, checkpoints and figure are kept there.
 
@@ -80,6 +81,7 @@ def train_in_run(
         should_stop: asked after every iteration.
         start: the state to go on from, if any.
         observe: told the metrics of each iteration.
+        parents: runs that live as long as this one.
 
     Raises:
         Stopped: `should_stop` answered True before the end; the state is saved.
@@ -91,7 +93,7 @@ def train_in_run(
         remove_partials(folder)
         describe_training(job, tracked, splits.dataset)
         tracked.tags({"device": _device_name(splits.device)})
-        journal = MetricJournal(tracked.run_id, folder)
+        journal = MetricJournal(tracked.run_id, folder, parents)
         recorder = journal if observe is None else _Observed(journal, observe)
         outcome: Outcome | Diverged
         try:
