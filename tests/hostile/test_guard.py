@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from glassliquid.errors import UserError
+from glassliquid.memory import keep_freed_memory
 from tests.hostile import guard
 from tests.hostile.guard import Sandbox, Violation
 
@@ -64,6 +65,15 @@ OFFENCES: dict[str, tuple[Callable[[Path], object], str]] = {
     "memory": (lambda root: fill_memory(), "MiB"),
     "waiting": (lambda root: time.sleep(5), "hung"),
 }
+
+
+def test_memory_that_was_freed_before_counts_again(tmp_path: Path):
+    """Trainings keep what they free; an input after them uses it again."""
+    keep_freed_memory()
+    fill_memory()
+    sandbox = Sandbox(tmp_path / "root")
+    with pytest.raises(Violation, match="MiB"):
+        sandbox.attempt("guard", fill_memory, MOST_MIB)
 
 
 @pytest.mark.parametrize("name", OFFENCES)
