@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.report import print_surroundings, print_table
+from glassliquid.memory import keep_freed_memory
 from glassliquid.training.config import TrainConfig
 from glassliquid.training.trainer import Trainer, TrainingData
 
@@ -39,6 +40,7 @@ def trainer(model: str, size: int, folder: Path) -> Trainer:
 def main() -> None:
     """Measure all cases in turn, several rounds, and print images a second and ratios to cnn2018."""
     print_surroundings(["torch"], str(SEED))
+    keep_freed_memory()  # as every training does
     with tempfile.TemporaryDirectory() as folder:
         trainers = [trainer(model, size, Path(folder)) for model, size, _ in CASES]
         speeds: list[list[float]] = [[] for _ in CASES]

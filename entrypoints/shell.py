@@ -106,6 +106,8 @@ def run(command: click.Command) -> None:
     Mistakes of the user, storage that is full or read-only, and requests to stop end in a sentence; anything else is a
     defect of the program and keeps its traceback.
     """
+    # First: what comes next may take seconds.
+    _end_with_mlflow()
     try:
         command.main(standalone_mode=False)
     except click.exceptions.Exit as done:
@@ -133,7 +135,6 @@ def interrupt_on_terminate() -> None:
 
     for number in _END_SIGNALS:
         signal.signal(number, interrupt)
-    _end_with_mlflow()
 
 
 def stop_flag() -> Callable[[], bool]:

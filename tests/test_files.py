@@ -18,6 +18,7 @@ from glassliquid.files import (
     UncachedFile,
     check_name,
     locked,
+    raise_if_full,
     read_json,
     remove_partials,
     replacing,
@@ -250,3 +251,18 @@ def test_a_full_disk_is_noticed_past_the_cache_too():
     with pytest.raises(OSError) as caught, UncachedFile(Path("/dev/full")) as file:
         file.write(b"x")
     assert caught.value.errno == errno.ENOSPC
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_found_behind_other_errors(number: int):
+    with pytest.raises(OSError, match=os.strerror(number)):
+        try:
+            try:
+                raise OSError(number, os.strerror(number), "x")
+            except OSError as error:
+                raise RuntimeError("could not be copied") from error
+        except RuntimeError as error:
+            raise_if_full(error)
+    with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+        raise_if_full(RuntimeError("copying failed: [Errno 28] No space left on device: 'x'"))
+    raise_if_full(FileNotFoundError(errno.ENOENT, "x"))

@@ -68,6 +68,17 @@ def storage_fault(error: OSError) -> str | None:
     return f"Cannot write {error.filename or 'a file'}: {reason}, then run the same command again."
 
 
+def raise_if_full(error: BaseException) -> None:
+    """Raise the OSError behind an error, if it is that the disk is full: what could not be copied there is not missing."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise cause
+        cause = cause.__cause__ or cause.__context__
+    if os.strerror(errno.ENOSPC) in str(error):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+
+
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a path to write to, in the same folder; on success move it to `path` in one step, on failure remove it.

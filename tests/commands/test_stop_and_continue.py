@@ -192,6 +192,11 @@ def test_a_living_run_is_not_resumed_and_a_dead_one_is_closed(
         refused = quick_command("train", data_dir=own_dir, resume=run_id)
     assert refused.returncode == 2
     assert f"The run {run_id} is still running (process" in refused.stderr
+    with monkeypatch.context() as within:
+        within.setenv("MLFLOW_RUN_ID", run_id)
+        refused = quick_command("train", data_dir=own_dir, batch_size=7)
+    assert refused.returncode == 2
+    assert re.search(rf"The run {run_id} is still running \(process .*: leave out --run-id\.", refused.stderr)
     # Nothing went wrong in the run that lives.
     assert "error" not in client.get_run(run_id).data.tags
     # `mlflow run` marks it nevertheless; nobody else gets in by that.

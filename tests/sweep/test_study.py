@@ -288,3 +288,12 @@ def test_a_million_trials_are_not_queued_at_once(address: str):
 def test_a_database_that_each_process_would_have_for_itself_is_refused(nowhere: str):
     with pytest.raises(UserError, match=r"names no file.*sqlite:///FILE"):
         open_storage(nowhere)
+
+
+def test_a_sweep_for_fewer_trials_is_not_held_up_by_what_waits_for_more(address: str):
+    study = opened(address)
+    study.queue(1000, None)
+    claimed = [study.claim(1000, OWNER) for _ in range(2)]
+    assert all(study.kill(row.trial_id) for row in claimed)
+    study.queue(2, None)
+    assert {study.claim(2, OWNER).slot for _ in range(2)} == {0, 1}

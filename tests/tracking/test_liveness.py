@@ -174,8 +174,30 @@ def test_one_of_several_commands_takes_a_run_over(tmp_path, start_python):
             process.stdin.flush()
         answers = [process.stdout.readline().strip() for process in several]
         assert sorted(answers) == ["False", "False", "True"]
-        # They are alive, so that nobody else takes it.
+        # Nobody else takes it, though it was not opened yet.
         assert not take_over(run_id)
+    finally:
+        mlflow.set_tracking_uri(before)
+
+
+def test_a_run_that_has_ended_is_taken_over_however_fresh_its_last_sign_is(tmp_path, monkeypatch):
+    """Another machine has finished or stopped its sweep a moment ago; one that is about to go on in it comes first."""
+    import mlflow
+
+    monkeypatch.setattr("glassliquid.tracking.upkeep.CLAIM_SETTLES_S", 0.1)
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    try:
+        client = mlflow.MlflowClient()
+        there = {**identity_tags(), "host": "elsewhere", "process": "4711 1@x"}
+        ended, living, claimed, forsaken = (client.create_run("0", tags=there).info.run_id for _ in range(4))
+        for run_id in (ended, claimed, forsaken):
+            client.set_terminated(run_id, "FINISHED")
+        for run_id, silence in ((claimed, 1), (forsaken, 100)):
+            client.set_tag(run_id, "claimed_by", f"elsewhere m 4711 1@x {time.time() - silence:.0f}")
+        assert [take_over(run_id) for run_id in (ended, living, claimed, forsaken)] == [True, False, False, True]
+        # The same process may have it again.
+        assert take_over(ended)
     finally:
         mlflow.set_tracking_uri(before)
 

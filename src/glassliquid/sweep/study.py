@@ -31,7 +31,7 @@ SLOT, OWNER, BEAT, ERROR, DISCARDED, AGAIN = "slot", "owner", "beat", "error", "
 was queued twice, and the trial that was killed before it."""
 
 AHEAD = 64
-"""Trials that wait for a worker: more than a command has workers."""
+"""Trials that wait for a worker, at least."""
 SILENT_AFTER_S = 120.0
 """A command whose beats stopped for this long, watched from here, is dead."""
 
@@ -95,7 +95,7 @@ class Study:
         """
         rows = self.rows()
         active = _active(rows)
-        waiting = sum(row.state == WAITING for row in active.values())
+        waiting = sum(row.state == WAITING and row.slot < slots for row in active.values())
         killed = {row.slot: row for row in rows if row.state == KILLED}
         for slot in range(slots):
             if waiting >= ahead:

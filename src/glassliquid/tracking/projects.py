@@ -4,13 +4,17 @@ import contextlib
 import hashlib
 import json
 import os
+import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from glassliquid.errors import UserError
 from glassliquid.tracking.run import STEP_KEY_VARIABLE, TAG_CONTINUES, TAG_STEP_KEY
+from glassliquid.tracking.stored import StoredRun, stored_where
 
+LOOK_EVERY_S = 1.0
 MISSING = "missing"
 """Stands for the digest of data that are not there."""
 CODE = ("MLproject", "src/**/*.py", "entrypoints/**/*.py")
@@ -46,8 +50,8 @@ def run_step(
         parameters: its parameters.
         inputs: gives digests of the data that the step reads or makes; they and the code are part of the fingerprint.
             It is asked again after the step, which may have made them.
-        can_resume: whether a run of the same fingerprint that was stopped or killed can go on; the entry point then gets it as
-            its parameter `resume`.
+        can_resume: whether a run of the same fingerprint that was stopped or killed, or has failed, can go on; the entry
+            point then gets it as its parameter `resume`.
 
     Raises:
         UserError: the step failed; it has printed why.
@@ -57,11 +61,11 @@ def run_step(
 
     before = inputs()
     key = step_key(project, entry_point, parameters, before)
-    found = _latest(key, "FINISHED")
+    found = _finished(entry_point, key)
     if found is not None:
         return _result(entry_point, found, reused=True)
-    stopped = _latest(key, "KILLED")
-    resume = {"resume": stopped} if stopped is not None and can_resume(stopped) else {}
+    stopped = next((run.run_id for run in _of_key(key) if can_resume(run.run_id)), None)
+    resume = {} if stopped is None else {"resume": stopped}
     try:
         # What is missing is made by the step itself, which is told apart by what it has made, afterwards.
         with _step_key_given(key) if MISSING not in before.values() else contextlib.nullcontext():
@@ -109,19 +113,35 @@ def code_digest(project: Path) -> str:
     return digest.hexdigest()
 
 
-def _latest(key: str, status: str) -> str | None:
-    """The run of that fingerprint and status that began last, if there is one."""
+def _finished(entry_point: str, key: str) -> str | None:
+    """The finished run of that fingerprint, if there is one; one that another command is at work in is waited for."""
+    said = False
+    while True:
+        runs = _of_key(key)
+        for run in runs:
+            if run.status == "FINISHED":
+                return run.run_id
+        living = next((run for run in runs if run.lives_in is not None), None)
+        if living is None:
+            return None
+        if not said:
+            said = True
+            print(
+                f"The step {entry_point} is being run already, as the run {living.run_id} ({living.lives_in}); waiting until it "
+                "has ended.",
+                file=sys.stderr,
+                flush=True,
+            )
+        time.sleep(LOOK_EVERY_S)
+
+
+def _of_key(key: str) -> list[StoredRun]:
+    """The runs of that fingerprint, those that began last first."""
     import mlflow
 
     active = mlflow.active_run()
     experiment = active.info.experiment_id if active is not None else "0"
-    runs = mlflow.MlflowClient().search_runs(
-        [experiment],
-        f"tags.{TAG_STEP_KEY} = '{key}' and attributes.status = '{status}'",
-        max_results=1,
-        order_by=["attributes.start_time DESC"],
-    )
-    return runs[0].info.run_id if runs else None
+    return stored_where(f"tags.{TAG_STEP_KEY} = '{key}'", [experiment])[::-1]
 
 
 def _result(entry_point: str, run_id: str, reused: bool) -> StepResult:

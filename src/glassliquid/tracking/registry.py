@@ -7,7 +7,7 @@ from typing import Any
 
 from glassliquid.dataset.description import Dataset
 from glassliquid.errors import UserError, listed
-from glassliquid.files import check_name
+from glassliquid.files import check_name, raise_if_full
 from glassliquid.models.classifier import ImageClassifier
 from glassliquid.scratch import scratch_folder
 from glassliquid.simulation.protocol import temperature
@@ -181,7 +181,8 @@ def run_checkpoint(run_id: str, kind: str, runs_folder: Path) -> State:
             path = mlflow.artifacts.download_artifacts(
                 run_id=run_id, artifact_path=f"{CHECKPOINT_FOLDER}/{kind}", dst_path=str(folder)
             )
-        except (MlflowException, OSError):
+        except (MlflowException, OSError) as error:
+            raise_if_full(error)
             raise UserError(
                 f"The run {run_id} has no checkpoint {kind}: choose a training run that has finished or was stopped."
             ) from None
@@ -200,6 +201,7 @@ def _registered(name: str) -> tuple[str, str, str | None]:
     try:
         info = get_model_info(name)
     except (MlflowException, OSError) as error:
+        raise_if_full(error)
         raise UserError(f"There is no model {name!r} ({_known(name)}): choose one of these, or train one.") from error
     except Exception as error:  # whatever MLflow stumbles over in a damaged MLmodel file
         raise UserError(

@@ -199,6 +199,7 @@ def tracked_run(
     if step_key := os.environ.pop(STEP_KEY_VARIABLE, None):
         first_tags[TAG_STEP_KEY] = step_key
     try:
+        _refuse_living(given)
         if run_id is not None:
             # Before it is RUNNING again: nobody may take it for one that its dead process has left.
             MlflowClient().log_batch(
@@ -239,6 +240,13 @@ def tracked_run(
         raise
     finally:
         _end(status, is_lost)
+
+
+def _refuse_living(given: str | None) -> None:
+    """Raise UserError if the run that `mlflow run --run-id` names is that of a living process."""
+    stored = None if given is None else find_run(given)
+    if stored is not None and stored.lives_in is not None:
+        raise UserError(f"The run {given} is still running ({stored.lives_in}): leave out --run-id.")
 
 
 def _end(status: str, is_lost: bool) -> None:

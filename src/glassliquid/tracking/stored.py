@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from glassliquid.errors import UserError
+from glassliquid.files import raise_if_full
 from glassliquid.tracking.liveness import living_process
 
 PARENT_TAG = "mlflow.parentRunId"
@@ -45,6 +46,11 @@ def children_of(run_id: str) -> list[StoredRun]:
     return [_stored(run) for run in runs_where(f"tags.`{PARENT_TAG}` = '{run_id}'", [experiment])]
 
 
+def stored_where(condition: str, experiments: list[str]) -> list[StoredRun]:
+    """The same runs as `runs_where` gives, in our words."""
+    return [_stored(run) for run in runs_where(condition, experiments)]
+
+
 def runs_where(condition: str, experiments: list[str]) -> list[Any]:
     """MLflow's runs of some experiments that meet a condition in its language, all of them, oldest first."""
     import mlflow
@@ -75,6 +81,7 @@ def read_json_artifact(run_id: str, name: str) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise ValueError("it is no object")
     except (MlflowException, OSError, ValueError, RecursionError) as error:
+        raise_if_full(error)
         raise UserError(f"The run {run_id} has no readable {name}: choose another run.") from error
     return dict(value)
 

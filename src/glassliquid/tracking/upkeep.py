@@ -10,6 +10,7 @@ from typing import Any
 
 from glassliquid.files import tidy
 from glassliquid.tracking.liveness import (
+    TAG_ALIVE_AT,
     TAG_HOST,
     TAG_MACHINE,
     TAG_PROCESS,
@@ -19,10 +20,14 @@ from glassliquid.tracking.liveness import (
     living_process,
 )
 from glassliquid.tracking.metrics import Delivery, send_pending
-from glassliquid.tracking.stored import children_of, find_run, runs_where
+from glassliquid.tracking.stored import StoredRun, children_of, find_run, runs_where
 
+TAG_CLAIM = "claimed_by"
+"""Which process is about to go on in a run, and since when."""
 CLAIM_SETTLES_S = 2.0
 """How long a claim has to stand."""
+CLAIM_COUNTS_S = 30.0
+"""How long others leave a run alone whose claimant has not opened it."""
 
 
 @dataclass(frozen=True)
@@ -80,29 +85,41 @@ def close_stale_runs(experiments: list[str]) -> dict[str, str]:
             closed[run_id] = str(run.info.run_name)
             for child in children_of(run_id):
                 # MLflow makes the run of a step before the step begins; only the chain's own process can have made this one.
-                if child.status == "RUNNING" and TAG_PROCESS not in child.tags:
+                now = find_run(child.run_id)
+                if now is not None and now.status == "RUNNING" and TAG_PROCESS not in now.tags:
                     client.set_terminated(child.run_id, "KILLED")
                     closed[child.run_id] = child.tags["mlflow.runName"]
     return closed
 
 
 def take_over(run_id: str) -> bool:
-    """Claim a run that a dead process has left, where several commands may want it; False if another one has it now.
+    """Claim a run that no living process works in, where several commands may want it; False if another one has it.
 
-    Each writes which process it is and looks a moment later whose word has stayed. Between looking and writing lies one call
-    of the store, which takes less than that moment.
+    Each writes its claim, in one tag, and looks a moment later whose has stayed. Between looking and writing lies one call of
+    the store, which takes less than that moment. A claim counts until its process has opened the run, and for a while if it
+    dies before.
     """
     from mlflow import MlflowClient
 
-    client, mine = MlflowClient(), identity_tags()
-    found = find_run(run_id)
-    if found is None or living_process(found.tags) is not None:
+    this, found = identity_tags(), find_run(run_id)
+    if found is None or found.lives_in is not None or _is_claimed(found, this):
         return False
-    for key, value in mine.items():
-        client.set_tag(run_id, key, value)
+    mine = " ".join([_claimant(this), this[TAG_ALIVE_AT]])
+    MlflowClient().set_tag(run_id, TAG_CLAIM, mine)
     time.sleep(CLAIM_SETTLES_S)
     found = find_run(run_id)
-    return found is not None and all(found.tags.get(key) == mine[key] for key in (TAG_HOST, TAG_MACHINE, TAG_PROCESS))
+    return found is not None and found.tags.get(TAG_CLAIM) == mine
+
+
+def _claimant(tags: Mapping[str, str]) -> str:
+    return " ".join(tags[key] for key in (TAG_HOST, TAG_MACHINE, TAG_PROCESS))
+
+
+def _is_claimed(found: StoredRun, this: Mapping[str, str]) -> bool:
+    claimant, _, moment = found.tags.get(TAG_CLAIM, "").rpartition(" ")
+    if not moment.isdecimal() or claimant == _claimant(this):
+        return False
+    return abs(time.time() - int(moment)) < CLAIM_COUNTS_S
 
 
 def mark_killed(run_id: str, tags: Mapping[str, str]) -> None:

@@ -9,8 +9,9 @@ from glassliquid.errors import UserError
 from glassliquid.files import read_json
 from glassliquid.simulation import ensemble
 from glassliquid.tracking.projects import MISSING, StepResult, run_step
-from glassliquid.tracking.registry import has_checkpoint
+from glassliquid.tracking.registry import has_checkpoint, run_checkpoint
 from glassliquid.tracking.run import tracked_run
+from glassliquid.training.checkpoint import CURRENT
 from glassliquid.training.config import TrainConfig
 from glassliquid.workflows.layout import Layout
 from glassliquid.workflows.make_data import MakeDataConfig
@@ -61,9 +62,7 @@ def run(job: ChainJob) -> None:
     with tracked_run("main", f"chain on {data.name}", Layout(data.data_dir).runs) as tracked:
         steps = [run_step(job.project, "make_data", made | data_dir, digest)]
         steps.append(
-            run_step(
-                job.project, "train", training | data_dir, digest, lambda run_id: has_checkpoint(run_id, layout.runs)
-            )
+            run_step(job.project, "train", training | data_dir, digest, lambda run_id: _can_go_on(run_id, layout.runs))
         )
         evaluation = {"dataset": data.name, "model": steps[-1].run_id}
         steps.append(run_step(job.project, "evaluate", evaluation | data_dir, digest))
@@ -75,6 +74,17 @@ def run(job: ChainJob) -> None:
         tracked.metrics({key: value for key, value in steps[-1].metrics.items() if key.startswith("breakdown")})
         tracked.copy(steps[-1].run_id, FIGURE)
         print(f"\n{found}\n")
+
+
+def _can_go_on(run_id: str, runs_folder: Path) -> bool:
+    """Whether a training has left a state that can be read; without one the step is begun anew."""
+    if not has_checkpoint(run_id, runs_folder):
+        return False
+    try:
+        run_checkpoint(run_id, CURRENT, runs_folder)
+    except UserError:
+        return False
+    return True
 
 
 def _digest(folder: Path) -> str:

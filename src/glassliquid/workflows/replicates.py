@@ -11,7 +11,7 @@ from glassliquid.errors import Diverged, UserError
 from glassliquid.evaluation.spread import spread
 from glassliquid.plots.training import replicates_figure
 from glassliquid.tracking.registry import has_checkpoint, run_id_of
-from glassliquid.tracking.run import TrackedRun, tracked_run
+from glassliquid.tracking.run import TAG_STAGE, TrackedRun, tracked_run
 from glassliquid.tracking.store import connect
 from glassliquid.tracking.stored import StoredRun, children_of, find_run, metric_history, read_json_artifact
 from glassliquid.training.config import TrainConfig
@@ -43,7 +43,9 @@ def find_parent(name: str) -> StoredRun | None:
         return None
     connect()
     stored = find_run(run_id)
-    return stored if stored is not None and TAG_REPEATS in stored.tags else None
+    # A trial with repeats has that tag too.
+    is_parent = stored is not None and TAG_REPEATS in stored.tags and stored.tags.get(TAG_STAGE) == "train"
+    return stored if is_parent else None
 
 
 def job_of(parent: StoredRun, job: TrainJob) -> TrainJob:

@@ -163,8 +163,7 @@ def _parent_of(study: Study, store: str, alone: bool) -> tuple[str | None, bool]
     stored = None if run_id is None else find_run(run_id)
     if stored is None:
         return None, False
-    if stored.lives_in is not None:
-        return stored.run_id, True
+    # Whoever holds the lock of the file is the only one, whatever a run says that was left a moment ago elsewhere.
     return stored.run_id, not (alone or take_over(stored.run_id))
 
 

@@ -90,7 +90,7 @@ class Workers:
     def _look(self, slots: int, points: list[dict[str, float]] | None, report: Report) -> list[Row]:
         """Look at all trials, mark dead ones, hand out new ones."""
         with answering():
-            self._study.queue(slots, points)
+            self._study.queue(slots, points, max(kept.AHEAD, 2 * self._job.jobs))
             rows = self._study.rows()
             report(rows)
             _check_hope(rows)

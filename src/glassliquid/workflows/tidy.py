@@ -69,12 +69,12 @@ def _lines(job: TidyJob, tidied: Tidied, removed: int) -> list[str]:
 def _going_on(run_id: str, data_dir: Path) -> str:
     """How to go on with a run that was closed; nothing for a part of another one, which goes on with it."""
     stored = find_run(run_id)
+    stage = "" if stored is None else stored.tags.get(TAG_STAGE)
     if stored is None or TAG_REPLICATE in stored.tags:
         return ""
-    if stored.tags.get(TAG_STAGE) in AGAIN:
+    if stage in AGAIN:
         return "Run the same command again to continue."
-    has_state = stored.tags.get(TAG_STAGE) == "train" and has_checkpoint(run_id, Layout(data_dir).runs)
-    if not (has_state or TAG_REPEATS in stored.tags):
+    if stage != "train" or not (TAG_REPEATS in stored.tags or has_checkpoint(run_id, Layout(data_dir).runs)):
         return ""
     given = {} if data_dir == DEFAULTS["data_dir"] else {"data_dir": data_dir}
     return f"Continue with: {resuming_line(run_id, stored.tags.get(ENVIRONMENT_TAG, ''), given)}"
