@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -62,8 +61,6 @@ def small_demo(tmp_path: Path) -> Callable[[Workplace], None]:
 
     def shrink(place: Workplace) -> None:
         place.environment["PYTHONPATH"] += f"{os.pathsep}{tmp_path / 'preset'}"
-        # mlflow looks `python` up on the path.
-        place.environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
     return shrink
 

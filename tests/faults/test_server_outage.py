@@ -8,7 +8,6 @@ import shlex
 import signal
 import statistics
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +17,7 @@ import pytest
 from tests.faults.conftest import long, short
 from tests.faults.figures import Tally, note
 from tests.faults.tracking_server import TrackingServer
-from tests.faults.workplace import PROJECT, TRAINING, Workplace, points, wait_for
+from tests.faults.workplace import PROJECT, TRAINING, Workplace, points, trains, wait_for
 
 KEYS = (
     "loss",
@@ -50,13 +49,6 @@ def journal(place: Workplace, run_id: str) -> list[dict[str, float]]:
     """The points that a run has recorded on this machine."""
     text = (place.data / "runs" / run_id / "metrics.jsonl").read_text()
     return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
-
-
-def training_run(place: Workplace) -> str:
-    """The id of the run, once it has recorded a few iterations."""
-    wait_for(lambda: [path for path in place.data.glob("runs/*/metrics.jsonl") if path.stat().st_size > 4000])
-    (path,) = place.data.glob("runs/*/metrics.jsonl")
-    return path.parent.name
 
 
 def check_points(tally: Tally, place: Workplace, run_id: str) -> None:
@@ -96,7 +88,7 @@ def test_a_server_that_comes_back_has_every_point_once(outage_s: float, workplac
     tally, place = Tally("train", f"server away for {outage_s} s", injected=1), workplace(server=server.address)
     place.take(dataset)
     process = place.start("train", **{**TRAINING, "iterations": 1_000_000, "eval_every": 50})
-    run_id = training_run(place)
+    run_id = trains(place)
     wait_for(lambda: points(place.client, run_id, "loss"))
     time.sleep(min(outage_s / 2, 20))
     server.kill()
@@ -129,7 +121,7 @@ def test_a_server_that_does_not_come_back_loses_no_work(workplace, dataset, serv
     iterations = 600
     settings = {**TRAINING, "iterations": iterations, "eval_every": 20}
     process = place.start("train", {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}, **settings)
-    run_id = training_run(place)
+    run_id = trains(place)
     wait_for(lambda: len(iteration_times(place, run_id)) >= iterations // 2)
     server.kill()
     killed = time.time()
@@ -156,7 +148,7 @@ def test_a_server_that_does_not_come_back_loses_no_work(workplace, dataset, serv
     assert "were sent: 0, of 0 runs" in place.run("tidy")
     # The line is pasted in the folder of the clone; only the data are elsewhere here.
     pasted = [*shlex.split(line.group(1)), "-P", f"data_dir={place.data}"]
-    done = subprocess.run(pasted, cwd=PROJECT, env=_with_mlflow(place), capture_output=True, text=True, check=False)
+    done = subprocess.run(pasted, cwd=PROJECT, env=place.environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     tally.compared += 1
     check_points(tally, place, run_id)
@@ -165,8 +157,3 @@ def test_a_server_that_does_not_come_back_loses_no_work(workplace, dataset, serv
     tally.count("versions", [version.run_id for version in versions], [run_id])
     tally.left += place.running() + place.left_behind()
     tally.settle()
-
-
-def _with_mlflow(place: Workplace) -> dict[str, str]:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return place.environment | {"PATH": path}

@@ -53,6 +53,8 @@ class Workplace:
         self.started: list[subprocess.Popen[str]] = []
         self.environment = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")} | {
             "PYTHONPATH": str(PROJECT),
+            # mlflow looks `python` up on the path; the tests' own must be the one it finds.
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "OMP_NUM_THREADS": "1",
             "TMPDIR": str(self.temporary),
         }

@@ -6,8 +6,10 @@ import subprocess
 import sys
 import time
 
+import mlflow
 import psutil
 import pytest
+from mlflow import MlflowClient
 
 from glassliquid.tracking import liveness
 from glassliquid.tracking.liveness import SILENT_AFTER_S, identity_tags, living_process, machine
@@ -23,6 +25,15 @@ def other_process():
     yield process
     process.kill()
     process.communicate()
+
+
+@pytest.fixture
+def client(tmp_path):
+    """Reads and writes a tracking store of the test's own, which is that of this process meanwhile."""
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    yield MlflowClient()
+    mlflow.set_tracking_uri(before)
 
 
 def tags_of(process, host=HERE, silence=0.0):
@@ -93,58 +104,43 @@ def test_this_process_and_runs_that_say_nothing_are_no_obstacle():
     assert living_process({}) is None
 
 
-def test_only_runs_of_dead_processes_of_this_user_and_machine_are_closed(other_process, tmp_path):
-    import mlflow
-
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
-    try:
-        client, mine = mlflow.MlflowClient(), identity_tags()
-        gone = {"process": f"{other_process.pid} 1.00"}
-        cases = {
-            "dead": {**mine, **gone},
-            "alive": {**mine, **tags_of(other_process)},
-            "own": mine,
-            "of another machine": {**mine, **gone, "host": "elsewhere"},
-            "of a container of the same name": {**mine, **gone, "machine": "another"},
-            "of another user": {**mine, **gone, "user_name": "somebody"},
-            "silent": {},
-        }
-        runs = {name: client.create_run("0", tags=tags).info.run_id for name, tags in cases.items()}
-        for name, parent, tags in (
-            ("step of the dead", "dead", {}),
-            ("step that lives", "dead", tags_of(other_process)),
-            ("step of the living", "alive", {}),
-        ):
-            runs[name] = client.create_run("0", tags={"mlflow.parentRunId": runs[parent], **tags}).info.run_id
-        assert list(close_stale_runs(["0"])) == [runs["dead"], runs["step of the dead"]]
-        statuses = {name: client.get_run(run_id).info.status for name, run_id in runs.items()}
-        closed = {"dead", "step of the dead"}
-        assert statuses == {name: "KILLED" if name in closed else "RUNNING" for name in runs}
-    finally:
-        mlflow.set_tracking_uri(before)
+def test_only_runs_of_dead_processes_of_this_user_and_machine_are_closed(other_process, client):
+    mine = identity_tags()
+    gone = {"process": f"{other_process.pid} 1.00"}
+    cases = {
+        "dead": {**mine, **gone},
+        "alive": {**mine, **tags_of(other_process)},
+        "own": mine,
+        "of another machine": {**mine, **gone, "host": "elsewhere"},
+        "of a container of the same name": {**mine, **gone, "machine": "another"},
+        "of another user": {**mine, **gone, "user_name": "somebody"},
+        "silent": {},
+    }
+    runs = {name: client.create_run("0", tags=tags).info.run_id for name, tags in cases.items()}
+    for name, parent, tags in (
+        ("step of the dead", "dead", {}),
+        ("step that lives", "dead", tags_of(other_process)),
+        ("step of the living", "alive", {}),
+    ):
+        runs[name] = client.create_run("0", tags={"mlflow.parentRunId": runs[parent], **tags}).info.run_id
+    assert list(close_stale_runs(["0"])) == [runs["dead"], runs["step of the dead"]]
+    statuses = {name: client.get_run(run_id).info.status for name, run_id in runs.items()}
+    closed = {"dead", "step of the dead"}
+    assert statuses == {name: "KILLED" if name in closed else "RUNNING" for name in runs}
 
 
-def test_a_run_that_is_continued_meanwhile_is_not_closed(other_process, tmp_path, monkeypatch):
+def test_a_run_that_is_continued_meanwhile_is_not_closed(other_process, client, monkeypatch):
     """It was found stale, and another command went on in it before it was closed."""
-    import mlflow
+    run_id = client.create_run("0", tags={**identity_tags(), "process": "1 1.00"}).info.run_id
+    present = MlflowClient.get_run
 
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
-    try:
-        client = mlflow.MlflowClient()
-        run_id = client.create_run("0", tags={**identity_tags(), "process": "1 1.00"}).info.run_id
-        present = mlflow.MlflowClient.get_run
+    def continued(self, asked):
+        client.set_tag(run_id, "process", tags_of(other_process)["process"])
+        return present(self, asked)
 
-        def continued(self, asked):
-            client.set_tag(run_id, "process", tags_of(other_process)["process"])
-            return present(self, asked)
-
-        monkeypatch.setattr(mlflow.MlflowClient, "get_run", continued)
-        assert close_stale_runs(["0"]) == {}
-        assert present(client, run_id).info.status == "RUNNING"
-    finally:
-        mlflow.set_tracking_uri(before)
+    monkeypatch.setattr(MlflowClient, "get_run", continued)
+    assert close_stale_runs(["0"]) == {}
+    assert present(client, run_id).info.status == "RUNNING"
 
 
 CLAIM = """
@@ -158,48 +154,32 @@ sys.stdin.readline()
 """
 
 
-def test_one_of_several_commands_takes_a_run_over(tmp_path, start_python):
-    import mlflow
-
-    before, address = mlflow.get_tracking_uri(), f"sqlite:///{tmp_path / 'mlflow.db'}"
-    mlflow.set_tracking_uri(address)
-    try:
-        client = mlflow.MlflowClient()
-        run_id = client.create_run("0", tags={**identity_tags(), "process": "1 1.00"}).info.run_id
-        several = [start_python(CLAIM.format(address=address, run_id=run_id)) for _ in range(3)]
-        for process in several:
-            assert process.stdout.readline() == "ready\n"
-        for process in several:
-            process.stdin.write("\n")
-            process.stdin.flush()
-        answers = [process.stdout.readline().strip() for process in several]
-        assert sorted(answers) == ["False", "False", "True"]
-        # Nobody else takes it, though it was not opened yet.
-        assert not take_over(run_id)
-    finally:
-        mlflow.set_tracking_uri(before)
+def test_one_of_several_commands_takes_a_run_over(client, start_python):
+    run_id = client.create_run("0", tags={**identity_tags(), "process": "1 1.00"}).info.run_id
+    several = [start_python(CLAIM.format(address=mlflow.get_tracking_uri(), run_id=run_id)) for _ in range(3)]
+    for process in several:
+        assert process.stdout.readline() == "ready\n"
+    for process in several:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    answers = [process.stdout.readline().strip() for process in several]
+    assert sorted(answers) == ["False", "False", "True"]
+    # Nobody else takes it, though it was not opened yet.
+    assert not take_over(run_id)
 
 
-def test_a_run_that_has_ended_is_taken_over_however_fresh_its_last_sign_is(tmp_path, monkeypatch):
+def test_a_run_that_has_ended_is_taken_over_however_fresh_its_last_sign_is(client, monkeypatch):
     """Another machine has finished or stopped its sweep a moment ago; one that is about to go on in it comes first."""
-    import mlflow
-
     monkeypatch.setattr("glassliquid.tracking.upkeep.CLAIM_SETTLES_S", 0.1)
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
-    try:
-        client = mlflow.MlflowClient()
-        there = {**identity_tags(), "host": "elsewhere", "process": "4711 1@x"}
-        ended, living, claimed, forsaken = (client.create_run("0", tags=there).info.run_id for _ in range(4))
-        for run_id in (ended, claimed, forsaken):
-            client.set_terminated(run_id, "FINISHED")
-        for run_id, silence in ((claimed, 1), (forsaken, 100)):
-            client.set_tag(run_id, "claimed_by", f"elsewhere m 4711 1@x {time.time() - silence:.0f}")
-        assert [take_over(run_id) for run_id in (ended, living, claimed, forsaken)] == [True, False, False, True]
-        # The same process may have it again.
-        assert take_over(ended)
-    finally:
-        mlflow.set_tracking_uri(before)
+    there = {**identity_tags(), "host": "elsewhere", "process": "4711 1@x"}
+    ended, living, claimed, forsaken = (client.create_run("0", tags=there).info.run_id for _ in range(4))
+    for run_id in (ended, claimed, forsaken):
+        client.set_terminated(run_id, "FINISHED")
+    for run_id, silence in ((claimed, 1), (forsaken, 100)):
+        client.set_tag(run_id, "claimed_by", f"elsewhere m 4711 1@x {time.time() - silence:.0f}")
+    assert [take_over(run_id) for run_id in (ended, living, claimed, forsaken)] == [True, False, False, True]
+    # The same process may have it again.
+    assert take_over(ended)
 
 
 def test_the_tags_name_this_process():

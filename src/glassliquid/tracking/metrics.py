@@ -31,7 +31,6 @@ RETRY_AFTER_S = 10.0
 GIVE_UP_AFTER_S = 20.0
 """How long the end of a run waits for a server that does not answer."""
 TRY_AGAIN_AFTER_S = 0.5
-RUNNING = "RUNNING"
 LARGEST_JOURNAL = 1 << 29
 """Bytes; a million iterations take half of it."""
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
@@ -137,8 +136,8 @@ class MetricJournal:
             for run_id in self._alive:
                 client.log_batch(run_id, tags=[RunTag(key, value) for key, value in identity_tags().items()])
                 # `mlflow run --run-id` of a second command, which was refused, has marked it as FAILED.
-                if client.get_run(run_id).info.status != RUNNING:
-                    client.update_run(run_id, status=RUNNING)
+                if client.get_run(run_id).info.status != "RUNNING":
+                    client.update_run(run_id, status="RUNNING")
 
     def _send(self) -> bool:
         """Send one batch; False if the server did not take it."""

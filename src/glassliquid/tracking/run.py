@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import subprocess
 import tempfile
 import time
 import warnings
@@ -14,6 +13,7 @@ from glassliquid.dataset.description import Dataset
 from glassliquid.errors import Stopped, UserError
 from glassliquid.scratch import temporary_files_apart
 from glassliquid.tracking import liveness
+from glassliquid.tracking.code_version import code_version
 from glassliquid.tracking.metrics import LARGEST_BATCH
 from glassliquid.tracking.page import NOTE_TAG, add_study_view, prepare_page
 from glassliquid.tracking.store import TrackingLost, connect, despite_others, one_try, raise_if_lost, store_fault
@@ -28,8 +28,6 @@ TAG_STEP_KEY = "step_key"
 TAG_STAGE = "stage"
 TAG_DATASET = "dataset"
 TAG_DATASET_DIGEST = "dataset_digest"
-TAG_COMMIT = "git_commit"
-TAG_DIRTY = "git_dirty"
 TAG_ERROR = "error"
 TAG_CONTINUES = "continues"
 """On the run of a command that went on in another one: that run."""
@@ -188,23 +186,20 @@ def tracked_run(
         tags: set when the run is created, so that a run that is killed at once has them too.
     """
     import mlflow
-    from mlflow import MlflowClient
-    from mlflow.entities import RunTag
 
     connect()
     given = os.environ.pop(RUN_ID_VARIABLE, None)
     # As text: a server refuses a number, which a database takes.
-    first_tags = {TAG_STAGE: stage, **_code_version(), **liveness.identity_tags()}
+    first_tags = {TAG_STAGE: stage, **code_version(), **liveness.identity_tags()}
     first_tags |= {key: str(value) for key, value in (tags or {}).items()}
     if step_key := os.environ.pop(STEP_KEY_VARIABLE, None):
         first_tags[TAG_STEP_KEY] = step_key
     try:
-        _refuse_living(given)
+        if given is not None and (found := find_run(given)) is not None:
+            found.refuse_living("leave out --run-id")
         if run_id is not None:
             # Before it is RUNNING again: nobody may take it for one that its dead process has left.
-            MlflowClient().log_batch(
-                run_id, tags=[RunTag(key, value) for key, value in liveness.identity_tags().items()]
-            )
+            TrackedRun(run_id).tags(liveness.identity_tags())
         active = mlflow.start_run(
             run_id=run_id or given, nested=parent is not None, parent_run_id=parent, run_name=name, tags=first_tags
         )
@@ -240,13 +235,6 @@ def tracked_run(
         raise
     finally:
         _end(status, is_lost)
-
-
-def _refuse_living(given: str | None) -> None:
-    """Raise UserError if the run that `mlflow run --run-id` names is that of a living process."""
-    stored = None if given is None else find_run(given)
-    if stored is not None and stored.lives_in is not None:
-        raise UserError(f"The run {given} is still running ({stored.lives_in}): leave out --run-id.")
 
 
 def _end(status: str, is_lost: bool) -> None:
@@ -308,25 +296,3 @@ def _point_to(new: str, continued: str) -> None:
     pointer.name("(continues an earlier run)")
     pointer.tags({TAG_STAGE: "continuation", TAG_CONTINUES: continued, **liveness.identity_tags()})
     pointer.describe(f"This command continued run `{continued}`, which holds its curves, checkpoints and model.")
-
-
-def _code_version() -> dict[str, str]:
-    """The commit of the code that runs, and whether it was changed since."""
-
-    def git(*arguments: str) -> str | None:
-        try:
-            done = subprocess.run(
-                ["git", "-C", str(Path(__file__).parent), *arguments],
-                capture_output=True,
-                text=True,
-                timeout=10,
-                check=True,
-            )
-        except (OSError, subprocess.SubprocessError):
-            return None
-        return done.stdout.strip()
-
-    commit = git("rev-parse", "HEAD")
-    if commit is None:
-        return {TAG_COMMIT: "unknown", TAG_DIRTY: "unknown"}
-    return {TAG_COMMIT: commit, TAG_DIRTY: str(bool(git("status", "--porcelain", "--untracked-files=no"))).lower()}

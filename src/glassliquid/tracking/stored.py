@@ -26,6 +26,11 @@ class StoredRun:
         """Where the process of the run lives, in words, if it does."""
         return living_process(self.tags) if self.status == "RUNNING" else None
 
+    def refuse_living(self, remedy: str) -> None:
+        """Raise UserError, which ends with what to do, if the process of the run lives."""
+        if (where := self.lives_in) is not None:
+            raise UserError(f"The run {self.run_id} is still running ({where}): {remedy}.")
+
 
 def find_run(run_id: str) -> StoredRun | None:
     """The run of that id; None if the store has none."""
@@ -43,7 +48,7 @@ def children_of(run_id: str) -> list[StoredRun]:
     from mlflow import MlflowClient
 
     experiment = MlflowClient().get_run(run_id).info.experiment_id
-    return [_stored(run) for run in runs_where(f"tags.`{PARENT_TAG}` = '{run_id}'", [experiment])]
+    return stored_where(f"tags.`{PARENT_TAG}` = '{run_id}'", [experiment])
 
 
 def stored_where(condition: str, experiments: list[str]) -> list[StoredRun]:

@@ -83,13 +83,17 @@ def close_stale_runs(experiments: list[str]) -> dict[str, str]:
         if is_stale(client.get_run(run_id)):
             client.set_terminated(run_id, "KILLED")
             closed[run_id] = str(run.info.run_name)
-            for child in children_of(run_id):
-                # MLflow makes the run of a step before the step begins; only the chain's own process can have made this one.
-                now = find_run(child.run_id)
-                if now is not None and now.status == "RUNNING" and TAG_PROCESS not in now.tags:
+            # MLflow makes the run of a step before the step begins; only the chain's own process can have made this one.
+            for child in filter(_says_nothing, children_of(run_id)):
+                if (now := find_run(child.run_id)) is not None and _says_nothing(now):
                     client.set_terminated(child.run_id, "KILLED")
                     closed[child.run_id] = child.tags["mlflow.runName"]
     return closed
+
+
+def _says_nothing(run: StoredRun) -> bool:
+    """Whether a run is RUNNING and does not say in which process."""
+    return run.status == "RUNNING" and TAG_PROCESS not in run.tags
 
 
 def take_over(run_id: str) -> bool:

@@ -16,7 +16,7 @@ from glassliquid.tracking.store import connect
 from glassliquid.tracking.stored import StoredRun, children_of, find_run, metric_history, read_json_artifact
 from glassliquid.training.config import TrainConfig
 from glassliquid.workflows.layout import Layout
-from glassliquid.workflows.resume import TAG_REPLICATE, changed_settings, describe_changes, find_start, refuse_living
+from glassliquid.workflows.resume import END_IT, TAG_REPLICATE, changed_settings, describe_changes, find_start
 from glassliquid.workflows.training_job import TrainJob
 from glassliquid.workflows.training_run import (
     TrainingSplits,
@@ -58,8 +58,7 @@ def job_of(parent: StoredRun, job: TrainJob) -> TrainJob:
         raise UserError(
             f"All {parent.tags[TAG_REPEATS]} replicates of the run {parent.run_id} have finished: start anew."
         )
-    if parent.lives_in is not None:
-        raise UserError(f"The run {parent.run_id} is still running ({parent.lives_in}): wait until it has ended.")
+    parent.refuse_living("wait until it has ended")
     kept = read_json_artifact(parent.run_id, "config.json")
     config, repeats = TrainConfig.from_json(kept.get("config")), int(parent.tags[TAG_REPEATS])
     changed = changed_settings(config, job)
@@ -120,7 +119,7 @@ def _train_one(
     if earlier is not None and (earlier.status == "FINISHED" or TAG_DIVERGED in earlier.tags):
         return
     if earlier is not None:
-        refuse_living(earlier)
+        earlier.refuse_living(END_IT)
     config = replace(job.config, seed=job.config.seed + number - 1)
     one = replace(job, config=config, repeats=1, trial=str(number))
     start = None

@@ -25,6 +25,8 @@ TAG_REPLICATE = "replicate"
 """On a child of replicates: its number, from 1."""
 TAG_TRIAL_STATE = "optuna_state"
 """On a trial's run: RUNNING, COMPLETE, PRUNED, FAILED or KILLED."""
+END_IT = "wait until it has ended, or stop it there with Ctrl-C or SIGTERM, which saves its state"
+"""What to do about a run that is alive."""
 DEFAULTS = {"data_dir": Path("data"), "register_as": TrainJob.register_as, "max_hours": None, "device": TrainJob.device}
 
 
@@ -99,7 +101,7 @@ def find_start(job: TrainJob, runs_folder: Path) -> tuple[TrainJob, Start]:
     config = replace(before, **{name: new for name, (_, new) in changed.items()})
     stored = find_run(str(state["run_id"]))
     if stored is not None:
-        refuse_living(stored)
+        stored.refuse_living(END_IT)
     start = Start(state, stored.run_id if stored is not None and not changed else None, changed)
     _refuse_finished(job.resume, config, start, stored)
     if changed and stored is not None and os.environ.get(RUN_ID_VARIABLE) == stored.run_id:
@@ -213,15 +215,6 @@ def what_is_kept(job: TrainJob, tracked: TrackedRun) -> str:
         f"Nothing of the training is lost: its state and its metrics are in {folder}. When the store works again: "
         f"{how_to_go_on(job, tracked)}"
     )
-
-
-def refuse_living(stored: StoredRun) -> None:
-    """Raise UserError if a run's process is alive."""
-    if stored.lives_in is not None:
-        raise UserError(
-            f"The run {stored.run_id} is still running ({stored.lives_in}): wait until it has ended, or stop it there with "
-            "Ctrl-C or SIGTERM, which saves its state."
-        )
 
 
 def _refuse_finished(name: str, config: TrainConfig, start: Start, stored: StoredRun | None) -> None:

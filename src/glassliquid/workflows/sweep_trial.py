@@ -31,7 +31,7 @@ from glassliquid.training.config import TrainConfig
 from glassliquid.training.trainer import Outcome
 from glassliquid.workflows.layout import Layout
 from glassliquid.workflows.make_data import require_dataset
-from glassliquid.workflows.resume import TAG_TRIAL_STATE as TAG_STATE
+from glassliquid.workflows.resume import TAG_TRIAL_STATE
 from glassliquid.workflows.sweep_job import SweepJob
 from glassliquid.workflows.training_job import TrainJob
 from glassliquid.workflows.training_run import TrainingSplits, load_training_splits, train_in_run
@@ -124,27 +124,27 @@ def _run_trial(worker: Worker, row: Row) -> str | None:
             storage_fault(error) or f"A trial ended with an error of the machine ({error}): run the same command again."
         )
     if not counted:
-        mark_killed(tracked.run_id, {TAG_STATE: kept.KILLED})
+        mark_killed(tracked.run_id, {TAG_TRIAL_STATE: kept.KILLED})
     return None
 
 
 def _train_in_tagged_run(worker: Worker, trial: Trial, tracked: TrackedRun, watch: "_Watch") -> dict[str, Any]:
     """Train in the open run of a trial, whose tags say what becomes of it."""
-    tracked.tags({TAG_STUDY: worker.study, TAG_STATE: kept.RUNNING})
+    tracked.tags({TAG_STUDY: worker.study, TAG_TRIAL_STATE: kept.RUNNING})
     try:
         facts = _train(worker, trial, configured(worker.job.config, trial.settings), tracked, watch)
     except GivenUp:
         tracked.metrics({"best_val_accuracy": watch.best})
-        tracked.tags({TAG_STATE: kept.PRUNED})
+        tracked.tags({TAG_TRIAL_STATE: kept.PRUNED})
         raise
     except Stopped:
-        tracked.tags({TAG_STATE: kept.KILLED})
+        tracked.tags({TAG_TRIAL_STATE: kept.KILLED})
         raise
     except _Untrainable as error:
-        tracked.tags({TAG_STATE: kept.FAILED})
+        tracked.tags({TAG_TRIAL_STATE: kept.FAILED})
         tracked.note_error(str(error))
         raise
-    tracked.tags({TAG_STATE: kept.COMPLETE})
+    tracked.tags({TAG_TRIAL_STATE: kept.COMPLETE})
     return facts
 
 

@@ -21,7 +21,7 @@ from glassliquid.sweep.trial import STORE_WITHIN_S
 from glassliquid.tracking.liveness import SIGN_EVERY_S, identity_tags, is_here, living_process, sign_of_life
 from glassliquid.tracking.run import TrackedRun
 from glassliquid.tracking.upkeep import mark_killed
-from glassliquid.workflows.resume import TAG_TRIAL_STATE as TAG_STATE
+from glassliquid.workflows.resume import TAG_TRIAL_STATE
 from glassliquid.workflows.sweep_job import SweepJob
 from glassliquid.workflows.sweep_trial import RUN, work
 
@@ -196,7 +196,7 @@ class Workers:
         except StorageSilent:
             return  # the next command finds the trial, and that its owner is dead
         if run_id is not None:
-            mark_killed(str(run_id), {TAG_STATE: kept.KILLED})
+            mark_killed(str(run_id), {TAG_TRIAL_STATE: kept.KILLED})
 
     def _beat(self) -> None:
         now = time.monotonic()
