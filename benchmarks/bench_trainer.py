@@ -34,7 +34,8 @@ from glassliquid.models.classifier import ImageClassifier
 from glassliquid.models.table import build_model, seed_dropout
 from glassliquid.tracking.metrics import SEND_EVERY_S, MetricJournal
 from glassliquid.tracking.store import connect
-from glassliquid.training.checkpoint import CURRENT, CheckpointWriter
+from glassliquid.training.checkpoint import CURRENT
+from glassliquid.training.checkpoint_writer import CheckpointWriter
 from glassliquid.training.config import TrainConfig
 from glassliquid.training.trainer import Trainer, TrainingData
 

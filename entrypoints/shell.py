@@ -120,6 +120,11 @@ def run(command: click.Command) -> None:
         _end(str(stopped), STOPPED_EXIT_CODE)
     except (KeyboardInterrupt, click.Abort):
         _end("Stopped; run the same command again to go on with what is missing.", STOPPED_EXIT_CODE)
+    except MemoryError:
+        _end(
+            "The machine's memory is full: run fewer commands at once, or choose a smaller batch_size.",
+            USER_ERROR_EXIT_CODE,
+        )
     except OSError as error:
         sentence = storage_fault(error)
         if sentence is None:

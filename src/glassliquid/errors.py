@@ -43,6 +43,11 @@ def one_line(text: str) -> str:
     return f"{line[:half]} [...] {line[-half:]}"
 
 
+def first_line_of(error: BaseException) -> str:
+    """What somebody else's error says, without what follows its first line; its type if it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 def listed(values: Iterable[object]) -> str:
     """The values as a comma-separated list, for error messages; `(none)` when there are none."""
     return ", ".join(str(value) for value in values) or "(none)"

@@ -81,6 +81,7 @@ def test_a_diverging_run_keeps_its_state_and_the_printed_line_goes_on(
     )
     assert found, done.stderr
     assert run.data.tags["error"] == found.group(1)
+    assert run.data.tags["diverged"] == "true"
     assert [step for step, _ in history(client, run.info.run_id, "loss")] == [1, 2]
     kept = {file.path for file in client.list_artifacts(run.info.run_id, "checkpoints")}
     assert kept == {"checkpoints/current.pt", "checkpoints/best.pt"}
@@ -93,6 +94,7 @@ def test_a_diverging_run_keeps_its_state_and_the_printed_line_goes_on(
     assert pasted.returncode == 0, pasted.stderr
     step = client.search_runs(["0"], f"tags.resumed_from = '{run.info.run_id}'")[0]
     assert [at for at, _ in history(client, step.info.run_id, "loss")] == [3, 4, 5, 6]
+    assert step.data.tags["diverged"] == "false"
 
 
 def test_patience_ends_a_run_that_no_longer_gets_better(client, command: Command, own_dir: Path):
@@ -234,7 +236,8 @@ def test_a_run_that_lives_on_another_machine_is_not_resumed(
     client.set_terminated(living, "KILLED")
     assert done.returncode == 2
     assert re.search(
-        rf"The run {living} is still running \(process 4711 on elsewhere, last heard of \d+ s ago\)", done.stderr
+        rf"The run {living} is still running \(process 4711 on elsewhere, last heard of \d+ s ago; taken for dead after",
+        done.stderr,
     )
     assert path.read_bytes() == before
 

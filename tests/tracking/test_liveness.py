@@ -1,5 +1,6 @@
 """Which runs count as alive, and which are closed as left behind by a dead process."""
 
+import json
 import os
 import socket
 import subprocess
@@ -13,7 +14,8 @@ from mlflow import MlflowClient
 
 from glassliquid.tracking import liveness
 from glassliquid.tracking.liveness import SILENT_AFTER_S, identity_tags, living_process, machine
-from glassliquid.tracking.upkeep import close_stale_runs, take_over
+from glassliquid.tracking.stored import find_run
+from glassliquid.tracking.upkeep import claim_is_used, close_stale_runs, take_over
 
 HERE = socket.gethostname()
 
@@ -74,10 +76,23 @@ def test_a_clock_that_was_set_kills_nobody(other_process, monkeypatch):
 
 
 def test_another_machine_is_believed_while_its_last_sign_is_fresh(other_process):
-    """Whether the process number exists here says nothing about one there."""
-    fresh = tags_of(other_process, host="elsewhere", silence=SILENT_AFTER_S - 30)
-    assert "on elsewhere, last heard of" in living_process(fresh)
-    assert living_process(tags_of(other_process, host="elsewhere", silence=SILENT_AFTER_S + 30)) is None
+    """Whether the process number exists here says nothing about one there; its clock may be ahead of this one's."""
+    for silence in (SILENT_AFTER_S - 30, 30 - SILENT_AFTER_S):
+        fresh = tags_of(other_process, host="elsewhere", silence=silence)
+        assert "on elsewhere, last heard of" in living_process(fresh)
+    for silence in (SILENT_AFTER_S + 30, -SILENT_AFTER_S - 30, float("nan")):
+        assert living_process(tags_of(other_process, host="elsewhere", silence=silence)) is None
+    assert living_process({"host": "elsewhere", "process": "4711 1@x"}) is None
+
+
+def test_a_living_run_that_mlflow_has_marked_as_failed_is_alive(other_process, client):
+    """A second `mlflow run --run-id` marks it so; whether that is so on another machine cannot be told."""
+    cases = {"here": tags_of(other_process), "elsewhere": tags_of(other_process, host="elsewhere")}
+    runs = {name: client.create_run("0", tags=tags).info.run_id for name, tags in cases.items()}
+    for status, alive in (("RUNNING", {"here", "elsewhere"}), ("FAILED", {"here"}), ("FINISHED", set())):
+        for run_id in runs.values():
+            client.update_run(run_id, status=status)
+        assert {name for name, run_id in runs.items() if find_run(run_id).lives_in is not None} == alive
 
 
 def test_a_machine_of_the_same_name_is_another_one(other_process):
@@ -168,18 +183,47 @@ def test_one_of_several_commands_takes_a_run_over(client, start_python):
     assert not take_over(run_id)
 
 
-def test_a_run_that_has_ended_is_taken_over_however_fresh_its_last_sign_is(client, monkeypatch):
-    """Another machine has finished or stopped its sweep a moment ago; one that is about to go on in it comes first."""
+def test_a_run_that_has_ended_is_taken_over_unless_somebody_is_about_to_go_on_in_it(client, monkeypatch, other_process):
+    """Another machine has finished or stopped its sweep a moment ago, however fresh its last sign is."""
     monkeypatch.setattr("glassliquid.tracking.upkeep.CLAIM_SETTLES_S", 0.1)
     there = {**identity_tags(), "host": "elsewhere", "process": "4711 1@x"}
-    ended, living, claimed, forsaken = (client.create_run("0", tags=there).info.run_id for _ in range(4))
-    for run_id in (ended, claimed, forsaken):
+    claims = {
+        "nobody": None,
+        "a process of this machine": tags_of(other_process),
+        "one that is slow": tags_of(other_process, silence=1000),
+        "one of another machine": tags_of(other_process, host="elsewhere", silence=1),
+        "one that was lost": tags_of(other_process, host="elsewhere", silence=100),
+        "a dead one": {**tags_of(other_process), "process": "1 1.00"},
+        "this one": identity_tags(),
+        "damage": 3,
+    }
+    taken = {}
+    for name, claim in claims.items():
+        run_id = client.create_run("0", tags=there).info.run_id
+        assert not take_over(run_id), "it lives"
         client.set_terminated(run_id, "FINISHED")
-    for run_id, silence in ((claimed, 1), (forsaken, 100)):
-        client.set_tag(run_id, "claimed_by", f"elsewhere m 4711 1@x {time.time() - silence:.0f}")
-    assert [take_over(run_id) for run_id in (ended, living, claimed, forsaken)] == [True, False, False, True]
-    # The same process may have it again.
-    assert take_over(ended)
+        if claim is not None:
+            client.set_tag(run_id, "claimed_by", json.dumps(claim))
+        taken[name] = take_over(run_id)
+    still = {"a process of this machine", "one that is slow", "one of another machine"}
+    assert taken == {name: name not in still for name in claims}
+
+
+def test_a_claim_that_was_used_does_not_keep_the_next_command_out(client, monkeypatch, other_process):
+    """A sweep that was stopped right after it had taken a run over, on another machine, can be started again here."""
+    monkeypatch.setattr("glassliquid.tracking.upkeep.CLAIM_SETTLES_S", 0.1)
+    run_id = client.create_run("0", tags={**identity_tags(), "process": "1 1.00"}).info.run_id
+    there = tags_of(other_process, host="elsewhere", silence=1)
+    monkeypatch.setattr("glassliquid.tracking.upkeep.identity_tags", lambda: there)
+    assert take_over(run_id)
+    monkeypatch.undo()
+    assert not take_over(run_id)
+    claim_is_used(run_id)
+    for key, value in there.items():
+        client.set_tag(run_id, key, value)
+    assert not take_over(run_id)
+    client.set_terminated(run_id, "KILLED")
+    assert take_over(run_id)
 
 
 def test_the_tags_name_this_process():

@@ -169,16 +169,22 @@ def test_a_folder_that_cannot_be_locked_is_left_alone(run_id: str, tmp_path: Pat
     assert send_pending(tmp_path) == Delivery({run_id: 1}, [])
 
 
-def test_a_living_run_that_another_command_has_marked_runs_again(run_id: str, tmp_path: Path):
+def test_a_living_run_that_another_command_has_marked_runs_again(
+    run_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     """`mlflow run --run-id` ends the run of a command that was refused because the run is alive."""
     import mlflow
 
+    monkeypatch.setattr(metrics, "SEND_EVERY_S", 0.05)
+    monkeypatch.setattr(metrics, "SIGN_EVERY_S", 0.1)
     client = mlflow.MlflowClient()
     parent = client.create_run("0", tags={"alive_at": "0"}).info.run_id
-    journal = MetricJournal(run_id, tmp_path, parents=[parent])
     for each in (run_id, parent):
         client.set_terminated(each, "FAILED")
-    journal._give_sign_of_life()
+    journal = MetricJournal(run_id, tmp_path, parents=[parent])
+    deadline = time.monotonic() + 30
+    while client.get_run(parent).info.status != "RUNNING" and time.monotonic() < deadline:
+        time.sleep(0.1)
     for each in (run_id, parent):
         run = client.get_run(each)
         assert run.info.status == "RUNNING"

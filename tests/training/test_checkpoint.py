@@ -16,12 +16,12 @@ from glassliquid.models.table import build_model
 from glassliquid.training.checkpoint import (
     BEST,
     CURRENT,
-    CheckpointWriter,
     State,
     describe_state,
     load_checkpoint,
     restore_model,
 )
+from glassliquid.training.checkpoint_writer import CheckpointWriter
 from glassliquid.training.config import TrainConfig
 from glassliquid.training.progress import Progress
 

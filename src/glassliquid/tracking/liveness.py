@@ -5,7 +5,7 @@ import hashlib
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 TAG_HOST = "host"
@@ -65,7 +65,8 @@ def sign_of_life() -> dict[str, str]:
 def living_process(tags: Mapping[str, str]) -> str | None:
     """Where the process of a run lives, in words, or None if it is dead or is this one.
 
-    A process of this machine is looked up; one of another machine counts as alive while its last sign is fresh.
+    A process of this machine is looked up; one of another machine counts as alive while its last sign is fresh, by a clock
+    that may be ahead of this one's or behind it.
     """
     host, process = tags.get(TAG_HOST), tags.get(TAG_PROCESS, "")
     if host is None:
@@ -73,8 +74,33 @@ def living_process(tags: Mapping[str, str]) -> str | None:
     number = process.partition(" ")[0]
     if is_here(tags):
         return f"process {number} on this machine" if _exists(process) else None
-    silence = time.time() - float(tags.get(TAG_ALIVE_AT, "0"))
-    return f"process {number} on {host}, last heard of {silence:.0f} s ago" if silence < SILENT_AFTER_S else None
+    silence = silence_of(tags)
+    if not silence < SILENT_AFTER_S:  # nor is it if the tag is no number
+        return None
+    return f"process {number} on {host}, last heard of {silence:.0f} s ago; taken for dead after {SILENT_AFTER_S:.0f} s"
+
+
+def silence_of(tags: Mapping[str, str]) -> float:
+    """How far from now the last sign of life is [s]; endless if there was none."""
+    try:
+        return abs(time.time() - float(tags[TAG_ALIVE_AT]))
+    except (KeyError, ValueError):
+        return float("inf")
+
+
+def give_sign_of_life(run_ids: Sequence[str]) -> None:
+    """Renew the tags of living runs; the store is the caller's to lose.
+
+    One that is not RUNNING any more was marked as FAILED by the `mlflow run --run-id` of a second command, which was refused.
+    """
+    from mlflow import MlflowClient
+    from mlflow.entities import RunTag
+
+    client = MlflowClient()
+    for run_id in run_ids:
+        client.log_batch(run_id, tags=[RunTag(key, value) for key, value in identity_tags().items()])
+        if client.get_run(run_id).info.status != "RUNNING":
+            client.update_run(run_id, status="RUNNING")
 
 
 def _exists(process: str) -> bool:

@@ -17,6 +17,7 @@ import torch
 from glassliquid.dataset.description import CLASSES, Label
 from glassliquid.models.classifier import CHANNELS, ImageClassifier
 from glassliquid.models.served import GlassProbability
+from glassliquid.tracking.store import raise_if_lost
 from glassliquid.training.checkpoint import State
 
 MODEL_NAME = "model"
@@ -86,10 +87,13 @@ def _logged_models(run_id: str) -> tuple[list[Any], list[Any]]:
 
     client = MlflowClient()
     # Asked for by their run: the run itself names them a moment after they are made, and still when they are removed.
-    models: list[Any] = []
-    with contextlib.suppress(MlflowException):
+    try:
         experiment = client.get_run(run_id).info.experiment_id
-        models = client.search_logged_models([experiment], f"source_run_id = '{run_id}'")
+    except MlflowException as error:
+        # A second model would be logged beside one that could not be seen for a moment.
+        raise_if_lost(error)
+        return [], []
+    models: list[Any] = list(client.search_logged_models([experiment], f"source_run_id = '{run_id}'"))
     models.sort(key=lambda model: model.creation_timestamp)
     whole = [model for model in models if model.status == LoggedModelStatus.READY]
     return whole, [model for model in models if model not in whole]

@@ -17,7 +17,7 @@ from typing import Any
 
 from glassliquid.errors import UserError
 from glassliquid.files import is_plain, read_plain, whole_number, write_text
-from glassliquid.tracking.liveness import SIGN_EVERY_S, identity_tags
+from glassliquid.tracking.liveness import SIGN_EVERY_S, give_sign_of_life
 
 JOURNAL = "metrics.jsonl"
 """A line a point: key, value, step, timestamp [ms]."""
@@ -124,20 +124,9 @@ class MetricJournal:
             wait = SEND_EVERY_S if self._send() else RETRY_AFTER_S
             if wait == SEND_EVERY_S and time.monotonic() - signed_at >= SIGN_EVERY_S:
                 signed_at = time.monotonic()
-                self._give_sign_of_life()
-
-    def _give_sign_of_life(self) -> None:
-        from mlflow import MlflowClient
-        from mlflow.entities import RunTag
-
-        client = MlflowClient()
-        # A server that is gone at this moment only makes the run look silent.
-        with contextlib.suppress(Exception):
-            for run_id in self._alive:
-                client.log_batch(run_id, tags=[RunTag(key, value) for key, value in identity_tags().items()])
-                # `mlflow run --run-id` of a second command, which was refused, has marked it as FAILED.
-                if client.get_run(run_id).info.status != "RUNNING":
-                    client.update_run(run_id, status="RUNNING")
+                # A server that is gone at this moment only makes the run look silent.
+                with contextlib.suppress(Exception):
+                    give_sign_of_life(self._alive)
 
     def _send(self) -> bool:
         """Send one batch; False if the server did not take it."""

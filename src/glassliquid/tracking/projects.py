@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glassliquid.errors import UserError
+from glassliquid.files import locked
 from glassliquid.tracking.run import STEP_KEY_VARIABLE, TAG_CONTINUES, TAG_STEP_KEY
 from glassliquid.tracking.stored import StoredRun, stored_where
 
@@ -32,20 +33,38 @@ class StepResult:
     tags: dict[str, str]
 
 
+@dataclass(frozen=True)
+class _Step:
+    """A step that may be run."""
+
+    project: Path
+    entry_point: str
+    parameters: Mapping[str, str]
+    inputs: Callable[[], Mapping[str, str]]
+    can_resume: Callable[[StoredRun], bool]
+
+    @property
+    def key(self) -> str:
+        """Its fingerprint at this moment."""
+        return step_key(self.project, self.entry_point, self.parameters, self.inputs())
+
+
 def run_step(
     project: Path,
+    locks: Path,
     entry_point: str,
     parameters: Mapping[str, str],
     inputs: Callable[[], Mapping[str, str]],
-    can_resume: Callable[[str], bool] = lambda _: False,
+    can_resume: Callable[[StoredRun], bool] = lambda _: False,
 ) -> StepResult:
     """Run an entry point as a child of the active run, or reuse a finished run of the same fingerprint.
 
     The step's run has the fingerprint from its beginning, if its inputs are there, so that a chain that is killed finds what
-    the step has done.
+    the step has done. Of two chains that come to the same step at once one runs it, and the other waits.
 
     Args:
         project: the project's folder.
+        locks: folder of the locks by which chains wait for each other.
         entry_point: its name.
         parameters: its parameters.
         inputs: gives digests of the data that the step reads or makes; they and the code are part of the fingerprint.
@@ -56,35 +75,46 @@ def run_step(
     Raises:
         UserError: the step failed; it has printed why.
     """
+    step = _Step(project, entry_point, parameters, inputs, can_resume)
+    while True:
+        key = step.key
+        with locked(locks / key, f"running the step {entry_point}"):
+            # Whoever was waited for may have made what this step begins with.
+            if step.key == key:
+                return _run_alone(step, key)
+
+
+def _run_alone(step: _Step, key: str) -> StepResult:
+    """The same, while no other chain of this data folder is at this step."""
     import mlflow
     from mlflow.exceptions import ExecutionException
 
-    before = inputs()
-    key = step_key(project, entry_point, parameters, before)
-    found = _finished(entry_point, key)
-    if found is not None:
+    entry_point = step.entry_point
+    if (found := _finished(entry_point, key)) is not None:
         return _result(entry_point, found, reused=True)
-    stopped = next((run.run_id for run in _of_key(key) if can_resume(run.run_id)), None)
+    stopped = next((run.run_id for run in _of_key(key) if step.can_resume(run)), None)
     resume = {} if stopped is None else {"resume": stopped}
     try:
         # What is missing is made by the step itself, which is told apart by what it has made, afterwards.
-        with _step_key_given(key) if MISSING not in before.values() else contextlib.nullcontext():
+        with _step_key_given(key) if MISSING not in step.inputs().values() else contextlib.nullcontext():
             submitted = mlflow.projects.run(
-                str(project),
+                str(step.project),
                 entry_point=entry_point,
-                parameters={**parameters, **resume},
+                parameters={**step.parameters, **resume},
                 # The chain itself runs in the right environment, whichever manager made it.
                 env_manager="local",
                 run_name=entry_point,
             )
     except ExecutionException as error:
+        # Outside of any chain another command may have gone on in that run, and has refused this one.
+        if stopped is not None and (found := _finished(entry_point, key)) is not None:
+            return _result(entry_point, found, reused=True)
         raise UserError(
             f"The step {entry_point} failed, for the reason printed above: mend it and run the same command again."
         ) from error
     client = mlflow.MlflowClient()
     run_id = client.get_run(submitted.run_id).data.tags.get(TAG_CONTINUES, submitted.run_id)
-    made = step_key(project, entry_point, parameters, inputs())
-    if made != key:
+    if (made := step.key) != key:
         client.set_tag(run_id, TAG_STEP_KEY, made)
     return _result(entry_point, run_id, reused=False)
 

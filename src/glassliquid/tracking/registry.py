@@ -14,8 +14,9 @@ from glassliquid.simulation.protocol import temperature
 from glassliquid.tracking.logged_models import MODEL_NAME, logged_model_id, quiet
 from glassliquid.tracking.metrics import is_run_id
 from glassliquid.tracking.run import TAG_DATASET, TAG_DATASET_DIGEST
-from glassliquid.tracking.store import first_line
-from glassliquid.training.checkpoint import BEST, CURRENT, State, load_checkpoint, restore_model
+from glassliquid.tracking.store import TrackingLost, first_line, raise_if_lost
+from glassliquid.tracking.stored import find_run
+from glassliquid.training.checkpoint import BEST, CURRENT, State, UnusableCheckpoint, load_checkpoint, restore_model
 
 CHECKPOINT_FOLDER = "checkpoints"
 """Artifact folder of a training run's checkpoints."""
@@ -111,8 +112,19 @@ def find_checkpoint(name: str, kind: str, runs_folder: Path) -> tuple[State, str
         The state, a label, and the id of the logged model, if any.
 
     Raises:
-        UserError: nothing is there by that name, or it is not a checkpoint of this project.
+        UserError: nothing is there by that name, or it is not a checkpoint of this project (UnusableCheckpoint), or it cannot
+            be had at this moment (TrackingLost).
     """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return _find_checkpoint(name, kind, runs_folder)
+    except MlflowException as error:
+        raise_if_lost(error)
+        raise
+
+
+def _find_checkpoint(name: str, kind: str, runs_folder: Path) -> tuple[State, str, str | None]:
     if name.startswith("models:/"):
         source, label, model_id = _registered(name)
         return run_checkpoint(source, BEST, runs_folder), label, model_id
@@ -154,12 +166,20 @@ def _kind_in_run(name: str, kind: str) -> str:
 
 def has_checkpoint(run_id: str, runs_folder: Path) -> bool:
     """Whether a run has a state to go on from, on this machine or in the tracking store."""
-    from mlflow import MlflowClient
+    return (runs_folder / run_id / CURRENT).exists() or _store_has(run_id, CURRENT)
 
-    if (runs_folder / run_id / CURRENT).exists():
-        return True
-    artifacts = MlflowClient().list_artifacts(run_id, CHECKPOINT_FOLDER)
-    return any(artifact.path.endswith(f"/{CURRENT}") for artifact in artifacts)
+
+def _store_has(run_id: str, kind: str) -> bool:
+    """Whether the tracking store has a checkpoint of a run; TrackingLost if it does not answer."""
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    try:
+        artifacts = MlflowClient().list_artifacts(run_id, CHECKPOINT_FOLDER)
+    except MlflowException as error:
+        raise_if_lost(error)
+        raise
+    return any(artifact.path.endswith(f"/{kind}") for artifact in artifacts)
 
 
 def run_checkpoint(run_id: str, kind: str, runs_folder: Path) -> State:
@@ -172,10 +192,8 @@ def run_checkpoint(run_id: str, kind: str, runs_folder: Path) -> State:
     local = runs_folder / run_id / kind
     if local.exists():
         return load_checkpoint(local)
-    try:
-        mlflow.MlflowClient().get_run(run_id)
-    except MlflowException:
-        raise _no_run(run_id) from None
+    if find_run(run_id) is None:
+        raise _no_run(run_id)
     with scratch_folder() as folder:
         try:
             path = mlflow.artifacts.download_artifacts(
@@ -183,7 +201,11 @@ def run_checkpoint(run_id: str, kind: str, runs_folder: Path) -> State:
             )
         except (MlflowException, OSError) as error:
             raise_if_full(error)
-            raise UserError(
+            raise_if_lost(error)
+            # MLflow says the same of what is missing and of what it could not get.
+            if _store_has(run_id, kind):
+                raise TrackingLost(f"The checkpoint {kind} of the run {run_id} could not be fetched") from error
+            raise UnusableCheckpoint(
                 f"The run {run_id} has no checkpoint {kind}: choose a training run that has finished or was stopped."
             ) from None
         return load_checkpoint(Path(path))
@@ -202,6 +224,7 @@ def _registered(name: str) -> tuple[str, str, str | None]:
         info = get_model_info(name)
     except (MlflowException, OSError) as error:
         raise_if_full(error)
+        raise_if_lost(error)
         raise UserError(f"There is no model {name!r} ({_known(name)}): choose one of these, or train one.") from error
     except Exception as error:  # whatever MLflow stumbles over in a damaged MLmodel file
         raise UserError(
@@ -259,5 +282,6 @@ def _version_at(name: str, alias: str) -> Any:
 
     try:
         return MlflowClient().get_model_version_by_alias(name, alias)
-    except MlflowException:
+    except MlflowException as error:
+        raise_if_lost(error)
         return None

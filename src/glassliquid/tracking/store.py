@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from glassliquid.errors import UserError
+from glassliquid.errors import UserError, first_line_of
 from glassliquid.files import locked, remove_partials_of, replacing
 
 DATABASE = "mlflow.db"
@@ -90,6 +90,8 @@ def store_fault(error: BaseException) -> str | None:
     from requests.exceptions import RequestException
 
     text = str(error)
+    if isinstance(error, TrackingLost):
+        return error.what
     if isinstance(error, RequestException):
         return first_line(error)
     if isinstance(error, MlflowException) and text.startswith("API request to"):
@@ -148,7 +150,7 @@ def despite_others(call: Callable[[], object]) -> None:
 
 def first_line(error: BaseException) -> str:
     """What an error says, in one line."""
-    return without_user((str(error).splitlines() or [type(error).__name__])[0])[:MOST_CHARACTERS]
+    return without_user(first_line_of(error))[:MOST_CHARACTERS]
 
 
 def without_user(text: str) -> str:

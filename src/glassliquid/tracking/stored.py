@@ -5,7 +5,8 @@ from typing import Any
 
 from glassliquid.errors import UserError
 from glassliquid.files import raise_if_full
-from glassliquid.tracking.liveness import living_process
+from glassliquid.tracking.liveness import is_here, living_process
+from glassliquid.tracking.store import raise_if_lost
 
 PARENT_TAG = "mlflow.parentRunId"
 
@@ -23,8 +24,13 @@ class StoredRun:
 
     @property
     def lives_in(self) -> str | None:
-        """Where the process of the run lives, in words, if it does."""
-        return living_process(self.tags) if self.status == "RUNNING" else None
+        """Where the process of the run lives, in words, if it does.
+
+        One that is FAILED may live: a second `mlflow run --run-id` marks it so, and until its next sign of life only its process
+        tells, where that can be looked for.
+        """
+        is_open = self.status == "RUNNING" or (self.status == "FAILED" and is_here(self.tags))
+        return living_process(self.tags) if is_open else None
 
     def refuse_living(self, remedy: str) -> None:
         """Raise UserError, which ends with what to do, if the process of the run lives."""
@@ -33,13 +39,14 @@ class StoredRun:
 
 
 def find_run(run_id: str) -> StoredRun | None:
-    """The run of that id; None if the store has none."""
+    """The run of that id; None if the store has none; TrackingLost if the store is gone."""
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
     try:
         return _stored(MlflowClient().get_run(run_id))
-    except MlflowException:
+    except MlflowException as error:
+        raise_if_lost(error)
         return None
 
 
@@ -87,6 +94,7 @@ def read_json_artifact(run_id: str, name: str) -> dict[str, Any]:
             raise ValueError("it is no object")
     except (MlflowException, OSError, ValueError, RecursionError) as error:
         raise_if_full(error)
+        raise_if_lost(error)
         raise UserError(f"The run {run_id} has no readable {name}: choose another run.") from error
     return dict(value)
 

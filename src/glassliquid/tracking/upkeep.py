@@ -1,6 +1,7 @@
 """What every command does for the runs before it: points that wait are sent, runs of dead processes are closed."""
 
 import contextlib
+import json
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -10,24 +11,24 @@ from typing import Any
 
 from glassliquid.files import tidy
 from glassliquid.tracking.liveness import (
-    TAG_ALIVE_AT,
     TAG_HOST,
-    TAG_MACHINE,
     TAG_PROCESS,
     TAG_USER,
     identity_tags,
     is_here,
     living_process,
+    silence_of,
 )
 from glassliquid.tracking.metrics import Delivery, send_pending
+from glassliquid.tracking.store import store_fault
 from glassliquid.tracking.stored import StoredRun, children_of, find_run, runs_where
 
 TAG_CLAIM = "claimed_by"
-"""Which process is about to go on in a run, and since when."""
+"""Which process is about to go on in a run: its identity tags, as JSON; gone again when it has opened the run."""
 CLAIM_SETTLES_S = 2.0
 """How long a claim has to stand."""
 CLAIM_COUNTS_S = 30.0
-"""How long others leave a run alone whose claimant has not opened it."""
+"""How long others leave a run alone whose claimant on another machine has not opened it."""
 
 
 @dataclass(frozen=True)
@@ -100,34 +101,52 @@ def take_over(run_id: str) -> bool:
     """Claim a run that no living process works in, where several commands may want it; False if another one has it.
 
     Each writes its claim, in one tag, and looks a moment later whose has stayed. Between looking and writing lies one call of
-    the store, which takes less than that moment. A claim counts until its process has opened the run, and for a while if it
-    dies before.
+    the store, which takes less than that moment. A claim counts until its process has opened the run (`claim_is_used`) or
+    is dead; on another machine, where that cannot be seen, for a while.
     """
     from mlflow import MlflowClient
 
-    this, found = identity_tags(), find_run(run_id)
-    if found is None or found.lives_in is not None or _is_claimed(found, this):
+    found = find_run(run_id)
+    if found is None or found.lives_in is not None or _is_claimed(found):
         return False
-    mine = " ".join([_claimant(this), this[TAG_ALIVE_AT]])
+    mine = json.dumps(identity_tags())
     MlflowClient().set_tag(run_id, TAG_CLAIM, mine)
     time.sleep(CLAIM_SETTLES_S)
     found = find_run(run_id)
     return found is not None and found.tags.get(TAG_CLAIM) == mine
 
 
-def _claimant(tags: Mapping[str, str]) -> str:
-    return " ".join(tags[key] for key in (TAG_HOST, TAG_MACHINE, TAG_PROCESS))
+def claim_is_used(run_id: str) -> None:
+    """Take back the claim on a run that this process has opened: from now on the run itself says where it lives."""
+    from mlflow import MlflowClient
+
+    found = find_run(run_id)
+    if found is not None and TAG_CLAIM in found.tags:
+        MlflowClient().delete_tag(run_id, TAG_CLAIM)
 
 
-def _is_claimed(found: StoredRun, this: Mapping[str, str]) -> bool:
-    claimant, _, moment = found.tags.get(TAG_CLAIM, "").rpartition(" ")
-    if not moment.isdecimal() or claimant == _claimant(this):
+def _is_claimed(found: StoredRun) -> bool:
+    """Whether another process, alive as far as can be told, is about to go on in a run."""
+    try:
+        claimant = {str(key): str(value) for key, value in json.loads(found.tags.get(TAG_CLAIM, "{}")).items()}
+    except (ValueError, AttributeError, RecursionError):
         return False
-    return abs(time.time() - int(moment)) < CLAIM_COUNTS_S
+    return silence_of(claimant) < CLAIM_COUNTS_S if not is_here(claimant) else living_process(claimant) is not None
 
 
 def mark_killed(run_id: str, tags: Mapping[str, str]) -> None:
-    """Mark a run whose process was killed as KILLED, with its running children; a run of another store is left alone."""
+    """Mark a run whose process was killed as KILLED, with its running children; a run of another store is left alone.
+
+    So it is if the store is gone at this moment: the next command closes it.
+    """
+    try:
+        _mark_killed(run_id, tags)
+    except Exception as error:
+        if store_fault(error) is None:
+            raise
+
+
+def _mark_killed(run_id: str, tags: Mapping[str, str]) -> None:
     from mlflow import MlflowClient
 
     if find_run(run_id) is None:

@@ -12,11 +12,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from glassliquid.dataset.augment import augment
-from glassliquid.errors import Diverged, UserError
+from glassliquid.errors import Diverged, UserError, first_line_of
 from glassliquid.models.classifier import ImageClassifier
 from glassliquid.models.table import build_model, seed_dropout
 from glassliquid.training.batches import ShuffledBatches
-from glassliquid.training.checkpoint import CheckpointWriter, State, describe_state, restore_progress
+from glassliquid.training.checkpoint import (
+    State,
+    UnusableCheckpoint,
+    describe_state,
+    restore_progress,
+)
+from glassliquid.training.checkpoint_writer import CheckpointWriter
 from glassliquid.training.config import TrainConfig
 from glassliquid.training.device import autocast_type
 from glassliquid.training.progress import Progress
@@ -148,7 +154,8 @@ class Trainer:
             is_new_step: its settings were changed, so best score and largest drop count from here.
 
         Raises:
-            UserError: the checkpoint is of another network or other data, or lacks what training needs.
+            UserError: the checkpoint is of another network or other data.
+            UnusableCheckpoint: it lacks what training needs, or that is damaged.
         """
         network = state["config"].get("model")
         if network != self.config.model:
@@ -170,8 +177,9 @@ class Trainer:
             self._iteration, progress = int(state["iteration"]), restore_progress(state)
             self._restore_generators(state["generators"])
         except Exception as error:  # whatever PyTorch stumbles over in a damaged state
-            reason = (str(error).splitlines() or [repr(error)])[0]
-            raise UserError(f"Training cannot go on from this checkpoint ({reason}): choose another.") from error
+            raise UnusableCheckpoint(
+                f"Training cannot go on from this checkpoint ({first_line_of(error)}): choose another."
+            ) from error
         # The threshold schedule asks for the last accuracy, whichever run it was reached in.
         self._progress = Progress(last_accuracy=progress.last_accuracy) if is_new_step else progress
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from glassliquid.dataset.description import DESCRIPTION
@@ -11,11 +12,17 @@ from glassliquid.simulation import ensemble
 from glassliquid.tracking.projects import MISSING, StepResult, run_step
 from glassliquid.tracking.registry import has_checkpoint, run_checkpoint
 from glassliquid.tracking.run import tracked_run
-from glassliquid.training.checkpoint import CURRENT
+from glassliquid.tracking.stored import StoredRun
+from glassliquid.training.checkpoint import CURRENT, UnusableCheckpoint
 from glassliquid.training.config import TrainConfig
 from glassliquid.workflows.layout import Layout
 from glassliquid.workflows.make_data import MakeDataConfig
+from glassliquid.workflows.resume import check_state
+from glassliquid.workflows.training_run import TAG_STUCK, has_diverged
 from glassliquid.workflows.transfer_eval import COARSE_LIQUIDS, FIGURE, SENTENCE_TAG
+
+STEPS = ".steps"
+"""Folder of the locks of steps, among the runs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +57,7 @@ def run(job: ChainJob) -> None:
     training = {"dataset": data.name, "model": job.model, "seed": str(job.seed)}
 
     layout = Layout(data.data_dir)
+    step = partial(run_step, job.project, layout.runs / STEPS)
 
     def digest() -> dict[str, str]:
         return {"dataset": _digest(layout.dataset(data.name))}
@@ -59,15 +67,13 @@ def run(job: ChainJob) -> None:
             "ensemble": _fingerprint(layout.ensemble(data.ensemble or data.preset) / ensemble.DESCRIPTION)
         }
 
-    with tracked_run("main", f"chain on {data.name}", Layout(data.data_dir).runs) as tracked:
-        steps = [run_step(job.project, "make_data", made | data_dir, digest)]
-        steps.append(
-            run_step(job.project, "train", training | data_dir, digest, lambda run_id: _can_go_on(run_id, layout.runs))
-        )
+    with tracked_run("main", f"chain on {data.name}", layout.runs) as tracked:
+        steps = [step("make_data", made | data_dir, digest)]
+        steps.append(step("train", training | data_dir, digest, can_resume=lambda run: _can_go_on(run, layout.runs)))
         evaluation = {"dataset": data.name, "model": steps[-1].run_id}
-        steps.append(run_step(job.project, "evaluate", evaluation | data_dir, digest))
+        steps.append(step("evaluate", evaluation | data_dir, digest))
         transfer = {"model": evaluation["model"], "glass": str(data.glass), "liquids": _liquids(data)}
-        steps.append(run_step(job.project, "transfer_eval", transfer | data_dir, cooling))
+        steps.append(step("transfer_eval", transfer | data_dir, cooling))
         found = f"{_table(steps)}\n\n{steps[-1].tags[SENTENCE_TAG]}"
         tracked.describe(found)
         tracked.metrics({key: steps[-2].metrics[key] for key in ("val_accuracy", "test_accuracy")})
@@ -76,15 +82,24 @@ def run(job: ChainJob) -> None:
         print(f"\n{found}\n")
 
 
-def _can_go_on(run_id: str, runs_folder: Path) -> bool:
-    """Whether a training has left a state that can be read; without one the step is begun anew."""
-    if not has_checkpoint(run_id, runs_folder):
+def _can_go_on(run: StoredRun, runs_folder: Path) -> bool:
+    """Whether a training has left a state to go on from; of one that is of no use it is said why.
+
+    Raises:
+        UserError: that cannot be told at this moment.
+    """
+    if not has_checkpoint(run.run_id, runs_folder):
         return False
+    why_not = run.tags.get(TAG_STUCK)
+    if has_diverged(run):
+        why_not = "its loss was not finite any more."
     try:
-        run_checkpoint(run_id, CURRENT, runs_folder)
-    except UserError:
-        return False
-    return True
+        check_state(run_checkpoint(run.run_id, CURRENT, runs_folder), runs_folder)
+    except UnusableCheckpoint as error:
+        why_not = str(error)
+    if why_not:
+        print(f"The training of the run {run.run_id} cannot go on, and is left as it is: {why_not}", flush=True)
+    return not why_not
 
 
 def _digest(folder: Path) -> str:

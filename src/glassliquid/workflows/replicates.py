@@ -22,6 +22,7 @@ from glassliquid.workflows.training_run import (
     TrainingSplits,
     conclude_run,
     describe_training,
+    has_diverged,
     headline,
     register_best,
     train_in_run,
@@ -29,8 +30,6 @@ from glassliquid.workflows.training_run import (
 
 TAG_REPEATS = "repeats"
 """On the parent: how many replicates it has."""
-TAG_DIVERGED = "diverged"
-"""On a child whose loss was not finite any more."""
 TAG_MODEL = "logged_model"
 """On a finished child: the address of its logged model."""
 FIGURES = ("best_val_accuracy", "final_val_accuracy", "test_accuracy", "largest_drop")
@@ -102,7 +101,7 @@ def train_replicates(
         _train_one(job, number, tracked.run_id, earlier.get(str(number)), splits, should_stop)
     children = children_of(tracked.run_id)
     finished = [child for child in children if child.status == "FINISHED"]
-    diverged = [child for child in children if TAG_DIVERGED in child.tags]
+    diverged = [child for child in children if has_diverged(child)]
     if not finished:
         raise UserError(f"All {len(diverged)} replicates diverged: lower the learning rate and start anew.")
     return _summarise(job, tracked, dataset, finished, len(diverged))
@@ -116,7 +115,7 @@ def _train_one(
     splits: TrainingSplits,
     should_stop: Callable[[], bool],
 ) -> None:
-    if earlier is not None and (earlier.status == "FINISHED" or TAG_DIVERGED in earlier.tags):
+    if earlier is not None and (earlier.status == "FINISHED" or has_diverged(earlier)):
         return
     if earlier is not None:
         earlier.refuse_living(END_IT)
@@ -136,7 +135,6 @@ def _train_one(
         try:
             outcome = train_in_run(one, child, splits, should_stop, start, parents=(parent,))
         except Diverged as error:
-            child.tags({TAG_DIVERGED: "true"})
             print(f"Replicate {number} of {job.repeats} diverged. {error}", flush=True)
             raise
         test, model_uri = conclude_run(one, child, splits)

@@ -8,12 +8,12 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from glassliquid.errors import UserError
+from glassliquid.errors import UserError, listed
 from glassliquid.tracking import registry
 from glassliquid.tracking.run import RUN_ID_VARIABLE, TAG_STAGE, TrackedRun
 from glassliquid.tracking.store import connect
 from glassliquid.tracking.stored import PARENT_TAG, StoredRun, find_run
-from glassliquid.training.checkpoint import CURRENT, State, restore_progress
+from glassliquid.training.checkpoint import BEST, CONTINUES_WITH, CURRENT, State, UnusableCheckpoint, restore_progress
 from glassliquid.training.config import TrainConfig, format_thresholds
 from glassliquid.training.trainer import is_finished
 from glassliquid.workflows.layout import Layout
@@ -112,6 +112,28 @@ def find_start(job: TrainJob, runs_folder: Path) -> tuple[TrainJob, Start]:
     dataset = str(state["data"].get("name")) if job.dataset == MakeDataConfig().name else job.dataset
     job = replace(job, config=config, dataset=dataset)
     return _with_labels(job, stored, is_new_step=start.run_id is None), start
+
+
+def check_state(state: State, runs_folder: Path) -> None:
+    """Check that the run of a state can go on from it: before hours of training, not after them.
+
+    Raises:
+        UnusableCheckpoint: the state lacks something, or the best one that the run had is gone.
+    """
+    lacking = [name for name in CONTINUES_WITH if name not in state]
+    if lacking:
+        raise UnusableCheckpoint(
+            f"The state of the run {state['run_id']} lacks its {listed(lacking)}, so that its training cannot go on: start anew."
+        )
+    best = restore_progress(state).best_iteration
+    if best:
+        try:
+            registry.run_checkpoint(str(state["run_id"]), BEST, runs_folder)
+        except UnusableCheckpoint as error:
+            raise UnusableCheckpoint(
+                f"The run {state['run_id']} has lost the best state that it had, that of iteration {best}, so that it cannot go "
+                "on: change a setting, and a further step goes on from its last state, or start anew."
+            ) from error
 
 
 def refuse_part(run_id: str) -> None:

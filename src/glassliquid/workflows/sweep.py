@@ -23,7 +23,7 @@ from glassliquid.sweep.study import Row, Study, open_study
 from glassliquid.tracking.run import RUN_ID_VARIABLE, TrackedRun, tracked_run
 from glassliquid.tracking.store import connect
 from glassliquid.tracking.stored import children_of, find_run
-from glassliquid.tracking.upkeep import same_end_time, take_over
+from glassliquid.tracking.upkeep import claim_is_used, same_end_time, take_over
 from glassliquid.training.checkpoint import remove_checkpoints
 from glassliquid.training.device import choose_device
 from glassliquid.workflows.layout import Layout
@@ -72,40 +72,48 @@ def _run(job: SweepJob, watch_for_stop: WatchForStop) -> None:
     _check_batch_sizes(job, dataset)
     name = job.study_name(dataset)
     address = job.storage_address(name)
-    with _alone(address), contextlib.ExitStack() as stack:
+    with _alone(address):
         study = open_study(open_storage(address), name, job.definition(dataset))
         parent, joins = _parent_of(study, store, alone=sqlite_file(address) is not None)
-        runs_folder = Layout(job.data_dir).runs
-        title = f"sweep {name}"
-        tracked = stack.enter_context(tracked_run("sweep", title, runs_folder, None if joins else parent))
-        if joins:
-            tracked.tags({TAG_JOINS: str(parent)})
-            tracked.describe(
-                f"This command works on the study {name}; its trials and its table are in the run `{parent}`."
-            )
-        else:
-            _introduce(job, study, tracked, dataset, store)
-        trials_of = str(parent) if joins else tracked.run_id
         should_stop = stopper(job.max_hours, watch_for_stop())
         print(_beginning(job, study, address, str(device)), flush=True)
-        try:
-            rows = _search(job, study, tracked, trials_of, should_stop)
-        except Stopped as stopped:
-            raise Stopped(f"{stopped} Run the same command again to continue: {sweep_line(job)}") from stopped
-        if joins:
-            found = find_run(str(parent))
-            where = f"its table is in the run {parent}"
-            if found is not None and found.status == "RUNNING" and found.lives_in is None:
-                where = "the command that was to make its table has died: run the same command again for it"
-            print(f"The study {name} is complete ({counts(rows)}); {where}.")
+        if parent is not None and joins and not _join(job, study, parent, should_stop):
             return
-        print(_conclude(job, study, rows, tracked, dataset, on_cpu=device.type == "cpu"))
+        with tracked_run("sweep", f"sweep {name}", Layout(job.data_dir).runs, parent) as tracked:
+            if parent is not None:
+                claim_is_used(parent)
+            _introduce(job, study, tracked, dataset, store)
+            rows = _search(job, study, tracked, tracked.run_id, should_stop)
+            print(_conclude(job, study, rows, tracked, dataset, on_cpu=device.type == "cpu"))
+
+
+def _join(job: SweepJob, study: Study, parent: str, should_stop: Callable[[], bool]) -> bool:
+    """Work on a study whose table another command makes, in a run of its own; True if the table has become this one's.
+
+    It has if the other command has ended without making it, and no third one has taken its place.
+    """
+    with tracked_run("sweep", f"sweep {study.name}", Layout(job.data_dir).runs) as tracked:
+        tracked.tags({TAG_JOINS: parent})
+        tracked.describe(
+            f"This command works on the study {study.name}; its trials and its table are in the run `{parent}`."
+        )
+        rows = _search(job, study, tracked, parent, should_stop)
+    print(f"The study {study.name} is complete ({counts(rows)}); its table is in the run {parent}.", flush=True)
+    found = find_run(parent)
+    if found is None or found.status == "FINISHED" or not take_over(parent):
+        return False
+    print("The command that was to make the table has ended without it: this one makes it.", flush=True)
+    return True
 
 
 def _search(
     job: SweepJob, study: Study, tracked: TrackedRun, parent: str, should_stop: Callable[[], bool]
 ) -> list[Row]:
-    """Run what is missing; the trials' runs become children of `parent`."""
+    """Run what is missing; the trials' runs become children of `parent`.
+
+    Raises:
+        Stopped: `should_stop` answered True; it says how to go on.
+    """
     missing = job.slots - len(kept.done(study.rows(), job.slots))
     with (
         workers_of(job, study, parent, min(job.jobs, missing)) as workers,
@@ -119,7 +127,10 @@ def _search(
                 note = f"best {100 * (best.value or 0.0):.2f} % (trial {best.number})"
             progress(len(kept.done(rows, job.slots)), job.slots, note)
 
-        return workers.run(job.slots, tracked, should_stop, report)
+        try:
+            return workers.run(job.slots, tracked, should_stop, report)
+        except Stopped as stopped:
+            raise Stopped(f"{stopped} Run the same command again to continue: {sweep_line(job)}") from stopped
 
 
 def _check_batch_sizes(job: SweepJob, dataset: Dataset) -> None:

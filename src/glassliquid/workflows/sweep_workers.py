@@ -18,7 +18,7 @@ from glassliquid.sweep import study as kept
 from glassliquid.sweep.storage import StorageSilent, answering
 from glassliquid.sweep.study import Row, Study
 from glassliquid.sweep.trial import STORE_WITHIN_S
-from glassliquid.tracking.liveness import SIGN_EVERY_S, identity_tags, is_here, living_process, sign_of_life
+from glassliquid.tracking.liveness import SIGN_EVERY_S, give_sign_of_life, identity_tags, is_here, living_process
 from glassliquid.tracking.run import TrackedRun
 from glassliquid.tracking.upkeep import mark_killed
 from glassliquid.workflows.resume import TAG_TRIAL_STATE
@@ -212,7 +212,7 @@ class Workers:
             self._signed_at = now
             # A tracking server that is gone at this moment only makes the sweep look silent.
             with contextlib.suppress(Exception):
-                tracked.tags(sign_of_life())
+                give_sign_of_life([tracked.run_id])
 
 
 @contextlib.contextmanager

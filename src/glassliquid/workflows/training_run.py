@@ -21,12 +21,18 @@ from glassliquid.simulation.split import Split
 from glassliquid.tracking import logged_models, registry
 from glassliquid.tracking.metrics import MetricJournal
 from glassliquid.tracking.run import TrackedRun
-from glassliquid.training.checkpoint import BEST, CURRENT, remove_checkpoints, restore_model
+from glassliquid.tracking.stored import StoredRun
+from glassliquid.training.checkpoint import BEST, CURRENT, UnusableCheckpoint, remove_checkpoints, restore_model
 from glassliquid.training.device import choose_device, resident
 from glassliquid.training.trainer import Outcome, Trainer, TrainingData
 from glassliquid.workflows.layout import Layout
-from glassliquid.workflows.resume import Start, how_to_go_on_slower
+from glassliquid.workflows.resume import Start, check_state, how_to_go_on_slower
 from glassliquid.workflows.training_job import TrainJob
+
+TAG_DIVERGED = "diverged"
+"""true if the loss was not finite any more, false if the training came to its end."""
+TAG_STUCK = "cannot_go_on"
+"""On a run that was resumed from a state of its own with which no training can go on: why."""
 
 Observe = Callable[[int, Mapping[str, float]], None]
 """Told the metrics of each iteration; what it raises ends the training, with the checkpoints written."""
@@ -99,8 +105,7 @@ def train_in_run(
         try:
             trainer = Trainer(job.config, splits.data, splits.validate, recorder, folder, tracked.run_id)
             if start is not None:
-                trainer.restore(start.state, is_new_step=start.run_id is None)
-                tracked.tags(start.story)
+                _restore(trainer, start, tracked, folder.parent)
             outcome = trainer.train(should_stop)
         except Diverged as error:
             outcome = error
@@ -118,11 +123,12 @@ def train_in_run(
             tracked.figure(augmentation_figure(image, splits.data.periodic, seed, thinning), "augmentation.png")
         has_state = (folder / CURRENT).exists()
     if isinstance(outcome, Diverged):
+        tracked.tags({TAG_DIVERGED: "true"})
         if not has_state:
             raise outcome
         remedy = "the state before it is kept; to go on from there at a lower rate: "
         raise Diverged(outcome.what, remedy + how_to_go_on_slower(job, tracked)) from outcome
-    tracked.tags({"collapsed": str(outcome.progress.collapsed).lower()})
+    tracked.tags({"collapsed": str(outcome.progress.collapsed).lower(), TAG_DIVERGED: "false"})
     if not outcome.finished:
         raise Stopped(f"Stopped after iteration {outcome.iteration}; the state is saved.")
     tracked.metrics(
@@ -134,6 +140,24 @@ def train_in_run(
         }
     )
     return outcome
+
+
+def has_diverged(run: StoredRun) -> bool:
+    """Whether a training has ended because its loss was not finite any more."""
+    return run.tags.get(TAG_DIVERGED) == "true"
+
+
+def _restore(trainer: Trainer, start: Start, tracked: TrackedRun, runs_folder: Path) -> None:
+    """Put the trainer into the state that it goes on from."""
+    try:
+        if start.run_id is not None:
+            check_state(start.state, runs_folder)
+        trainer.restore(start.state, is_new_step=start.run_id is None)
+    except UnusableCheckpoint as error:
+        if start.run_id is not None:
+            tracked.tags({TAG_STUCK: str(error)})
+        raise
+    tracked.tags(start.story)
 
 
 def conclude_run(job: TrainJob, tracked: TrackedRun, splits: TrainingSplits) -> tuple[Scores, str]:

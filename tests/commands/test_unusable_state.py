@@ -1,0 +1,187 @@
+"""A state with which no training can go on is told apart from one that cannot be had at this moment."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import mlflow
+import pytest
+import torch
+from mlflow import MlflowClient
+
+from glassliquid.errors import UserError
+from glassliquid.tracking import registry
+from glassliquid.tracking.registry import find_model, run_checkpoint
+from glassliquid.tracking.store import TrackingLost
+from glassliquid.tracking.stored import find_run
+from glassliquid.training.checkpoint import BEST, CURRENT, UnusableCheckpoint, load_checkpoint
+from glassliquid.workflows.chain import _can_go_on
+from tests.commands.conftest import Command
+from tests.faults.tracking_server import TrackingServer
+
+pytestmark = pytest.mark.xdist_group("resume")
+
+SETTINGS = {"batch_size": 14, "iterations": 4, "batches_per_iteration": 2, "eval_every": 1, "register_as": "none"}
+
+
+@pytest.fixture(scope="module")
+def states(command: Command, client: MlflowClient, own_dir: Path) -> Path:
+    """The states that a training of one iteration has left, which is then stopped."""
+    done = command("train", data_dir=own_dir, max_hours=0.0000001, version="unusable", **SETTINGS)
+    assert done.returncode == 143, done.stderr
+    (run,) = client.search_runs(["0"], "tags.version = 'unusable'")
+    return own_dir / "runs" / run.info.run_id
+
+
+@pytest.fixture
+def stopped(states: Path, client: MlflowClient) -> Iterator[Callable[..., Path]]:
+    """Makes a stopped run with these states; its folder among the runs."""
+    made: list[Path] = []
+
+    def make(**tags: str) -> Path:
+        run_id = client.create_run("0", tags=tags).info.run_id
+        client.set_terminated(run_id, "KILLED")
+        folder = states.parent / run_id
+        folder.mkdir()
+        made.append(folder)
+        for name in (CURRENT, BEST):
+            torch.save({**torch.load(states / name, weights_only=True), "run_id": run_id}, folder / name)
+        return folder
+
+    yield make
+    for folder in made:
+        shutil.rmtree(folder)
+
+
+def lose(name: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).unlink()
+
+
+def without(key: str) -> Callable[[Path], None]:
+    def remove(folder: Path) -> None:
+        state = torch.load(folder / CURRENT, weights_only=True)
+        del state[key]
+        torch.save(state, folder / CURRENT)
+
+    return remove
+
+
+def cut_off(folder: Path) -> None:
+    whole = (folder / CURRENT).read_bytes()
+    (folder / CURRENT).write_bytes(whole[: len(whole) // 2])
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lose(BEST), "has lost the best state that it had, that of iteration 1"),
+        (without("optimizer"), "lacks its optimizer"),
+        (without("generators"), "lacks its generators"),
+        (cut_off, "and it was not executed|cannot be read"),
+    ],
+    ids=["best lost", "no optimizer", "no generators", "cut off"],
+)
+def test_a_chain_leaves_a_training_that_cannot_go_on(
+    stopped, capsys: pytest.CaptureFixture[str], damage: Callable[[Path], None], reason: str
+):
+    folder = stopped()
+    run = find_run(folder.name)
+    assert run is not None
+    assert _can_go_on(run, folder.parent)
+    damage(folder)
+    assert capsys.readouterr().out == ""
+    assert not _can_go_on(run, folder.parent)
+    said = capsys.readouterr().out
+    assert said.startswith(f"The training of the run {folder.name} cannot go on, and is left as it is: ")
+    assert any(each in said for each in reason.split("|")), said
+
+
+def test_a_chain_leaves_a_training_that_diverged_or_was_resumed_in_vain(stopped, capsys):
+    for tags, reason in (
+        ({"diverged": "true"}, "its loss was not finite"),
+        ({"cannot_go_on": "Because."}, "Because."),
+    ):
+        folder = stopped(**tags)
+        run = find_run(folder.name)
+        assert run is not None
+        assert not _can_go_on(run, folder.parent)
+        assert reason in capsys.readouterr().out
+    assert not _can_go_on(run, folder.parent / "elsewhere")
+    assert capsys.readouterr().out == "", "a run without a state is no news"
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [(lose(BEST), "has lost the best state"), (without("batches"), "lacks its batches")],
+    ids=["best lost", "no batches"],
+)
+def test_resuming_such_a_training_fails_at_once_and_is_noted(
+    stopped, quick_command: Command, client: MlflowClient, damage: Callable[[Path], None], message: str
+):
+    folder = stopped()
+    damage(folder)
+    done = quick_command("train", data_dir=folder.parents[1], resume=folder.name)
+    assert done.returncode == 2
+    assert message in done.stderr
+    run = client.get_run(folder.name)
+    assert run.info.status == "FAILED"
+    assert message in run.data.tags["cannot_go_on"]
+    assert message in run.data.tags["error"]
+
+
+@pytest.mark.parametrize("fault", [OSError(5, "Input/output error"), MemoryError()], ids=["disk", "memory"])
+def test_what_the_machine_cannot_read_now_is_not_damaged(stopped, monkeypatch: pytest.MonkeyPatch, fault: Exception):
+    folder = stopped()
+
+    def fail(*_: object, **__: object) -> None:
+        raise fault
+
+    run = find_run(folder.name)
+    assert run is not None
+    monkeypatch.setattr(torch, "load", fail)
+    for call in (lambda: load_checkpoint(folder / CURRENT), lambda: _can_go_on(run, folder.parent)):
+        with pytest.raises(UserError, match="mend that, then run the same command again") as caught:
+            call()
+        assert not isinstance(caught.value, UnusableCheckpoint)
+
+
+def test_a_server_that_is_lost_is_not_told_as_a_missing_run_or_checkpoint(
+    states: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    before, server = mlflow.get_tracking_uri(), TrackingServer(tmp_path / "server")
+    server.start()
+    try:
+        mlflow.set_tracking_uri(server.address)
+        client = MlflowClient()
+        run_id = client.create_run("0").info.run_id
+        client.set_terminated(run_id, "KILLED")
+        client.log_artifact(run_id, str(states / CURRENT), registry.CHECKPOINT_FOLDER)
+        run = find_run(run_id)
+        assert run is not None and not (tmp_path / run_id).exists()
+        assert run_checkpoint(run_id, CURRENT, tmp_path)["iteration"] == 1
+        with pytest.raises(UnusableCheckpoint, match=r"has no checkpoint best\.pt"):
+            run_checkpoint(run_id, BEST, tmp_path)
+        with pytest.raises(UserError, match="There is no run"):
+            run_checkpoint("0" * 32, CURRENT, tmp_path)
+        present = mlflow.artifacts.download_artifacts
+
+        def lost_meanwhile(**arguments: str) -> str:
+            server.kill()
+            return str(present(**arguments))
+
+        with monkeypatch.context() as within:
+            within.setattr(mlflow.artifacts, "download_artifacts", lost_meanwhile)
+            with pytest.raises(TrackingLost):
+                run_checkpoint(run_id, CURRENT, tmp_path)
+        for call in (
+            lambda: find_run(run_id),
+            lambda: run_checkpoint(run_id, CURRENT, tmp_path),
+            lambda: find_model("models:/glass-liquid@data_liquid5", tmp_path),
+            lambda: _can_go_on(run, tmp_path),
+        ):
+            with pytest.raises(TrackingLost):
+                call()
+    finally:
+        server.kill()
+        mlflow.set_tracking_uri(before)
