@@ -324,6 +324,19 @@ def test_two_commands_join_a_postgresql_study_one_is_killed_and_the_count_is_exa
 
 
 @pytest.mark.slow
+def test_the_one_of_two_commands_that_is_for_more_trials_makes_the_table(start, store, dataset, data_dir, postgresql):
+    settings = {"data_dir": data_dir, "study": "unequal", "storage": postgresql, **SMALL, "jobs": 1}
+    owner = start(**{**settings, "trials": 2})
+    wait_for(lambda: sweeps(store, "unequal"), 180)
+    joined = start(**{**settings, "trials": 5})
+    outputs = [process.communicate(timeout=300)[0] for process in (owner, joined)]
+    assert [process.returncode for process in (owner, joined)] == [0, 0], outputs
+    assert "Best of 2 trials" in outputs[0]
+    assert "Best of 5 trials" in outputs[1]
+    assert_complete(store, "unequal", 5, 0)
+
+
+@pytest.mark.slow
 @pytest.mark.faults
 def test_the_command_that_owns_a_postgresql_study_is_killed_and_others_end_it(
     start, store, dataset, data_dir, postgresql
@@ -338,7 +351,7 @@ def test_the_command_that_owns_a_postgresql_study_is_killed_and_others_end_it(
     (other,) = [command for command in commands if command.pid != owner]
     out, _ = other.communicate(timeout=300)
     assert other.returncode == 0, out
-    assert "The study orphaned is complete (12 complete, 1 killed); its table is in the run" in out
+    assert "The study orphaned is complete (12 complete, 1 killed); its table belongs to the run" in out
     assert "has ended without it: this one makes it." in out
     assert "Best of 12 trials" in out
     assert {

@@ -1,6 +1,9 @@
 """A state with which no training can go on is told apart from one that cannot be had at this moment."""
 
+import errno
 import shutil
+import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +17,9 @@ from glassliquid.tracking import registry
 from glassliquid.tracking.registry import find_model, run_checkpoint
 from glassliquid.tracking.store import TrackingLost
 from glassliquid.tracking.stored import find_run
-from glassliquid.training.checkpoint import BEST, CURRENT, UnusableCheckpoint, load_checkpoint
+from glassliquid.training.checkpoint import BEST, CURRENT, UnusableCheckpoint, describe_state
+from glassliquid.training.config import TrainConfig
+from glassliquid.training.progress import Progress
 from glassliquid.workflows.chain import _can_go_on
 from tests.commands.conftest import Command
 from tests.faults.tracking_server import TrackingServer
@@ -96,18 +101,34 @@ def test_a_chain_leaves_a_training_that_cannot_go_on(
     assert any(each in said for each in reason.split("|")), said
 
 
-def test_a_chain_leaves_a_training_that_diverged_or_was_resumed_in_vain(stopped, capsys):
-    for tags, reason in (
-        ({"diverged": "true"}, "its loss was not finite"),
-        ({"cannot_go_on": "Because."}, "Because."),
-    ):
-        folder = stopped(**tags)
-        run = find_run(folder.name)
-        assert run is not None
-        assert not _can_go_on(run, folder.parent)
-        assert reason in capsys.readouterr().out
+def test_a_chain_leaves_a_training_that_was_resumed_in_vain(stopped, capsys):
+    folder = stopped(cannot_go_on="Because.")
+    run = find_run(folder.name)
+    assert run is not None
+    assert not _can_go_on(run, folder.parent)
+    assert "Because." in capsys.readouterr().out
     assert not _can_go_on(run, folder.parent / "elsewhere")
     assert capsys.readouterr().out == "", "a run without a state is no news"
+
+
+def test_a_chain_does_not_repeat_a_training_that_has_diverged(stopped):
+    folder = stopped(diverged="true")
+    run = find_run(folder.name)
+    assert run is not None
+    with pytest.raises(UserError, match=f"has diverged, in the run {folder.name}: choose another seed or model"):
+        _can_go_on(run, folder.parent)
+
+
+def test_a_training_that_goes_on_after_all_says_nothing_of_its_failures(
+    stopped, command: Command, client: MlflowClient
+):
+    folder = stopped(cannot_go_on="Because.", diverged="true", error="Because.")
+    done = command("train", data_dir=folder.parents[1], resume=folder.name, register_as="none")
+    assert done.returncode == 0, done.stderr
+    run = client.get_run(folder.name)
+    assert run.info.status == "FINISHED"
+    assert not {"cannot_go_on", "error"} & run.data.tags.keys()
+    assert run.data.tags["diverged"] == "false"
 
 
 @pytest.mark.parametrize(
@@ -129,20 +150,84 @@ def test_resuming_such_a_training_fails_at_once_and_is_noted(
     assert message in run.data.tags["error"]
 
 
-@pytest.mark.parametrize("fault", [OSError(5, "Input/output error"), MemoryError()], ids=["disk", "memory"])
-def test_what_the_machine_cannot_read_now_is_not_damaged(stopped, monkeypatch: pytest.MonkeyPatch, fault: Exception):
+def test_a_damaged_copy_says_nothing_of_its_run(stopped, quick_command: Command, client: MlflowClient, tmp_path: Path):
     folder = stopped()
+    copy = tmp_path / "copy.pt"
+    state = torch.load(folder / CURRENT, weights_only=True)
+    del state["optimizer"]
+    torch.save(state, copy)
+    done = quick_command("train", data_dir=folder.parents[1], resume=copy)
+    assert done.returncode == 2
+    assert "lacks its optimizer" in done.stderr
+    assert "cannot_go_on" not in client.get_run(folder.name).data.tags
+
+
+LIMITED = """
+import resource, sys, torch
+from pathlib import Path
+from glassliquid.errors import UserError
+from glassliquid.training.checkpoint import load_checkpoint
+path, limit = Path({path!r}), resource.{limit}
+load_checkpoint(path)
+soft, hard = resource.getrlimit(limit)
+held = []
+{use_up}
+try:
+    load_checkpoint(path)
+except UserError as error:
+    print(type(error).__name__, error)
+"""
+FILES = """
+resource.setrlimit(limit, (64, hard))
+try:
+    while True:
+        held.append(open("/dev/null"))
+except OSError:
+    pass
+"""
+MEMORY = """
+size = [int(word) for word in Path("/proc/self/statm").read_text().split()][0] * resource.getpagesize()
+resource.setrlimit(limit, (size + (64 << 20), hard))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of a process that others lack")
+@pytest.mark.parametrize(
+    ("limit", "use_up", "reason"),
+    [("RLIMIT_NOFILE", FILES, "Too many open files"), ("RLIMIT_AS", MEMORY, "memory")],
+    ids=["files", "memory"],
+)
+def test_what_the_machine_cannot_read_now_is_not_damaged(
+    start_python, tmp_path: Path, limit: str, use_up: str, reason: str
+):
+    """A state of 128 MiB, of which no part is damaged."""
+    path = tmp_path / CURRENT
+    data = {"name": "data", "digest": "d", "image_size": 32}
+    described = describe_state(TrainConfig(), data, "run", 1, Progress())
+    torch.save({**described, "model": {"weights": torch.ones(32 << 20)}}, path)
+    process = start_python(LIMITED.format(path=str(path), limit=limit, use_up=use_up))
+    out, _ = process.communicate(timeout=60)
+    assert out.startswith("UserError The checkpoint"), out
+    assert reason in out
+    assert "mend that, then run the same command again" in out
+
+
+@pytest.mark.parametrize("fault", [OSError(errno.EIO, "Input/output error"), MemoryError()], ids=["disk", "memory"])
+def test_a_fault_of_the_machine_ends_a_chain_instead_of_its_training(
+    stopped, monkeypatch: pytest.MonkeyPatch, fault: Exception
+):
+    folder = stopped()
+    run = find_run(folder.name)
+    assert run is not None
 
     def fail(*_: object, **__: object) -> None:
         raise fault
 
-    run = find_run(folder.name)
-    assert run is not None
-    monkeypatch.setattr(torch, "load", fail)
-    for call in (lambda: load_checkpoint(folder / CURRENT), lambda: _can_go_on(run, folder.parent)):
-        with pytest.raises(UserError, match="mend that, then run the same command again") as caught:
-            call()
-        assert not isinstance(caught.value, UnusableCheckpoint)
+    # Where zipfile reads, and takes what it cannot read for no archive.
+    monkeypatch.setattr(zipfile, "_EndRecData", fail)
+    with pytest.raises(UserError, match="mend that, then run the same command again") as caught:
+        _can_go_on(run, folder.parent)
+    assert not isinstance(caught.value, UnusableCheckpoint)
 
 
 def test_a_server_that_is_lost_is_not_told_as_a_missing_run_or_checkpoint(

@@ -92,7 +92,10 @@ def test_a_living_run_that_mlflow_has_marked_as_failed_is_alive(other_process, c
     for status, alive in (("RUNNING", {"here", "elsewhere"}), ("FAILED", {"here"}), ("FINISHED", set())):
         for run_id in runs.values():
             client.update_run(run_id, status=status)
-        assert {name for name, run_id in runs.items() if find_run(run_id).lives_in is not None} == alive
+        found = {name: find_run(run_id) for name, run_id in runs.items()}
+        assert {name for name, run in found.items() if run.process_lives_in is not None} == alive
+        open_runs = set(runs) if status == "RUNNING" else set()
+        assert {name for name, run in found.items() if run.lives_in is not None} == open_runs
 
 
 def test_a_machine_of_the_same_name_is_another_one(other_process):

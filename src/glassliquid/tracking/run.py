@@ -71,6 +71,11 @@ class TrackedRun:
         # In one call: each costs a transaction, and a short trial of a sweep would spend its time on them.
         self._client.log_batch(self.run_id, tags=[RunTag(key, str(value)) for key, value in tags.items()])
 
+    def forget(self, *names: str) -> None:
+        """Remove tags that hold no more, where they are there."""
+        for name in self._client.get_run(self.run_id).data.tags.keys() & set(names):
+            self._client.delete_tag(self.run_id, name)
+
     def params(self, params: Mapping[str, object]) -> None:
         """Log parameters that the run does not have yet.
 
@@ -196,7 +201,7 @@ def tracked_run(
         first_tags[TAG_STEP_KEY] = step_key
     try:
         if given is not None and (found := find_run(given)) is not None:
-            found.refuse_living("leave out --run-id")
+            found.refuse_living("leave out --run-id", found.process_lives_in)
         if run_id is not None:
             # Before it is RUNNING again: nobody may take it for one that its dead process has left.
             TrackedRun(run_id).tags(liveness.identity_tags())
@@ -269,7 +274,7 @@ def note_error(run_id: str, sentence: str) -> None:
     with contextlib.suppress(MlflowException, UserError):
         connect()
         stored = find_run(run_id)
-        if stored is not None and stored.lives_in is None:
+        if stored is not None and stored.process_lives_in is None:
             TrackedRun(run_id).note_error(sentence)
 
 

@@ -24,17 +24,22 @@ class StoredRun:
 
     @property
     def lives_in(self) -> str | None:
-        """Where the process of the run lives, in words, if it does.
+        """Where the process of the run lives, in words, if it does and the run is open."""
+        return living_process(self.tags) if self.status == "RUNNING" else None
 
-        One that is FAILED may live: a second `mlflow run --run-id` marks it so, and until its next sign of life only its process
-        tells, where that can be looked for.
+    @property
+    def process_lives_in(self) -> str | None:
+        """The same of a run that may be open though it is FAILED.
+
+        A second `mlflow run --run-id` marks it so, and until its next sign of life only its process tells, where that can be
+        looked for. Of a part of another run (a replicate, a trial) it tells nothing: its process goes on with the others.
         """
-        is_open = self.status == "RUNNING" or (self.status == "FAILED" and is_here(self.tags))
-        return living_process(self.tags) if is_open else None
+        is_marked = self.status == "FAILED" and is_here(self.tags)
+        return living_process(self.tags) if is_marked else self.lives_in
 
-    def refuse_living(self, remedy: str) -> None:
-        """Raise UserError, which ends with what to do, if the process of the run lives."""
-        if (where := self.lives_in) is not None:
+    def refuse_living(self, remedy: str, where: str | None = None) -> None:
+        """Raise UserError, which ends with what to do, if the process of the run lives (`where`, if that is known)."""
+        if (where := where or self.lives_in) is not None:
             raise UserError(f"The run {self.run_id} is still running ({where}): {remedy}.")
 
 

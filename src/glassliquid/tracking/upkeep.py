@@ -107,7 +107,7 @@ def take_over(run_id: str) -> bool:
     from mlflow import MlflowClient
 
     found = find_run(run_id)
-    if found is None or found.lives_in is not None or _is_claimed(found):
+    if found is None or found.process_lives_in is not None or _is_claimed(found):
         return False
     mine = json.dumps(identity_tags())
     MlflowClient().set_tag(run_id, TAG_CLAIM, mine)
@@ -137,7 +137,7 @@ def _is_claimed(found: StoredRun) -> bool:
 def mark_killed(run_id: str, tags: Mapping[str, str]) -> None:
     """Mark a run whose process was killed as KILLED, with its running children; a run of another store is left alone.
 
-    So it is if the store is gone at this moment: the next command closes it.
+    So it is if the store is gone at this moment; the sweep looks again when it makes its table.
     """
     try:
         _mark_killed(run_id, tags)

@@ -11,7 +11,7 @@ import re
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
@@ -33,13 +33,12 @@ def check_archive(path: Path) -> None:
         FileNotFoundError: it is missing.
         pickle.UnpicklingError: it is no archive, or names more than tensors and plain values.
         zipfile.BadZipFile: it is damaged, or would take more memory than it is large.
+        OSError: it cannot be read.
     """
     size = path.stat().st_size
     if not is_plain(path):
         raise zipfile.BadZipFile("it is no plain file")
-    if not zipfile.is_zipfile(path):
-        raise pickle.UnpicklingError("it is no archive")
-    with zipfile.ZipFile(path) as archive:
+    with path.open("rb") as file, _opened(file) as archive:
         parts = archive.infolist()
         if any(part.compress_type != zipfile.ZIP_STORED or part.compress_size != part.file_size for part in parts):
             raise zipfile.BadZipFile("its parts are compressed, and PyTorch does not do that")
@@ -55,6 +54,13 @@ def check_archive(path: Path) -> None:
                 if part.file_size > LARGEST_PICKLE:
                     raise zipfile.BadZipFile("its description is too large")
                 _check_names(archive.read(part))
+
+
+def _opened(file: BinaryIO) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(file)
+    except zipfile.BadZipFile as error:
+        raise pickle.UnpicklingError("it is no archive") from error
 
 
 def _check_names(content: bytes) -> None:

@@ -79,18 +79,18 @@ def load_checkpoint(path: Path, device: str = "cpu") -> State:
         raise UnusableCheckpoint(
             f"There is no checkpoint {path}: name a run, a registered model or a file that exists."
         ) from None
-    except pickle.UnpicklingError as error:
-        raise UnusableCheckpoint(
-            f"The checkpoint {path} is not one of this project's (it holds more than tensors and plain values, or is cut "
-            "off), and it was not executed: choose another."
-        ) from error
     except Exception as error:  # whatever PyTorch and zipfile stumble over in damaged bytes
-        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _OF_THE_MACHINE):
+        if is_of_the_machine(error):
             raise UserError(
                 f"The checkpoint {path} could not be read ({first_line_of(error)}): mend that, then run the same command again."
             ) from error
+        if not isinstance(error, pickle.UnpicklingError):
+            raise UnusableCheckpoint(
+                f"The checkpoint {path} cannot be read ({first_line_of(error)}): choose another."
+            ) from error
         raise UnusableCheckpoint(
-            f"The checkpoint {path} cannot be read ({first_line_of(error)}): choose another."
+            f"The checkpoint {path} is not one of this project's (it holds more than tensors and plain values, or is cut "
+            "off), and it was not executed: choose another."
         ) from error
     if not isinstance(state, dict) or any(key not in state for key in _REQUIRED):
         raise UnusableCheckpoint(f"{path} is not a checkpoint of this project's format {FORMAT}: choose another.")
@@ -101,6 +101,19 @@ def load_checkpoint(path: Path, device: str = "cpu") -> State:
             f"{path} is not a checkpoint of this project ({first_line_of(error)}): choose another."
         ) from error
     return state
+
+
+def is_of_the_machine(error: BaseException) -> bool:
+    """Whether an error tells of the machine at this moment, its memory or its disk, and not of what it was given."""
+    cause: BaseException | None = error
+    while cause is not None:
+        # PyTorch's own words for main memory; for a GPU's it has a class.
+        if isinstance(cause, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(cause):
+            return True
+        if isinstance(cause, OSError) and cause.errno in _OF_THE_MACHINE:
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
 
 
 def _check_description(state: State) -> None:

@@ -20,6 +20,7 @@ from glassliquid.training.checkpoint import (
     State,
     UnusableCheckpoint,
     describe_state,
+    is_of_the_machine,
     restore_progress,
 )
 from glassliquid.training.checkpoint_writer import CheckpointWriter
@@ -156,6 +157,7 @@ class Trainer:
         Raises:
             UserError: the checkpoint is of another network or other data.
             UnusableCheckpoint: it lacks what training needs, or that is damaged.
+            UserError: the machine or its GPU has no room for it at this moment.
         """
         network = state["config"].get("model")
         if network != self.config.model:
@@ -177,6 +179,10 @@ class Trainer:
             self._iteration, progress = int(state["iteration"]), restore_progress(state)
             self._restore_generators(state["generators"])
         except Exception as error:  # whatever PyTorch stumbles over in a damaged state
+            if is_of_the_machine(error):
+                raise UserError(
+                    f"Training cannot go on now ({first_line_of(error)}): mend that, then run the same command again."
+                ) from error
             raise UnusableCheckpoint(
                 f"Training cannot go on from this checkpoint ({first_line_of(error)}): choose another."
             ) from error

@@ -86,13 +86,16 @@ def _can_go_on(run: StoredRun, runs_folder: Path) -> bool:
     """Whether a training has left a state to go on from; of one that is of no use it is said why.
 
     Raises:
-        UserError: that cannot be told at this moment.
+        UserError: that cannot be told at this moment, or with these settings it would end there again.
     """
     if not has_checkpoint(run.run_id, runs_folder):
         return False
-    why_not = run.tags.get(TAG_STUCK)
     if has_diverged(run):
-        why_not = "its loss was not finite any more."
+        raise UserError(
+            f"The training with these settings has diverged, in the run {run.run_id}: choose another seed or model, or go on from "
+            "there at a lower learning rate, as the page of that run says."
+        )
+    why_not = run.tags.get(TAG_STUCK)
     try:
         check_state(run_checkpoint(run.run_id, CURRENT, runs_folder), runs_folder)
     except UnusableCheckpoint as error:

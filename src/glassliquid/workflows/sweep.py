@@ -23,13 +23,14 @@ from glassliquid.sweep.study import Row, Study, open_study
 from glassliquid.tracking.run import RUN_ID_VARIABLE, TrackedRun, tracked_run
 from glassliquid.tracking.store import connect
 from glassliquid.tracking.stored import children_of, find_run
-from glassliquid.tracking.upkeep import claim_is_used, same_end_time, take_over
+from glassliquid.tracking.upkeep import claim_is_used, mark_killed, same_end_time, take_over
 from glassliquid.training.checkpoint import remove_checkpoints
 from glassliquid.training.device import choose_device
 from glassliquid.workflows.layout import Layout
 from glassliquid.workflows.make_data import require_dataset
 from glassliquid.workflows.progress_bar import progress_bar
 from glassliquid.workflows.replicates import TAG_MODEL
+from glassliquid.workflows.resume import TAG_TRIAL_STATE
 from glassliquid.workflows.sweep_job import SweepJob, sweep_line, train_line
 from glassliquid.workflows.sweep_table import as_csv, best_of, counts, markdown, percent
 from glassliquid.workflows.sweep_trial import MODEL_RUN, RUN, TAG_STUDY
@@ -39,6 +40,9 @@ from glassliquid.workflows.training_run import conclude_run, load_training_split
 
 TAG_JOINS = "joins"
 """On the run of a further command that works on a study: the run that has the study's trials and table."""
+TAG_TRIALS = "trials"
+"""On the run that has the table: of how many trials it was made."""
+TABLE_LOOK_EVERY_S = 2.0
 PARENT_WITHIN_S = 30.0
 """How soon after it made a study a command says which run the trials belong to."""
 
@@ -77,20 +81,29 @@ def _run(job: SweepJob, watch_for_stop: WatchForStop) -> None:
         parent, joins = _parent_of(study, store, alone=sqlite_file(address) is not None)
         should_stop = stopper(job.max_hours, watch_for_stop())
         print(_beginning(job, study, address, str(device)), flush=True)
-        if parent is not None and joins and not _join(job, study, parent, should_stop):
-            return
+        rows = None
+        if parent is not None and joins:
+            rows = _join(job, study, parent, should_stop)
+            if rows is None:
+                return
         with tracked_run("sweep", f"sweep {name}", Layout(job.data_dir).runs, parent) as tracked:
             if parent is not None:
                 claim_is_used(parent)
             _introduce(job, study, tracked, dataset, store)
-            rows = _search(job, study, tracked, tracked.run_id, should_stop)
+            if rows is None:
+                rows = _search(job, study, tracked, tracked.run_id, should_stop)
             print(_conclude(job, study, rows, tracked, dataset, on_cpu=device.type == "cpu"))
 
 
-def _join(job: SweepJob, study: Study, parent: str, should_stop: Callable[[], bool]) -> bool:
-    """Work on a study whose table another command makes, in a run of its own; True if the table has become this one's.
+def _join(job: SweepJob, study: Study, parent: str, should_stop: Callable[[], bool]) -> list[Row] | None:
+    """Work on a study whose table another command makes, in a run of its own, until that table is there.
 
-    It has if the other command has ended without making it, and no third one has taken its place.
+    Returns:
+        The trials, if the table has become this command's: the other one has ended without making it, or has made one of
+        fewer trials, and no third one has taken its place.
+
+    Raises:
+        Stopped: `should_stop` answered True; it says how to go on.
     """
     with tracked_run("sweep", f"sweep {study.name}", Layout(job.data_dir).runs) as tracked:
         tracked.tags({TAG_JOINS: parent})
@@ -98,12 +111,24 @@ def _join(job: SweepJob, study: Study, parent: str, should_stop: Callable[[], bo
             f"This command works on the study {study.name}; its trials and its table are in the run `{parent}`."
         )
         rows = _search(job, study, tracked, parent, should_stop)
-    print(f"The study {study.name} is complete ({counts(rows)}); its table is in the run {parent}.", flush=True)
+        print(
+            f"The study {study.name} is complete ({counts(rows)}); its table belongs to the run {parent}.", flush=True
+        )
+        while not _has_table(job, parent):
+            if take_over(parent):
+                print("The command that was to make the table has ended without it: this one makes it.", flush=True)
+                return rows
+            if should_stop():
+                raise Stopped(f"Stopped before the table was there. Run the same command again: {sweep_line(job)}")
+            time.sleep(TABLE_LOOK_EVERY_S)
+    return None
+
+
+def _has_table(job: SweepJob, parent: str) -> bool:
+    """Whether a run has the table of as many trials as this command is for; nobody waits for one that was deleted."""
     found = find_run(parent)
-    if found is None or found.status == "FINISHED" or not take_over(parent):
-        return False
-    print("The command that was to make the table has ended without it: this one makes it.", flush=True)
-    return True
+    trials = "" if found is None else found.tags.get(TAG_TRIALS, "")
+    return found is None or (found.status == "FINISHED" and trials.isdecimal() and int(trials) >= job.slots)
 
 
 def _search(
@@ -233,17 +258,23 @@ def _conclude(job: SweepJob, study: Study, rows: list[Row], tracked: TrackedRun,
     tracked.text(pictures.page(study, done, names), "trials.html")
     tracked.text(line + "\n", "best_trial.txt")
     tracked.metrics({"best_val_accuracy": best.value or 0.0, "best_trial": best.number})
-    tracked.tags({"best_run": best.attributes[RUN]})
+    tracked.tags({"best_run": best.attributes[RUN], TAG_TRIALS: job.slots})
     tracked.describe("\n\n".join([_link(job, study, tracked), found[0], job.caption, *found[1:3], f"`{line}`", table]))
     return "\n" + "\n\n".join([table, *found])
 
 
 def _clear_away(job: SweepJob, rows: list[Row]) -> None:
-    """Remove the checkpoints of trials that were killed: they were run again from their beginning."""
+    """Remove the checkpoints of trials that were killed: they were run again from their beginning.
+
+    Where the tracking store was gone when a trial was killed, its run is marked now.
+    """
     runs_folder = Layout(job.data_dir).runs
     for row in rows:
         run_id = str(row.attributes.get(RUN, ""))
-        if row.state == kept.KILLED and run_id and find_run(run_id) is not None:
+        stored = find_run(run_id) if row.state == kept.KILLED and run_id else None
+        if stored is not None:
+            if (stored.status, stored.tags.get(TAG_TRIAL_STATE)) != ("KILLED", kept.KILLED):
+                mark_killed(run_id, {TAG_TRIAL_STATE: kept.KILLED})
             for each in (run_id, *(child.run_id for child in children_of(run_id))):
                 remove_checkpoints(runs_folder / each)
 

@@ -20,7 +20,7 @@ from glassliquid.plots.training import training_figure
 from glassliquid.simulation.split import Split
 from glassliquid.tracking import logged_models, registry
 from glassliquid.tracking.metrics import MetricJournal
-from glassliquid.tracking.run import TrackedRun
+from glassliquid.tracking.run import TAG_ERROR, TrackedRun
 from glassliquid.tracking.stored import StoredRun
 from glassliquid.training.checkpoint import BEST, CURRENT, UnusableCheckpoint, remove_checkpoints, restore_model
 from glassliquid.training.device import choose_device, resident
@@ -105,7 +105,7 @@ def train_in_run(
         try:
             trainer = Trainer(job.config, splits.data, splits.validate, recorder, folder, tracked.run_id)
             if start is not None:
-                _restore(trainer, start, tracked, folder.parent)
+                _restore(trainer, start, tracked, job)
             outcome = trainer.train(should_stop)
         except Diverged as error:
             outcome = error
@@ -147,16 +147,19 @@ def has_diverged(run: StoredRun) -> bool:
     return run.tags.get(TAG_DIVERGED) == "true"
 
 
-def _restore(trainer: Trainer, start: Start, tracked: TrackedRun, runs_folder: Path) -> None:
+def _restore(trainer: Trainer, start: Start, tracked: TrackedRun, job: TrainJob) -> None:
     """Put the trainer into the state that it goes on from."""
     try:
         if start.run_id is not None:
-            check_state(start.state, runs_folder)
+            check_state(start.state, Layout(job.data_dir).runs)
         trainer.restore(start.state, is_new_step=start.run_id is None)
     except UnusableCheckpoint as error:
-        if start.run_id is not None:
+        # A copy elsewhere, or its best state, says nothing of what the run itself could go on from.
+        if start.run_id is not None and job.resume in (start.run_id, f"runs:/{start.run_id}"):
             tracked.tags({TAG_STUCK: str(error)})
         raise
+    if start.run_id is not None:
+        tracked.forget(TAG_STUCK, TAG_DIVERGED, TAG_ERROR)
     tracked.tags(start.story)
 
 
