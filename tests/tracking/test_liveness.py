@@ -212,6 +212,15 @@ def test_a_run_that_has_ended_is_taken_over_unless_somebody_is_about_to_go_on_in
     assert taken == {name: name not in still for name in claims}
 
 
+def test_a_run_that_was_deleted_is_not_there(client):
+    """MLflow reads it still, and writes to it no more."""
+    run_id = client.create_run("0").info.run_id
+    assert find_run(run_id) is not None
+    client.delete_run(run_id)
+    assert find_run(run_id) is None
+    assert not take_over(run_id)
+
+
 def test_a_claim_that_was_used_does_not_keep_the_next_command_out(client, monkeypatch, other_process):
     """A sweep that was stopped right after it had taken a run over, on another machine, can be started again here."""
     monkeypatch.setattr("glassliquid.tracking.upkeep.CLAIM_SETTLES_S", 0.1)

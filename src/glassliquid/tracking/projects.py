@@ -151,13 +151,13 @@ def _finished(entry_point: str, key: str) -> str | None:
         for run in runs:
             if run.status == "FINISHED":
                 return run.run_id
-        living = next((run for run in runs if run.lives_in is not None), None)
+        living = next((run for run in runs if run.process_lives_in is not None), None)
         if living is None:
             return None
         if not said:
             said = True
             print(
-                f"The step {entry_point} is being run already, as the run {living.run_id} ({living.lives_in}); waiting until it "
+                f"The step {entry_point} is being run already, as the run {living.run_id} ({living.process_lives_in}); waiting until it "
                 "has ended.",
                 file=sys.stderr,
                 flush=True,

@@ -44,15 +44,18 @@ class StoredRun:
 
 
 def find_run(run_id: str) -> StoredRun | None:
-    """The run of that id; None if the store has none; TrackingLost if the store is gone."""
+    """The run of that id; None if the store has none, or it was deleted; TrackingLost if the store is gone."""
     from mlflow import MlflowClient
+    from mlflow.entities import LifecycleStage
     from mlflow.exceptions import MlflowException
 
     try:
-        return _stored(MlflowClient().get_run(run_id))
+        run = MlflowClient().get_run(run_id)
     except MlflowException as error:
         raise_if_lost(error)
         return None
+    # What was deleted on the MLflow page can be read and not be written to.
+    return _stored(run) if run.info.lifecycle_stage == LifecycleStage.ACTIVE else None
 
 
 def children_of(run_id: str) -> list[StoredRun]:

@@ -107,8 +107,9 @@ def is_of_the_machine(error: BaseException) -> bool:
     """Whether an error tells of the machine at this moment, its memory or its disk, and not of what it was given."""
     cause: BaseException | None = error
     while cause is not None:
-        # PyTorch's own words for main memory; for a GPU's it has a class.
-        if isinstance(cause, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(cause):
+        # PyTorch's own words for main memory; for a GPU it has classes.
+        of_a_device = (torch.OutOfMemoryError, torch.AcceleratorError)
+        if isinstance(cause, (MemoryError, *of_a_device)) or "allocate memory" in str(cause):
             return True
         if isinstance(cause, OSError) and cause.errno in _OF_THE_MACHINE:
             return True

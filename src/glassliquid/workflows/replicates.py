@@ -57,7 +57,7 @@ def job_of(parent: StoredRun, job: TrainJob) -> TrainJob:
         raise UserError(
             f"All {parent.tags[TAG_REPEATS]} replicates of the run {parent.run_id} have finished: start anew."
         )
-    parent.refuse_living("wait until it has ended")
+    parent.refuse_living("wait until it has ended", parent.process_lives_in)
     kept = read_json_artifact(parent.run_id, "config.json")
     config, repeats = TrainConfig.from_json(kept.get("config")), int(parent.tags[TAG_REPEATS])
     changed = changed_settings(config, job)

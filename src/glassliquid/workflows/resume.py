@@ -101,7 +101,7 @@ def find_start(job: TrainJob, runs_folder: Path) -> tuple[TrainJob, Start]:
     config = replace(before, **{name: new for name, (_, new) in changed.items()})
     stored = find_run(str(state["run_id"]))
     if stored is not None:
-        stored.refuse_living(END_IT)
+        stored.refuse_living(END_IT, None if is_part(stored) else stored.process_lives_in)
     start = Start(state, stored.run_id if stored is not None and not changed else None, changed)
     _refuse_finished(job.resume, config, start, stored)
     if changed and stored is not None and os.environ.get(RUN_ID_VARIABLE) == stored.run_id:
@@ -136,6 +136,11 @@ def check_state(state: State, runs_folder: Path) -> None:
             ) from error
 
 
+def is_part(run: StoredRun) -> bool:
+    """Whether a run is a replicate, or belongs to a trial of a sweep: its process may go on with others when it has ended."""
+    return bool({TAG_REPLICATE, TAG_TRIAL_STATE} & run.tags.keys()) or run.tags.get(TAG_STAGE) == "replicate"
+
+
 def refuse_part(run_id: str) -> None:
     """Refuse to go on by itself in a run that is a part of another one, which goes on with all of its parts.
 
@@ -151,7 +156,7 @@ def refuse_part(run_id: str) -> None:
             f"The run {run_id} is replicate {stored.tags[TAG_REPLICATE]} of the run {above}: pass -P resume={above} and, with it, "
             f"--run-id {above}."
         )
-    if TAG_TRIAL_STATE in stored.tags or stored.tags.get(TAG_STAGE) == "replicate":
+    if is_part(stored):
         raise UserError(
             f"The run {run_id} belongs to the trials of the sweep {stored.tags.get('study')}: run the same sweep again, or change a "
             "setting, and a further step goes on from there."

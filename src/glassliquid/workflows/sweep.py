@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import time
 from collections.abc import Callable, Iterator
 
 from glassliquid.dataset.description import Dataset
@@ -20,10 +19,11 @@ from glassliquid.sweep.storage import (
     sqlite_file,
 )
 from glassliquid.sweep.study import Row, Study, open_study
+from glassliquid.tracking.liveness import give_sign_of_life
 from glassliquid.tracking.run import RUN_ID_VARIABLE, TrackedRun, tracked_run
 from glassliquid.tracking.store import connect
 from glassliquid.tracking.stored import children_of, find_run
-from glassliquid.tracking.upkeep import claim_is_used, mark_killed, same_end_time, take_over
+from glassliquid.tracking.upkeep import claim_is_used, mark_killed, same_end_time
 from glassliquid.training.checkpoint import remove_checkpoints
 from glassliquid.training.device import choose_device
 from glassliquid.workflows.layout import Layout
@@ -32,19 +32,12 @@ from glassliquid.workflows.progress_bar import progress_bar
 from glassliquid.workflows.replicates import TAG_MODEL
 from glassliquid.workflows.resume import TAG_TRIAL_STATE
 from glassliquid.workflows.sweep_job import SweepJob, sweep_line, train_line
+from glassliquid.workflows.sweep_join import TAG_JOINS, TAG_TRIALS, left_to_make_table, parent_of
 from glassliquid.workflows.sweep_table import as_csv, best_of, counts, markdown, percent
 from glassliquid.workflows.sweep_trial import MODEL_RUN, RUN, TAG_STUDY
 from glassliquid.workflows.sweep_workers import cores, threads_of, workers_of
 from glassliquid.workflows.train import WatchForStop
 from glassliquid.workflows.training_run import conclude_run, load_training_splits, register_best, stopper
-
-TAG_JOINS = "joins"
-"""On the run of a further command that works on a study: the run that has the study's trials and table."""
-TAG_TRIALS = "trials"
-"""On the run that has the table: of how many trials it was made."""
-TABLE_LOOK_EVERY_S = 2.0
-PARENT_WITHIN_S = 30.0
-"""How soon after it made a study a command says which run the trials belong to."""
 
 
 def run(job: SweepJob, watch_for_stop: WatchForStop) -> None:
@@ -78,29 +71,25 @@ def _run(job: SweepJob, watch_for_stop: WatchForStop) -> None:
     address = job.storage_address(name)
     with _alone(address):
         study = open_study(open_storage(address), name, job.definition(dataset))
-        parent, joins = _parent_of(study, store, alone=sqlite_file(address) is not None)
+        parent, joins = parent_of(study, store, alone=sqlite_file(address) is not None)
         should_stop = stopper(job.max_hours, watch_for_stop())
         print(_beginning(job, study, address, str(device)), flush=True)
-        rows = None
-        if parent is not None and joins:
-            rows = _join(job, study, parent, should_stop)
-            if rows is None:
-                return
+        if parent is not None and joins and not _join(job, study, parent, should_stop):
+            return
         with tracked_run("sweep", f"sweep {name}", Layout(job.data_dir).runs, parent) as tracked:
             if parent is not None:
                 claim_is_used(parent)
             _introduce(job, study, tracked, dataset, store)
-            if rows is None:
-                rows = _search(job, study, tracked, tracked.run_id, should_stop)
+            rows = _search(job, study, tracked, tracked.run_id, should_stop)
             print(_conclude(job, study, rows, tracked, dataset, on_cpu=device.type == "cpu"))
 
 
-def _join(job: SweepJob, study: Study, parent: str, should_stop: Callable[[], bool]) -> list[Row] | None:
+def _join(job: SweepJob, study: Study, parent: str, should_stop: Callable[[], bool]) -> bool:
     """Work on a study whose table another command makes, in a run of its own, until that table is there.
 
     Returns:
-        The trials, if the table has become this command's: the other one has ended without making it, or has made one of
-        fewer trials, and no third one has taken its place.
+        Whether the table has become this command's: the other one has ended without making it, or has made one of fewer
+        trials, and no third one has taken its place.
 
     Raises:
         Stopped: `should_stop` answered True; it says how to go on.
@@ -114,21 +103,7 @@ def _join(job: SweepJob, study: Study, parent: str, should_stop: Callable[[], bo
         print(
             f"The study {study.name} is complete ({counts(rows)}); its table belongs to the run {parent}.", flush=True
         )
-        while not _has_table(job, parent):
-            if take_over(parent):
-                print("The command that was to make the table has ended without it: this one makes it.", flush=True)
-                return rows
-            if should_stop():
-                raise Stopped(f"Stopped before the table was there. Run the same command again: {sweep_line(job)}")
-            time.sleep(TABLE_LOOK_EVERY_S)
-    return None
-
-
-def _has_table(job: SweepJob, parent: str) -> bool:
-    """Whether a run has the table of as many trials as this command is for; nobody waits for one that was deleted."""
-    found = find_run(parent)
-    trials = "" if found is None else found.tags.get(TAG_TRIALS, "")
-    return found is None or (found.status == "FINISHED" and trials.isdecimal() and int(trials) >= job.slots)
+        return left_to_make_table(job, parent, should_stop)
 
 
 def _search(
@@ -187,25 +162,9 @@ def _alone(address: str) -> Iterator[None]:
         yield
 
 
-def _parent_of(study: Study, store: str, alone: bool) -> tuple[str | None, bool]:
-    """The run that the study's trials belong to, if it is in this tracking store, and whether it lives in another process.
-
-    One whose process is dead is this command's from now on, unless another one takes it at the same moment.
-    """
-    deadline = time.monotonic() + PARENT_WITHIN_S
-    while not (study.created or study.parent_run(store) or study.rows()) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    run_id = study.parent_run(store)
-    stored = None if run_id is None else find_run(run_id)
-    if stored is None:
-        return None, False
-    # Whoever holds the lock of the file is the only one, whatever a run says that was left a moment ago elsewhere.
-    return stored.run_id, not (alone or take_over(stored.run_id))
-
-
 def _introduce(job: SweepJob, study: Study, tracked: TrackedRun, dataset: Dataset, store: str) -> None:
     study.adopt(tracked.run_id, store)
-    tracked.tags({TAG_STUDY: study.name})
+    tracked.tags({TAG_STUDY: study.name, TAG_TRIALS: job.slots})
     tracked.json({**job.definition(dataset), "study": study.name}, "config.json")
     tracked.dataset(dataset, context="training")
     tracked.describe(f"{_link(job, study, tracked)}\n\n{job.caption}")
@@ -229,6 +188,8 @@ def _beginning(job: SweepJob, study: Study, address: str, device: str) -> str:
 
 def _conclude(job: SweepJob, study: Study, rows: list[Row], tracked: TrackedRun, dataset: Dataset, on_cpu: bool) -> str:
     """Test and register the best trial's model; keep table, pictures and headline on the parent run; return the headline."""
+    # No worker gives signs any more, and a test and pictures may take a while.
+    give_sign_of_life([tracked.run_id])
     names, images = job.space.names, len(dataset.split_range(Split.VALIDATION))
     done = kept.done(rows, job.slots)
     _clear_away(job, rows)
@@ -258,7 +219,7 @@ def _conclude(job: SweepJob, study: Study, rows: list[Row], tracked: TrackedRun,
     tracked.text(pictures.page(study, done, names), "trials.html")
     tracked.text(line + "\n", "best_trial.txt")
     tracked.metrics({"best_val_accuracy": best.value or 0.0, "best_trial": best.number})
-    tracked.tags({"best_run": best.attributes[RUN], TAG_TRIALS: job.slots})
+    tracked.tags({"best_run": best.attributes[RUN]})
     tracked.describe("\n\n".join([_link(job, study, tracked), found[0], job.caption, *found[1:3], f"`{line}`", table]))
     return "\n" + "\n\n".join([table, *found])
 
