@@ -203,7 +203,7 @@ def test_a_living_run_is_not_resumed_and_a_dead_one_is_closed(
     client.set_terminated(run_id, "FAILED")
     refused = quick_command("train", data_dir=own_dir, resume=run_id)
     assert refused.returncode == 2
-    assert f"The run {run_id} is being continued by another command" in refused.stderr
+    assert f"The run {run_id} is still running (process" in refused.stderr
     with monkeypatch.context() as within:
         within.setenv("MLFLOW_RUN_ID", run_id)
         refused = quick_command("train", data_dir=own_dir, batch_size=7)

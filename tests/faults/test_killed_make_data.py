@@ -23,7 +23,7 @@ def trajectories(data: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("kills", [short(3), long(48)])
+@pytest.mark.parametrize("kills", [short(2), long(48)])
 def test_killed_make_data(kills: int, fault_seed: int, workplace, ensemble, dataset, data_dir: Path):
     tally = Tally("make_data", "SIGKILL")
     killer, place = Killer(fault_seed, tally, kills), workplace()
