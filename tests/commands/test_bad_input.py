@@ -51,8 +51,8 @@ WRONG = [
     ("train", {"batchsize": 50}, "No such option.*batchsize"),
     (
         "evaluate",
-        {"model": "models:/glass-liquid@nobody"},
-        "no model 'models:/glass-liquid@nobody' .*registered models",
+        {"model": "models:/nobody@nothing"},
+        "no model 'models:/nobody@nothing' .*registered models",
     ),
     ("evaluate", {"model": "missing.pt"}, "no model 'missing.pt'"),
     ("main", {"model": "resnet"}, "model is 'resnet'"),
