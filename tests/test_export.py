@@ -11,6 +11,8 @@ from glassliquid.errors import UserError
 from glassliquid.simulation.importing import ImportPlan, import_ensemble, plan_import
 from glassliquid.simulation.potential import box_length
 from glassliquid.simulation.trajectory import read_configurations
+from glassliquid.simulation.workers import run_all
+from glassliquid.workflows import export as workflow
 from glassliquid.workflows.export import ExportConfig, export
 from tests.conftest import PROTOCOL, SIMULATIONS, contents, ignore_progress
 
@@ -74,6 +76,19 @@ def test_an_interrupted_export_continues_and_is_not_mixed(ensemble, data_dir, tm
     with pytest.raises(UserError, match=r"is not empty \(found 00001, 00002, 00003\)"):
         export(config)
     assert len(contents(tmp_path)) == SIMULATIONS
+
+
+def test_what_a_killed_worker_left_half_written_goes_with_the_command(ensemble, data_dir, tmp_path, monkeypatch):
+    left = tmp_path / "00007" / ".traj.atom.killed.partial"
+
+    def run_and_leave(*arguments):
+        yield from run_all(*arguments)
+        left.touch()
+
+    monkeypatch.setattr(workflow, "run_all", run_and_leave)
+    export(ExportConfig(ensemble="small", data_dir=data_dir, output=tmp_path, snapshots=(5,)))
+    assert (tmp_path / "00007" / "traj.atom").exists()
+    assert not left.exists()
 
 
 def test_what_cannot_be_exported_is_one_sentence(ensemble, data_dir, copied, tmp_path):

@@ -109,6 +109,30 @@ def test_a_truncated_simulation_is_named_when_it_is_needed(ensemble, copied, poo
     make_inherent(copy, [5], pool, ignore_progress)
 
 
+def test_what_a_killed_worker_left_half_written_goes_with_the_command(ensemble, copied, pool):
+    """The command goes on with another worker, and ends well."""
+    copy = open_ensemble(copied(ensemble.folder))
+    copy.path(copy.simulations[4]).unlink()
+    left = []
+
+    def leave(folder):
+        def report(_done, _total):
+            if not left:
+                left.append(folder / ".sim-00005.gsd.killed.partial")
+                left[0].touch()
+
+        return report
+
+    for folder, work in (
+        (copy.folder, lambda report: make_ensemble(copy.folder, "demo", PROTOCOL, SIMULATIONS, SEED, pool, report)),
+        (copy.folder / "inherent", lambda report: make_inherent(copy, [5], pool, report)),
+    ):
+        left.clear()
+        work(leave(folder))
+        assert left
+        assert not left[0].exists()
+
+
 def test_dying_workers_end_in_a_short_sentence_and_keep_what_is_done(ensemble, copied):
     copy = open_ensemble(copied(ensemble.folder))
     copy.path(copy.simulations[4]).unlink()

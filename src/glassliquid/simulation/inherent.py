@@ -23,6 +23,8 @@ def make_inherent(ensemble: Ensemble, snapshots: list[int], pool: WorkerPool, re
         ]
         for done, _ in enumerate(run_all(pool, _minimise_one, tasks), start=1):
             report(done, len(tasks))
+        # Of workers that were killed while they wrote.
+        remove_partials(ensemble.folder / INHERENT_FOLDER)
 
 
 def inherent_energies(ensemble: Ensemble, snapshot: int) -> NDArray[np.float64]:

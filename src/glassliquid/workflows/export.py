@@ -93,6 +93,9 @@ def export(config: ExportConfig) -> int:
                 )
         with open_pool(config.workers, None, folder) as pool:
             _export_all(tasks, len(ensemble.simulations), pool)
+        # Of workers that were killed while they wrote.
+        for _, target, _, _ in tasks:
+            remove_partials(target.parent)
     return len(ensemble.simulations)
 
 
