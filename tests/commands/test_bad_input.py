@@ -1,11 +1,15 @@
 """A user's mistake ends in one sentence that names the value and what is allowed, a code, and a FAILED run."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
 
+from entrypoints import shell
 from glassliquid.dataset.description import Dataset
 from tests.commands.conftest import Command
 
@@ -187,6 +191,19 @@ def test_a_folder_that_cannot_be_written_is_named(quick_command: Command, tmp_pa
     blocked.write_text("a file in the place of the folder")
     done = quick_command("make_data", data_dir=blocked)
     assert_one_sentence(done, "Cannot write .*a file is in the place of a folder")
+
+
+def test_full_memory_is_no_traceback(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    @click.command()
+    def hungry() -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(sys, "argv", ["hungry"])
+    monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
+    with pytest.raises(SystemExit) as ended:
+        shell.run(hungry)
+    out, err = capfd.readouterr()
+    assert_one_sentence(subprocess.CompletedProcess([], int(ended.value.code or 0), out, err), "memory is full")
 
 
 def assert_one_sentence(done, message: str) -> None:

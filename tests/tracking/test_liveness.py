@@ -14,8 +14,9 @@ from mlflow import MlflowClient
 
 from glassliquid.tracking import liveness
 from glassliquid.tracking.liveness import SILENT_AFTER_S, identity_tags, living_process, machine
+from glassliquid.tracking.run import TrackedRun
 from glassliquid.tracking.stored import find_run
-from glassliquid.tracking.upkeep import claim_is_used, close_stale_runs, take_over
+from glassliquid.tracking.upkeep import TAG_CLAIM, close_stale_runs, take_over
 
 HERE = socket.gethostname()
 
@@ -230,7 +231,7 @@ def test_a_claim_that_was_used_does_not_keep_the_next_command_out(client, monkey
     assert take_over(run_id)
     monkeypatch.undo()
     assert not take_over(run_id)
-    claim_is_used(run_id)
+    TrackedRun(run_id).forget(TAG_CLAIM)
     for key, value in there.items():
         client.set_tag(run_id, key, value)
     assert not take_over(run_id)

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from glassliquid.errors import UserError, listed
+from glassliquid.errors import UserError, first_line_of, listed
 from glassliquid.files import read_plain
 from glassliquid.simulation.dask_settings import variables
 from glassliquid.simulation.workers import MOST_WORKERS, worker_count
@@ -51,9 +51,8 @@ def read_configuration(path: Path) -> tuple[str, dict[str, Any]]:
     try:
         value = yaml.load(read_plain(path, LARGEST_CONFIGURATION).decode("utf-8"), _Loader)  # a safe one
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(
-            f"{path} cannot be read as YAML ({reason}): pass a dask-jobqueue configuration file."
+            f"{path} cannot be read as YAML ({first_line_of(error)}): pass a dask-jobqueue configuration file."
         ) from error
     systems = value.get("jobqueue") if isinstance(value, dict) else None
     if not isinstance(systems, dict) or len(systems) != 1 or not set(systems) <= set(CLUSTERS):

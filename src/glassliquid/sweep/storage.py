@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from glassliquid.errors import UserError
+from glassliquid.errors import UserError, first_line_of
 
 CONNECT_WITHIN_S = 10
 """How long a database server may take to answer."""
@@ -168,4 +168,4 @@ def _reason(error: BaseException) -> str:
     first: BaseException = error
     while (cause := first.__cause__ or first.__context__) is not None:
         first = cause
-    return (str(first).splitlines() or [type(first).__name__])[0].strip()[:200]
+    return first_line_of(first).strip()[:200]

@@ -37,7 +37,7 @@ def identity_tags() -> dict[str, str]:
         TAG_MACHINE: machine(),
         TAG_USER: psutil.Process().username(),
         TAG_PROCESS: f"{os.getpid()} {_start_of(os.getpid())}",
-        **sign_of_life(),
+        TAG_ALIVE_AT: f"{time.time():.0f}",
     }
 
 
@@ -55,11 +55,6 @@ def machine() -> str:
 def is_here(tags: Mapping[str, str]) -> bool:
     """Whether the process that gave these tags ran where this one can look for it."""
     return tags.get(TAG_HOST) == socket.gethostname() and tags.get(TAG_MACHINE, "") == machine()
-
-
-def sign_of_life() -> dict[str, str]:
-    """The tag that is renewed while a run lives."""
-    return {TAG_ALIVE_AT: f"{time.time():.0f}"}
 
 
 def living_process(tags: Mapping[str, str]) -> str | None:

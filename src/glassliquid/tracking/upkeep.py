@@ -101,8 +101,8 @@ def take_over(run_id: str) -> bool:
     """Claim a run that no living process works in, where several commands may want it; False if another one has it.
 
     Each writes its claim, in one tag, and looks a moment later whose has stayed. Between looking and writing lies one call of
-    the store, which takes less than that moment. A claim counts until its process has opened the run (`claim_is_used`) or
-    is dead; on another machine, where that cannot be seen, for a while.
+    the store, which takes less than that moment. A claim counts until its process has opened the run, which takes it
+    back, or is dead; on another machine, where that cannot be seen, for a while.
     """
     from mlflow import MlflowClient
 
@@ -114,15 +114,6 @@ def take_over(run_id: str) -> bool:
     time.sleep(CLAIM_SETTLES_S)
     found = find_run(run_id)
     return found is not None and found.tags.get(TAG_CLAIM) == mine
-
-
-def claim_is_used(run_id: str) -> None:
-    """Take back the claim on a run that this process has opened: from now on the run itself says where it lives."""
-    from mlflow import MlflowClient
-
-    found = find_run(run_id)
-    if found is not None and TAG_CLAIM in found.tags:
-        MlflowClient().delete_tag(run_id, TAG_CLAIM)
 
 
 def _is_claimed(found: StoredRun) -> bool:

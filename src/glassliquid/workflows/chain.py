@@ -21,9 +21,6 @@ from glassliquid.workflows.resume import check_state
 from glassliquid.workflows.training_run import TAG_STUCK, has_diverged
 from glassliquid.workflows.transfer_eval import COARSE_LIQUIDS, FIGURE, SENTENCE_TAG
 
-STEPS = ".steps"
-"""Folder of the locks of steps, among the runs."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class ChainJob:
@@ -57,7 +54,7 @@ def run(job: ChainJob) -> None:
     training = {"dataset": data.name, "model": job.model, "seed": str(job.seed)}
 
     layout = Layout(data.data_dir)
-    step = partial(run_step, job.project, layout.runs / STEPS)
+    step = partial(run_step, job.project, layout.steps)
 
     def digest() -> dict[str, str]:
         return {"dataset": _digest(layout.dataset(data.name))}

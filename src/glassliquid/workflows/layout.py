@@ -27,6 +27,11 @@ class Layout:
         """Folder of the checkpoints and journals of training runs, one folder a run id."""
         return self.data_dir / "runs"
 
+    @property
+    def steps(self) -> Path:
+        """Folder of the locks by which chains wait for each other, one folder a step's fingerprint."""
+        return self.runs / ".steps"
+
     def pictures(self, name: str) -> Path:
         """Folder of what `visualize` draws of one model and dataset."""
         return self.data_dir / "pictures" / name

@@ -23,7 +23,7 @@ from glassliquid.tracking.liveness import give_sign_of_life
 from glassliquid.tracking.run import RUN_ID_VARIABLE, TrackedRun, tracked_run
 from glassliquid.tracking.store import connect
 from glassliquid.tracking.stored import children_of, find_run
-from glassliquid.tracking.upkeep import claim_is_used, mark_killed, same_end_time
+from glassliquid.tracking.upkeep import TAG_CLAIM, mark_killed, same_end_time
 from glassliquid.training.checkpoint import remove_checkpoints
 from glassliquid.training.device import choose_device
 from glassliquid.workflows.layout import Layout
@@ -78,7 +78,7 @@ def _run(job: SweepJob, watch_for_stop: WatchForStop) -> None:
             return
         with tracked_run("sweep", f"sweep {name}", Layout(job.data_dir).runs, parent) as tracked:
             if parent is not None:
-                claim_is_used(parent)
+                tracked.forget(TAG_CLAIM)  # from now on the run itself says where it lives
             _introduce(job, study, tracked, dataset, store)
             rows = _search(job, study, tracked, tracked.run_id, should_stop)
             print(_conclude(job, study, rows, tracked, dataset, on_cpu=device.type == "cpu"))

@@ -30,7 +30,7 @@ from glassliquid.workflows.resume import Start, check_state, how_to_go_on_slower
 from glassliquid.workflows.training_job import TrainJob
 
 TAG_DIVERGED = "diverged"
-"""true if the loss was not finite any more, false if the training came to its end."""
+"""true if the loss was not finite any more, false if the training was stopped or came to its end."""
 TAG_STUCK = "cannot_go_on"
 """On a run that was resumed from a state of its own with which no training can go on: why."""
 
