@@ -95,4 +95,4 @@ def _reliability(axes: Any, bins: Sequence[ReliabilityBin]) -> None:
     axes.set_title(
         f"reliability: expected calibration error {100 * expected_calibration_error(list(bins)):.1f} %", fontsize=11
     )
-    axes.legend(fontsize=9, loc="lower right")
+    axes.legend(fontsize=9, loc="best")
