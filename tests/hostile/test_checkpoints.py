@@ -72,15 +72,11 @@ def use_checkpoint(sandbox: Sandbox, path: Path, recipe: dict[str, Any]) -> None
     assert -1 <= progress.best_accuracy <= 1
     model = restore_model(state)
     found = FoundModel(model, state, "x", None)
-    trained_recipe(found, Layout(sandbox.data))
-    assert model(torch.zeros(1, model_side(state), model_side(state), 3, dtype=torch.uint8)).shape == (1, 2)
+    for side in (trained_recipe(found, Layout(sandbox.data)).image_size, int(state["data"]["image_size"])):
+        assert model(torch.zeros(1, side, side, 3, dtype=torch.uint8)).shape == (1, 2)
     resumed = trainer(sandbox.data / "resumed", recipe)
     resumed.restore(state)
     resumed.train(lambda: True)
-
-
-def model_side(state: dict[str, Any]) -> int:
-    return int(state["data"]["image_size"])
 
 
 @given(data=st.data())

@@ -126,12 +126,16 @@ TAGS = (
 def test_a_damaged_description_of_a_model(placed: Sandbox, registered: Any, data: st.DataObject):
     found = sorted((placed.root / "store").glob("mlruns/*/models/*/artifacts/MLmodel"))
     kept = {path: path.read_bytes() for path in found}
-    for path, content in kept.items():
-        changed = data.draw(
+    # All are drawn before the first is written: a draw may end the test, and would leave a damaged file behind.
+    changed = {
+        path: data.draw(
             st.one_of(mutated_bytes(content, head=1024), st.sampled_from(TAGS).map(lambda tag, c=content: c + tag))
         )
-        path.write_bytes(changed)
+        for path, content in kept.items()
+    }
     try:
+        for path, content in changed.items():
+            path.write_bytes(content)
         evaluate(placed, f"models:/{NAME}/1", "MLmodel files")
     finally:
         for path, content in kept.items():

@@ -145,6 +145,15 @@ def test_a_cut_off_file_is_refused(tmp_path: Path, kept: float):
         load_checkpoint(path)
 
 
+@pytest.mark.parametrize("image_size", [3, 15, 2049])
+def test_images_of_a_size_that_no_dataset_has_are_refused(tmp_path: Path, image_size: int):
+    """The network's first kernel is larger than three pixels."""
+    path = tmp_path / "size.pt"
+    torch.save({**state(), "data": {"name": "data", "digest": "d", "image_size": image_size}}, path)
+    with pytest.raises(UserError, match="not a checkpoint of this project"):
+        load_checkpoint(path)
+
+
 def test_a_damaged_file_is_refused(tmp_path: Path):
     """One bit of a weight: PyTorch itself loads it without a word."""
     path = tmp_path / BEST

@@ -118,6 +118,9 @@ def test_the_checkpoint_says_how_its_images_were_made(layout: Layout):
     data = {"name": "data_x", "digest": "0" * 16, "image_size": 64, "recipe": asdict(recipe_of(own))}
     found = SimpleNamespace(state={"data": data}, label="model")
     assert trained_recipe(found, layout) == recipe_of(own)
+    data["image_size"] = 128
+    with pytest.raises(UserError, match="image_size is 64, and the network's is 128"):
+        trained_recipe(found, layout)
     data["recipe"] = {"liquid": 5}
     with pytest.raises(UserError, match="recipe of its data is damaged"):
         trained_recipe(found, layout)
@@ -127,6 +130,9 @@ def test_an_older_checkpoint_is_understood_while_its_dataset_is_there(dataset: D
     data = {"name": dataset.name, "digest": dataset.digest, "image_size": 64}
     found = SimpleNamespace(state={"data": data}, label="model")
     assert trained_recipe(found, Layout(data_dir)) == dataset.recipe
+    data["image_size"] = 128
+    with pytest.raises(UserError, match="image_size is 64, and the network's is 128"):
+        trained_recipe(found, Layout(data_dir))
     data["digest"] = "another"
     with pytest.raises(UserError, match="trained on other data than today's data_liquid5"):
         trained_recipe(found, Layout(data_dir))

@@ -54,8 +54,8 @@ _OF_THE_MACHINE = {
     errno.ETIMEDOUT,
 }
 """What reading a file can fail of that says nothing about its content."""
-LARGEST_IMAGE = 2048
-"""Side of an image [pixels]."""
+SMALLEST_IMAGE, LARGEST_IMAGE = 16, 2048
+"""Side of an image [pixels], as datasets have them."""
 LONGEST_NAME = 200
 
 
@@ -127,7 +127,7 @@ def _check_description(state: State) -> None:
     for name, text in (("run_id", state["run_id"]), ("name", data["name"]), ("digest", data["digest"])):
         if type(text) is not str or len(text) > LONGEST_NAME:
             raise ValueError(f"its {name} is no text")
-    whole_number(data["image_size"], 1, LARGEST_IMAGE)
+    whole_number(data["image_size"], SMALLEST_IMAGE, LARGEST_IMAGE)
     if type(model) not in (dict, OrderedDict) or not all(isinstance(each, torch.Tensor) for each in model.values()):
         raise ValueError("its weights are no tensors")
     for name in CONTINUES_WITH:

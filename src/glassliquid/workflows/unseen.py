@@ -24,14 +24,21 @@ def trained_recipe(found: FoundModel, layout: Layout) -> Recipe:
     """How the images were made that a model was trained on.
 
     Raises:
-        UserError: the checkpoint does not say it, and its dataset is not here.
+        UserError: the checkpoint does not say it, and its dataset is not here, or what it says is damaged.
     """
+    recipe, size = _recorded_recipe(found, layout), found.state["data"]["image_size"]
+    if recipe.image_size != size:  # the network could not read images that are drawn by it
+        raise _damaged(f"image_size is {recipe.image_size}, and the network's is {size}")
+    return recipe
+
+
+def _recorded_recipe(found: FoundModel, layout: Layout) -> Recipe:
     data = found.state["data"]
     if recipe := data.get("recipe"):
         try:
             return recipe_from_json(recipe)
         except ValueError as error:
-            raise UserError(f"The checkpoint's recipe of its data is damaged ({error}): choose another.") from error
+            raise _damaged(str(error)) from error
     dataset = open_dataset(layout.dataset(str(data["name"])))
     if dataset.digest != data["digest"]:
         raise UserError(
@@ -39,6 +46,10 @@ def trained_recipe(found: FoundModel, layout: Layout) -> Recipe:
             f"{dataset.digest}), and its checkpoint does not say how they were made: train it anew."
         )
     return dataset.recipe
+
+
+def _damaged(reason: str) -> UserError:
+    return UserError(f"The checkpoint's recipe of its data is damaged ({reason}): choose another.")
 
 
 def unseen_of_ensemble(ensemble: Ensemble, trained: Recipe, layout: Layout, label: str) -> Unseen:
