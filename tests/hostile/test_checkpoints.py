@@ -72,8 +72,8 @@ def use_checkpoint(sandbox: Sandbox, path: Path, recipe: dict[str, Any]) -> None
     assert -1 <= progress.best_accuracy <= 1
     model = restore_model(state)
     found = FoundModel(model, state, "x", None)
-    for side in (trained_recipe(found, Layout(sandbox.data)).image_size, int(state["data"]["image_size"])):
-        assert model(torch.zeros(1, side, side, 3, dtype=torch.uint8)).shape == (1, 2)
+    side = trained_recipe(found, Layout(sandbox.data)).image_size  # transfer_eval draws by it
+    assert model(torch.zeros(1, side, side, 3, dtype=torch.uint8)).shape == (1, 2)
     resumed = trainer(sandbox.data / "resumed", recipe)
     resumed.restore(state)
     resumed.train(lambda: True)

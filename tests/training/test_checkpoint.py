@@ -147,10 +147,10 @@ def test_a_cut_off_file_is_refused(tmp_path: Path, kept: float):
 
 @pytest.mark.parametrize("image_size", [3, 15, 2049])
 def test_images_of_a_size_that_no_dataset_has_are_refused(tmp_path: Path, image_size: int):
-    """The network's first kernel is larger than three pixels."""
+    """Images of 3 pixels are smaller than the network's first kernel; 15 and 2049 are just beyond what is drawn."""
     path = tmp_path / "size.pt"
     torch.save({**state(), "data": {"name": "data", "digest": "d", "image_size": image_size}}, path)
-    with pytest.raises(UserError, match="not a checkpoint of this project"):
+    with pytest.raises(UserError, match=f"{image_size} stands where a whole number from 16 to 2048 should be"):
         load_checkpoint(path)
 
 

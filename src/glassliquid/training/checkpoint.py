@@ -24,6 +24,7 @@ from typing import Any
 
 import torch
 
+from glassliquid.dataset.draw import LARGEST_IMAGE, SMALLEST_IMAGE
 from glassliquid.errors import UserError, first_line_of
 from glassliquid.files import remove_partials_of, whole_number
 from glassliquid.models.classifier import ImageClassifier
@@ -54,8 +55,6 @@ _OF_THE_MACHINE = {
     errno.ETIMEDOUT,
 }
 """What reading a file can fail of that says nothing about its content."""
-SMALLEST_IMAGE, LARGEST_IMAGE = 16, 2048
-"""Side of an image [pixels], as datasets have them."""
 LONGEST_NAME = 200
 
 
