@@ -23,12 +23,12 @@ import psutil
 
 from benchmarks.report import print_surroundings, print_table, spread
 from entrypoints import SOURCE
-from glassliquid.simulation.cluster import open_pool
-from glassliquid.simulation.dask_settings import variables
-from glassliquid.simulation.engine import Engine, engine_of_this_process
-from glassliquid.simulation.making import make_ensemble
-from glassliquid.simulation.protocol import PRESETS, Protocol
-from glassliquid.simulation.workers import WorkerPool, run_all
+from glassliquid.ensembles.cluster import open_pool
+from glassliquid.ensembles.dask_settings import variables
+from glassliquid.ensembles.making import make_ensemble
+from glassliquid.ensembles.workers import WorkerPool, run_all
+from glassliquid.physics.lammps_engine import Engine, engine_of_this_process
+from glassliquid.physics.protocol import PRESETS, Protocol
 
 SEED = 1
 TARGET = 0.95

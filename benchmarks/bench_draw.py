@@ -23,11 +23,11 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.report import print_surroundings, print_table, spread
-from glassliquid.dataset.draw import COLOURS, DrawConfig, draw
-from glassliquid.simulation.engine import Engine
-from glassliquid.simulation.potential import DIAMETERS, box_length
-from glassliquid.simulation.protocol import PRESETS
-from glassliquid.simulation.trajectory import particle_types
+from glassliquid.datasets.draw import COLOURS, DrawConfig, draw
+from glassliquid.physics.lammps_engine import Engine
+from glassliquid.physics.potential import DIAMETERS, box_length
+from glassliquid.physics.protocol import PRESETS
+from glassliquid.trajectories.trajectory import particle_types
 
 SIZE = 128
 SEED = 1

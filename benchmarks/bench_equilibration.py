@@ -9,8 +9,8 @@ import multiprocessing
 import numpy as np
 
 from benchmarks.report import print_surroundings, print_table
-from glassliquid.simulation.engine import THERMOSTAT_TIME, engine_of_this_process
-from glassliquid.simulation.protocol import PRESETS, TEMPERATURE_HOT
+from glassliquid.physics.lammps_engine import THERMOSTAT_TIME, engine_of_this_process
+from glassliquid.physics.protocol import PRESETS, TEMPERATURE_HOT
 
 SIMULATIONS = 240
 MARKS = (250, 500, 1_000, 2_000, 3_000, 4_000, 6_000, 8_000, 10_000)

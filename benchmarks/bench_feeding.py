@@ -21,9 +21,9 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from benchmarks.report import print_surroundings, print_table, spread
-from glassliquid.dataset.description import Dataset, open_dataset
-from glassliquid.dataset.load import LabelledImages, load_split
-from glassliquid.simulation.split import Split
+from glassliquid.datasets.description import Dataset, open_dataset
+from glassliquid.ensembles.split import Split
+from glassliquid.inputs.load import LabelledImages, load_split
 from glassliquid.training.batches import ShuffledBatches
 from glassliquid.training.config import TrainConfig
 from glassliquid.training.trainer import Trainer, TrainingData

@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.report import print_surroundings, print_table, spread
-from glassliquid.simulation.ensemble import Ensemble
-from glassliquid.simulation.importing import ImportPlan, ImportTask, find_trajectories, import_one, plan_import
-from glassliquid.simulation.protocol import INTERVALS
-from glassliquid.simulation.readers import read_frames
+from glassliquid.ensembles.ensemble import Ensemble
+from glassliquid.ensembles.importing import ImportPlan, ImportTask, find_trajectories, import_one, plan_import
+from glassliquid.physics.protocol import INTERVALS
+from glassliquid.trajectories.readers import read_frames
 
 PARTICLES, FRAMES, SIDE, SEED = 1_024, 200, 29.2, 1
 STEPS_PER_FRAME = 2_000

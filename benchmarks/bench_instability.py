@@ -13,12 +13,12 @@ import time
 from pathlib import Path
 
 from benchmarks.report import print_surroundings, print_table
-from glassliquid.dataset.description import open_dataset
+from glassliquid.datasets.description import open_dataset
 from glassliquid.evaluation.spread import spread
+from glassliquid.sessions.training_run import TrainingSplits, load_training_splits
 from glassliquid.training.config import TrainConfig
 from glassliquid.training.progress import Progress
 from glassliquid.training.trainer import Trainer
-from glassliquid.workflows.training_run import TrainingSplits, load_training_splits
 
 L2 = {"compact": 0.0001, "cnn2018": 0.01}
 SCHEDULES = ("constant", "threshold")

@@ -26,14 +26,14 @@ from typing import Any
 
 import benchmarks
 from benchmarks.report import print_surroundings, print_table, spread
-from glassliquid.dataset.build import make_dataset
-from glassliquid.dataset.description import Recipe
-from glassliquid.simulation import engine as engine_module
-from glassliquid.simulation.engine import Engine
-from glassliquid.simulation.ensemble import plan_ensemble
-from glassliquid.simulation.making import make_ensemble
-from glassliquid.simulation.protocol import PRESETS, Protocol
-from glassliquid.simulation.workers import LocalPool
+from glassliquid.datasets.build import make_dataset
+from glassliquid.datasets.description import Recipe
+from glassliquid.ensembles.ensemble import plan_ensemble
+from glassliquid.ensembles.making import make_ensemble
+from glassliquid.ensembles.workers import LocalPool
+from glassliquid.physics import lammps_engine as engine_module
+from glassliquid.physics.lammps_engine import Engine
+from glassliquid.physics.protocol import PRESETS, Protocol
 
 SEED = 1
 TARGET = 1.10

@@ -9,12 +9,12 @@ from pathlib import Path
 import torch
 
 from benchmarks.report import print_surroundings, print_table
-from glassliquid.dataset.description import open_dataset
-from glassliquid.dataset.load import load_split
+from glassliquid.datasets.description import open_dataset
+from glassliquid.ensembles.split import Split
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import score_logits
+from glassliquid.inputs.load import load_split
 from glassliquid.models.classifier import ImageClassifier
-from glassliquid.simulation.split import Split
 from glassliquid.training.config import TrainConfig
 from glassliquid.training.trainer import Trainer, TrainingData
 

@@ -19,7 +19,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from benchmarks.report import print_surroundings, print_table
-from glassliquid.dataset.draw import DrawConfig, draw
+from glassliquid.datasets.draw import DrawConfig, draw
 from glassliquid.plots.images import examples_figure
 
 SEED = 1

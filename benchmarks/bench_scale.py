@@ -24,12 +24,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.report import print_surroundings, print_table, spread
-from glassliquid.dataset.build import make_dataset, save_image
-from glassliquid.dataset.draw import DrawConfig, draw
-from glassliquid.simulation.ensemble import Ensemble, open_ensemble
-from glassliquid.simulation.trajectory import read_configurations
-from glassliquid.simulation.workers import LocalPool, worker_count
-from glassliquid.workflows.make_data import MakeDataConfig, make_data
+from glassliquid.commands.make_data import MakeDataConfig, make_data
+from glassliquid.datasets.build import make_dataset, save_image
+from glassliquid.datasets.draw import DrawConfig, draw
+from glassliquid.ensembles.ensemble import Ensemble, open_ensemble
+from glassliquid.ensembles.workers import LocalPool, worker_count
+from glassliquid.trajectories.trajectory import read_configurations
 
 SIMULATIONS = 10_000
 SNAPSHOTS = (5, 200)

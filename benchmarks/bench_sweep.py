@@ -48,16 +48,17 @@ class Clock:
 
 def overheads(folder: Path) -> list[tuple[float, float]]:
     """Seconds of each trial in all, and those outside of the trainer or in what it reports to."""
+    from glassliquid.commands.make_data import require_dataset
+    from glassliquid.layout import Layout
+    from glassliquid.sessions import training_run
+    from glassliquid.sweep import trial_run as sweep_trial
+    from glassliquid.sweep.job import SweepJob
     from glassliquid.sweep.space import Range, SearchSpace
     from glassliquid.sweep.storage import open_storage
     from glassliquid.sweep.study import open_study
     from glassliquid.tracking.liveness import identity_tags
     from glassliquid.tracking.run import tracked_run
     from glassliquid.training.config import TrainConfig
-    from glassliquid.workflows import sweep_trial, training_run
-    from glassliquid.workflows.layout import Layout
-    from glassliquid.workflows.make_data import require_dataset
-    from glassliquid.workflows.sweep_job import SweepJob
 
     dataset = require_dataset(folder.name, folder.parents[1], make_default=False)
     splits = training_run.load_training_splits(dataset, "cpu")

@@ -26,9 +26,9 @@ import torch
 from torch.nn import functional
 
 from benchmarks.report import print_surroundings, print_table, spread
-from glassliquid.dataset.augment import augment
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import score_logits
+from glassliquid.inputs.augment import augment
 from glassliquid.memory import keep_freed_memory
 from glassliquid.models.classifier import ImageClassifier
 from glassliquid.models.table import build_model, seed_dropout

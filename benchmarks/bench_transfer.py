@@ -20,17 +20,17 @@ import numpy as np
 import torch
 
 from benchmarks.report import print_surroundings, print_table, spread
-from glassliquid.dataset.snapshots import draw_snapshots
+from glassliquid.commands import transfer_eval
+from glassliquid.datasets.snapshots import draw_snapshots
+from glassliquid.ensembles.ensemble import open_ensemble
 from glassliquid.evaluation.predict import BATCH, predict_logits, predict_stream
 from glassliquid.evaluation.scores import score_logits
-from glassliquid.simulation.ensemble import open_ensemble
+from glassliquid.layout import Layout
+from glassliquid.sessions.unseen import trained_recipe, unseen_of_ensemble
 from glassliquid.tracking.registry import find_model
 from glassliquid.tracking.run import tracked_run
 from glassliquid.tracking.store import connect
 from glassliquid.training.device import choose_device
-from glassliquid.workflows import transfer_eval
-from glassliquid.workflows.layout import Layout
-from glassliquid.workflows.unseen import trained_recipe, unseen_of_ensemble
 
 ROUNDS = 7
 SCAN_ROUNDS = 3

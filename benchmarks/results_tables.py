@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from glassliquid.evaluation.scores import wilson_interval
-from glassliquid.simulation.protocol import temperature
+from glassliquid.physics.protocol import temperature
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def _recipe(runs: Runs, run_id: str) -> tuple[int, int]:
     """Liquid and glass index of a run's dataset."""
     from pathlib import Path
 
-    from glassliquid.dataset.description import open_dataset
+    from glassliquid.datasets.description import open_dataset
 
     dataset = open_dataset(Path("data/datasets") / runs.client.get_run(run_id).data.tags["dataset"])
     return dataset.recipe.liquid, dataset.recipe.glass

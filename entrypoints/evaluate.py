@@ -13,8 +13,8 @@ from entrypoints.shell import TEXT, model_option, option
 @option("dataset", TEXT, "data_liquid5", "Name of the dataset.")
 @option("data_dir", TEXT, "data", "Folder of all data.")
 def main(model: str | None, dataset: str, data_dir: str) -> None:
+    from glassliquid.commands import evaluate
     from glassliquid.tracking.registry import best_model
-    from glassliquid.workflows import evaluate
 
     shell.interrupt_on_terminate()
     evaluate.run(evaluate.EvaluateJob(model=model or best_model(dataset), dataset=dataset, data_dir=Path(data_dir)))

@@ -17,7 +17,7 @@ from entrypoints.shell import AUTO_TEXT, OPTIONAL_TEXT, TEXT, option
 @option("workers", TEXT, "auto", "Worker processes; auto is all cores.")
 @option("data_dir", TEXT, "data", "Folder of all data.")
 def main(output: str | None, snapshots: str | None, data_dir: str, **options: Any) -> None:
-    from glassliquid.workflows import export, make_data
+    from glassliquid.commands import export, make_data
 
     shell.interrupt_on_terminate()
     chosen = None if snapshots is None else make_data.parse_snapshots(snapshots)

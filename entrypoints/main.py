@@ -19,8 +19,8 @@ from entrypoints.shell import INTEGER, TEXT, option
 @option("workers", TEXT, "auto", "Worker processes; auto is all cores.")
 @option("data_dir", TEXT, "data", "Folder of all data.")
 def main(model: str, seed: int, data_dir: str, **data: Any) -> None:
-    from glassliquid.workflows import chain
-    from glassliquid.workflows.make_data import MakeDataConfig
+    from glassliquid.commands import main as chain
+    from glassliquid.commands.make_data import MakeDataConfig
 
     shell.interrupt_on_terminate()
     config = MakeDataConfig(data_dir=Path(data_dir), **data)

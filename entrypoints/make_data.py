@@ -33,7 +33,7 @@ from entrypoints.shell import AUTO_INTEGER, AUTO_TEXT, BOOLEAN, INTEGER, NUMBER,
 )
 @option("data_dir", TEXT, "data", "Folder of all data.")
 def main(snapshots: str | None, data_dir: str, input: str | None, **options: Any) -> None:
-    from glassliquid.workflows import make_data
+    from glassliquid.commands import make_data
 
     shell.interrupt_on_terminate()
     stored = None if snapshots is None else make_data.parse_snapshots(snapshots)

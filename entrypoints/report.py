@@ -14,7 +14,7 @@ from entrypoints.shell import AUTO_TEXT, OPTIONAL_TEXT, TEXT, option
 @option("output", TEXT, "results_log.html", "File to write.")
 @option("data_dir", TEXT, "data", "Folder of all data: metrics that wait there are sent first.")
 def main(experiment: str | None, since: str | None, output: str, data_dir: str) -> None:
-    from glassliquid.workflows import report
+    from glassliquid.commands import report
 
     shell.interrupt_on_terminate()
     start = None if since is None else report.parse_since(since)

@@ -35,10 +35,10 @@ OPTIONAL_RANGES = ("learning_rate", "l2", "eta_threshold")
 def main(
     batch_sizes: str, dropout_low: float, dropout_high: float, eta_threshold: str, data_dir: str, **options: Any
 ) -> None:
+    from glassliquid.commands import sweep
+    from glassliquid.sweep.job import SweepJob
     from glassliquid.sweep.space import DROPOUT, Range, SearchSpace, parse_batch_sizes, parse_range
     from glassliquid.training.config import TrainConfig, parse_thresholds
-    from glassliquid.workflows import sweep
-    from glassliquid.workflows.sweep_job import SweepJob
 
     surroundings = {name: options.pop(name) for name in SURROUNDINGS}
     given = {name: options.pop(f"{name}_range") for name in OPTIONAL_RANGES}

@@ -12,7 +12,7 @@ from entrypoints.shell import TEXT, option
 @option("experiment", TEXT, "all", "Name or id of the experiment whose runs are closed; all is every one of the store.")
 @option("data_dir", TEXT, "data", "Folder of all data.")
 def main(experiment: str, data_dir: str) -> None:
-    from glassliquid.workflows import tidy
+    from glassliquid.commands import tidy
 
     shell.interrupt_on_terminate()
     tidy.run(tidy.TidyJob(experiment=None if experiment == "all" else experiment, data_dir=Path(data_dir)))

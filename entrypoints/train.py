@@ -39,9 +39,9 @@ SURROUNDINGS = (
 @option("trial", OPTIONAL_TEXT, "none", "Trial label of the run.")
 @training_options
 def main(data_dir: str, eta_threshold: str, **options: Any) -> None:
+    from glassliquid.commands import train
+    from glassliquid.sessions.training_job import TrainJob
     from glassliquid.training.config import TrainConfig, parse_thresholds
-    from glassliquid.workflows import train
-    from glassliquid.workflows.training_job import TrainJob
 
     surroundings = {name: options.pop(name) for name in SURROUNDINGS}
     surroundings["change"] = tuple(surroundings["change"].split(",")) if surroundings["change"] else ()

@@ -35,7 +35,7 @@ def main(
     find_breakdown: bool,
     data_dir: str,
 ) -> None:
-    from glassliquid.workflows import transfer_eval
+    from glassliquid.commands import transfer_eval
 
     shell.interrupt_on_terminate()
     job = transfer_eval.TransferJob(

@@ -14,8 +14,8 @@ from entrypoints.shell import INTEGER, TEXT, model_option, option
 @option("samples", INTEGER, "1", "Test images of each class that are explained.")
 @option("data_dir", TEXT, "data", "Folder of all data.")
 def main(model: str | None, dataset: str, samples: int, data_dir: str) -> None:
+    from glassliquid.commands import visualize
     from glassliquid.tracking.registry import best_model
-    from glassliquid.workflows import visualize
 
     shell.interrupt_on_terminate()
     visualize.run(

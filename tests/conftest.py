@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from glassliquid.dataset.build import make_dataset
-from glassliquid.dataset.description import Dataset, Recipe
-from glassliquid.simulation.engine import Engine
-from glassliquid.simulation.ensemble import Ensemble
-from glassliquid.simulation.making import make_ensemble
-from glassliquid.simulation.protocol import PRESETS, Protocol
-from glassliquid.simulation.workers import LocalPool
+from glassliquid.datasets.build import make_dataset
+from glassliquid.datasets.description import Dataset, Recipe
+from glassliquid.ensembles.ensemble import Ensemble
+from glassliquid.ensembles.making import make_ensemble
+from glassliquid.ensembles.workers import LocalPool
+from glassliquid.physics.lammps_engine import Engine
+from glassliquid.physics.protocol import PRESETS, Protocol
 from tests.postgresql import server
 
 ROOT = Path(__file__).resolve().parents[1]

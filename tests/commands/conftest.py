@@ -16,8 +16,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from entrypoints import shell
-from glassliquid.dataset.description import Dataset
-from glassliquid.simulation.ensemble import Ensemble
+from glassliquid.datasets.description import Dataset
+from glassliquid.ensembles.ensemble import Ensemble
 
 PROJECT = Path(__file__).resolve().parents[2]
 

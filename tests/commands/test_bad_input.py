@@ -10,7 +10,7 @@ import click
 import pytest
 
 from entrypoints import shell
-from glassliquid.dataset.description import Dataset
+from glassliquid.datasets.description import Dataset
 from tests.commands.conftest import Command
 
 WRONG = [

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from glassliquid.dataset.description import Dataset
-from glassliquid.dataset.load import load_split
+from glassliquid.datasets.description import Dataset
+from glassliquid.ensembles.split import Split
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import glass_probabilities, wilson_interval
-from glassliquid.simulation.split import Split
+from glassliquid.inputs.load import load_split
 from glassliquid.training.checkpoint import load_checkpoint, restore_model
 from tests.commands.conftest import Command, history
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glassliquid.dataset.description import open_dataset
-from glassliquid.simulation.ensemble import open_ensemble
-from glassliquid.simulation.trajectory import read_configurations
+from glassliquid.datasets.description import open_dataset
+from glassliquid.ensembles.ensemble import open_ensemble
+from glassliquid.trajectories.trajectory import read_configurations
 from tests.commands.conftest import PROJECT, Command
 from tests.commands.test_bad_input import assert_one_sentence
 from tests.conftest import PROTOCOL, contents
-from tests.simulation.dask_cluster import DaskCluster
-from tests.simulation.foreign import System, write_dump
+from tests.ensembles.dask_cluster import DaskCluster
+from tests.trajectories.foreign import System, write_dump
 
 
 @pytest.fixture

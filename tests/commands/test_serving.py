@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from glassliquid.dataset.description import Dataset
-from glassliquid.dataset.load import load_split
+from glassliquid.datasets.description import Dataset
+from glassliquid.ensembles.split import Split
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import glass_probabilities
-from glassliquid.simulation.split import Split
+from glassliquid.inputs.load import load_split
 from glassliquid.tracking.registry import find_model
 from tests.commands.conftest import Command
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from glassliquid.dataset.description import Dataset
+from glassliquid.datasets.description import Dataset
 from tests.commands.conftest import PROJECT, Command
 from tests.commands.test_bad_input import assert_one_sentence
 from tests.postgresql import server

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from glassliquid.dataset.build import make_dataset
-from glassliquid.dataset.description import Recipe
-from glassliquid.simulation.ensemble import Ensemble
-from glassliquid.simulation.split import Split
-from glassliquid.simulation.workers import LocalPool
+from glassliquid.datasets.build import make_dataset
+from glassliquid.datasets.description import Recipe
+from glassliquid.ensembles.ensemble import Ensemble
+from glassliquid.ensembles.split import Split
+from glassliquid.ensembles.workers import LocalPool
 from tests.commands.conftest import TRANSFER_NAME as NAME
 from tests.commands.conftest import Command
 from tests.commands.test_bad_input import assert_one_sentence

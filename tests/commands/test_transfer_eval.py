@@ -11,16 +11,16 @@ import pytest
 import torch
 
 from entrypoints.transfer_eval import main
-from glassliquid.dataset.build import make_dataset
-from glassliquid.dataset.description import Dataset, Recipe
-from glassliquid.dataset.load import load_split
+from glassliquid.commands.transfer_eval import COARSE_LIQUIDS, parse_liquids
+from glassliquid.datasets.build import make_dataset
+from glassliquid.datasets.description import Dataset, Recipe
+from glassliquid.ensembles.ensemble import Ensemble
+from glassliquid.ensembles.split import Split
+from glassliquid.ensembles.workers import LocalPool
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import wilson_interval
-from glassliquid.simulation.ensemble import Ensemble
-from glassliquid.simulation.split import Split
-from glassliquid.simulation.workers import LocalPool
+from glassliquid.inputs.load import load_split
 from glassliquid.training.checkpoint import load_checkpoint, restore_model
-from glassliquid.workflows.transfer_eval import COARSE_LIQUIDS, parse_liquids
 from tests.commands.conftest import TRANSFER_NAME as NAME
 from tests.commands.conftest import Command, run_of
 from tests.conftest import ignore_progress

@@ -12,6 +12,7 @@ import pytest
 import torch
 from mlflow import MlflowClient
 
+from glassliquid.commands.main import _can_go_on
 from glassliquid.errors import UserError
 from glassliquid.tracking import registry
 from glassliquid.tracking.registry import find_model, run_checkpoint
@@ -20,7 +21,6 @@ from glassliquid.tracking.stored import find_run
 from glassliquid.training.checkpoint import BEST, CURRENT, UnusableCheckpoint, describe_state
 from glassliquid.training.config import TrainConfig
 from glassliquid.training.progress import Progress
-from glassliquid.workflows.chain import _can_go_on
 from tests.commands.conftest import Command
 from tests.faults.tracking_server import TrackingServer
 

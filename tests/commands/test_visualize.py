@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from glassliquid.dataset.description import Dataset
-from glassliquid.dataset.draw import DrawConfig, draw
-from glassliquid.dataset.load import load_split
+from glassliquid.datasets.description import Dataset
+from glassliquid.datasets.draw import DrawConfig, draw
+from glassliquid.ensembles.ensemble import Ensemble
+from glassliquid.ensembles.split import Split
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import glass_probabilities
-from glassliquid.simulation.ensemble import Ensemble
-from glassliquid.simulation.split import Split
-from glassliquid.simulation.trajectory import read_configurations
+from glassliquid.inputs.load import load_split
 from glassliquid.training.checkpoint import load_checkpoint, restore_model
+from glassliquid.trajectories.trajectory import read_configurations
 from tests.commands.conftest import Command
 from tests.commands.test_bad_input import assert_one_sentence
 
@@ -135,7 +135,7 @@ def test_a_trajectory_that_is_gone_is_named(
     dataset: Dataset, ensemble: Ensemble, copied: Callable[[Path], Path], tmp_path: Path
 ):
     """One file of the ensemble is missing: the sentence names it, and nothing is made up for the others."""
-    from glassliquid.workflows.visualize import VisualizeJob, _particles
+    from glassliquid.commands.visualize import VisualizeJob, _particles
 
     copied(dataset.folder)
     folder = copied(ensemble.folder)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from glassliquid.dataset.draw import DrawConfig, draw, pixel_positions
+from glassliquid.datasets.draw import DrawConfig, draw, pixel_positions
 from glassliquid.errors import UserError
 from glassliquid.evaluation import explanation
 from glassliquid.evaluation.predict import predict_logits

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from glassliquid.dataset.description import Dataset
-from glassliquid.simulation.ensemble import Ensemble
-from glassliquid.workflows.transfer_eval import COARSE_LIQUIDS
+from glassliquid.commands.transfer_eval import COARSE_LIQUIDS
+from glassliquid.datasets.description import Dataset
+from glassliquid.ensembles.ensemble import Ensemble
 from tests.conftest import PROTOCOL, ROOT
 from tests.faults.workplace import TRAINING, Workplace
 
@@ -20,7 +20,7 @@ CHAIN_SIMULATIONS = 60
 PRESET = f"""
 import sys
 sys.path.insert(0, {str(ROOT / "src")!r})
-from glassliquid.simulation import protocol
+from glassliquid.physics import protocol
 protocol.PRESETS["demo"] = protocol.Preset(
     protocol=protocol.Protocol(
         particles={PROTOCOL.particles}, equilibration_steps={PROTOCOL.equilibration_steps}, cooling_steps={PROTOCOL.cooling_steps},

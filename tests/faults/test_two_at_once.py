@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from glassliquid.dataset.description import Dataset, open_dataset
+from glassliquid.datasets.description import Dataset, open_dataset
 from tests.commands.test_bad_input import assert_one_sentence
 from tests.conftest import SIMULATIONS, contents
 from tests.faults import test_killed_make_data, test_killed_sweep

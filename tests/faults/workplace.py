@@ -15,9 +15,9 @@ import torch
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from glassliquid.dataset.description import Dataset
+from glassliquid.datasets.description import Dataset
+from glassliquid.ensembles.ensemble import Ensemble
 from glassliquid.files import ABANDONED_AFTER_S
-from glassliquid.simulation.ensemble import Ensemble
 from glassliquid.training.checkpoint import load_checkpoint
 
 PROJECT = Path(__file__).resolve().parents[2]

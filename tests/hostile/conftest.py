@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from glassliquid.dataset.description import Dataset
-from glassliquid.simulation.ensemble import Ensemble
+from glassliquid.datasets.description import Dataset
+from glassliquid.ensembles.ensemble import Ensemble
 from tests.hostile.budget import IS_LONG
 from tests.hostile.figures import keep
 from tests.hostile.guard import Sandbox

@@ -15,16 +15,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glassliquid.dataset.description import Dataset
+from glassliquid.datasets.description import Dataset
+from glassliquid.layout import Layout
 from glassliquid.models.table import build_model
+from glassliquid.sessions.unseen import trained_recipe
 from glassliquid.tracking.metrics import JOURNAL, SENT, MetricJournal, send_pending
 from glassliquid.tracking.registry import FoundModel
 from glassliquid.training.archive import check_values
 from glassliquid.training.checkpoint import load_checkpoint, restore_model, restore_progress
 from glassliquid.training.config import TrainConfig
 from glassliquid.training.trainer import Trainer, TrainingData
-from glassliquid.workflows.layout import Layout
-from glassliquid.workflows.unseen import trained_recipe
 from tests.hostile.budget import inputs
 from tests.hostile.conftest import restored
 from tests.hostile.guard import Sandbox

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glassliquid.dataset.description import Dataset, open_dataset
-from glassliquid.dataset.load import load_split
-from glassliquid.simulation.ensemble import Ensemble, open_ensemble
-from glassliquid.simulation.split import Split
-from glassliquid.workflows.layout import Layout
+from glassliquid.datasets.description import Dataset, open_dataset
+from glassliquid.ensembles.ensemble import Ensemble, open_ensemble
+from glassliquid.ensembles.split import Split
+from glassliquid.inputs.load import load_split
+from glassliquid.layout import Layout
 from tests.hostile.budget import inputs
 from tests.hostile.conftest import restored
 from tests.hostile.guard import Sandbox

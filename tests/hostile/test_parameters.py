@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from mlflow.projects._project_spec import load_project
 
 from entrypoints import shell
-from glassliquid.dataset.description import Dataset
+from glassliquid.datasets.description import Dataset
 from glassliquid.errors import UserError
 from tests.hostile.budget import inputs
 from tests.hostile.guard import Sandbox
@@ -33,7 +33,7 @@ from tests.hostile.mutate import CHARACTERS, TEXTS, WORDS, numbers
 
 PROJECT = Path(__file__).resolve().parents[2]
 ENTRY_POINTS: dict[str, Any] = yaml.safe_load((PROJECT / "MLproject").read_text())["entry_points"]
-WORKFLOWS = {name: f"glassliquid.workflows.{'chain' if name == 'main' else name}" for name in ENTRY_POINTS}
+WORKFLOWS = {name: f"glassliquid.commands.{name}" for name in ENTRY_POINTS}
 MOST_MIB = 128
 
 argument = st.one_of(

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from glassliquid.dataset.description import Dataset, open_dataset
-from glassliquid.dataset.images import find_images
-from glassliquid.dataset.load import load_split
-from glassliquid.dataset.picture import UnusableImage, convert
+from glassliquid.datasets.description import Dataset, open_dataset
+from glassliquid.datasets.images import find_images
+from glassliquid.datasets.picture import UnusableImage, convert
+from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError
-from glassliquid.simulation.split import Split
+from glassliquid.inputs.load import load_split
 from tests.hostile.budget import inputs
 from tests.hostile.conftest import restored
 from tests.hostile.guard import Sandbox

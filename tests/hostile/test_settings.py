@@ -7,15 +7,15 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
+from glassliquid.commands.make_data import parse_snapshots
+from glassliquid.commands.report import parse_since
+from glassliquid.commands.transfer_eval import parse_liquids, parse_list
+from glassliquid.ensembles.job_queue import read_configuration
 from glassliquid.errors import UserError
-from glassliquid.simulation.job_queue import read_configuration
-from glassliquid.simulation.protocol import Protocol
+from glassliquid.physics.protocol import Protocol
 from glassliquid.sweep.space import SearchSpace, parse_batch_sizes, parse_range
 from glassliquid.sweep.storage import open_storage, refuse_password, same_database, sqlite_file
 from glassliquid.training.config import TrainConfig, parse_thresholds
-from glassliquid.workflows.make_data import parse_snapshots
-from glassliquid.workflows.report import parse_since
-from glassliquid.workflows.transfer_eval import parse_liquids, parse_list
 from tests.hostile.budget import inputs
 from tests.hostile.conftest import restored
 from tests.hostile.guard import Sandbox

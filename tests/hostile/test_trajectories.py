@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glassliquid.dataset.draw import DrawConfig, draw
-from glassliquid.simulation import dump
-from glassliquid.simulation.ensemble import Ensemble
-from glassliquid.simulation.readers import read_frames
-from glassliquid.simulation.trajectory import read_configurations, read_cooling_curve
+from glassliquid.datasets.draw import DrawConfig, draw
+from glassliquid.ensembles.ensemble import Ensemble
+from glassliquid.trajectories import dump
+from glassliquid.trajectories.readers import read_frames
+from glassliquid.trajectories.trajectory import read_configurations, read_cooling_curve
 from tests.hostile.budget import inputs
 from tests.hostile.conftest import restored
 from tests.hostile.guard import Sandbox

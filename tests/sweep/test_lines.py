@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from glassliquid.sweep.job import SweepJob, sweep_line, train_line
 from glassliquid.sweep.space import Range, SearchSpace, configured, parse_batch_sizes, parse_range
 from glassliquid.training.config import TrainConfig, parse_thresholds
-from glassliquid.workflows.sweep_job import SweepJob, sweep_line, train_line
 
 JOB = SweepJob(
     config=TrainConfig(model="cnn2018", l2=0.00001, augment=False, iterations=7, schedule_length=5, patience=3, seed=4),

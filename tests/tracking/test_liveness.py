@@ -16,7 +16,7 @@ from glassliquid.tracking import liveness
 from glassliquid.tracking.liveness import SILENT_AFTER_S, identity_tags, living_process, machine
 from glassliquid.tracking.run import TrackedRun
 from glassliquid.tracking.stored import find_run
-from glassliquid.tracking.upkeep import TAG_CLAIM, close_stale_runs, take_over
+from glassliquid.upkeep.stale_runs import TAG_CLAIM, close_stale_runs, take_over
 
 HERE = socket.gethostname()
 
@@ -164,7 +164,7 @@ def test_a_run_that_is_continued_meanwhile_is_not_closed(other_process, client, 
 
 CLAIM = """
 import sys, mlflow
-from glassliquid.tracking.upkeep import take_over
+from glassliquid.upkeep.stale_runs import take_over
 mlflow.set_tracking_uri({address!r})
 print("ready", flush=True)
 sys.stdin.readline()
@@ -189,7 +189,7 @@ def test_one_of_several_commands_takes_a_run_over(client, start_python):
 
 def test_a_run_that_has_ended_is_taken_over_unless_somebody_is_about_to_go_on_in_it(client, monkeypatch, other_process):
     """Another machine has finished or stopped its sweep a moment ago, however fresh its last sign is."""
-    monkeypatch.setattr("glassliquid.tracking.upkeep.CLAIM_SETTLES_S", 0.1)
+    monkeypatch.setattr("glassliquid.upkeep.stale_runs.CLAIM_SETTLES_S", 0.1)
     there = {**identity_tags(), "host": "elsewhere", "process": "4711 1@x"}
     claims = {
         "nobody": None,
@@ -224,10 +224,10 @@ def test_a_run_that_was_deleted_is_not_there(client):
 
 def test_a_claim_that_was_used_does_not_keep_the_next_command_out(client, monkeypatch, other_process):
     """A sweep that was stopped right after it had taken a run over, on another machine, can be started again here."""
-    monkeypatch.setattr("glassliquid.tracking.upkeep.CLAIM_SETTLES_S", 0.1)
+    monkeypatch.setattr("glassliquid.upkeep.stale_runs.CLAIM_SETTLES_S", 0.1)
     run_id = client.create_run("0", tags={**identity_tags(), "process": "1 1.00"}).info.run_id
     there = tags_of(other_process, host="elsewhere", silence=1)
-    monkeypatch.setattr("glassliquid.tracking.upkeep.identity_tags", lambda: there)
+    monkeypatch.setattr("glassliquid.upkeep.stale_runs.identity_tags", lambda: there)
     assert take_over(run_id)
     monkeypatch.undo()
     assert not take_over(run_id)

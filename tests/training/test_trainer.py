@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from glassliquid.dataset.load import load_split
+from glassliquid.ensembles.split import Split
 from glassliquid.errors import Diverged, UserError
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import score_logits
+from glassliquid.inputs.load import load_split
 from glassliquid.models.classifier import ImageClassifier
-from glassliquid.simulation.split import Split
 from glassliquid.training.checkpoint import BEST, CURRENT, load_checkpoint
 from glassliquid.training.config import TrainConfig
 from glassliquid.training.trainer import Trainer, TrainingData

@@ -5,7 +5,7 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from glassliquid.dataset.augment import augment
+from glassliquid.inputs.augment import augment
 
 PANEL_STREAM = 100
 """Branch of the run's seed for this picture; the training's own branches are small numbers, so its bits do not change."""

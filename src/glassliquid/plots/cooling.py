@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from glassliquid.physics.protocol import GLASS_TRANSITION_SNAPSHOT, INTERVALS, temperature
 from glassliquid.plots.axes import TEMPERATURE
 from glassliquid.plots.words import verbatim
-from glassliquid.simulation.protocol import GLASS_TRANSITION_SNAPSHOT, INTERVALS, temperature
-from glassliquid.simulation.trajectory import CoolingCurve
+from glassliquid.trajectories.trajectory import CoolingCurve
 
 
 def cooling_figure(curves: Sequence[CoolingCurve], caption: str) -> Figure:

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from glassliquid.dataset.description import CLASSES
+from glassliquid.datasets.description import CLASSES
 from glassliquid.evaluation.calibration import ReliabilityBin, expected_calibration_error
 from glassliquid.evaluation.scores import Scores
 from glassliquid.plots.words import verbatim

@@ -11,10 +11,10 @@ from glassliquid.evaluation.scan import CoolingScan
 from glassliquid.evaluation.scores import GLASS
 from glassliquid.evaluation.transfer import BREAKDOWN_ACCURACY, LIQUID, Crossing, Interval
 from glassliquid.evaluation.transfer import Point as Scored
+from glassliquid.physics.protocol import GLASS_TRANSITION_SNAPSHOT, INTERVALS, temperature
 from glassliquid.plots.axes import TEMPERATURE
 from glassliquid.plots.evaluation import GLASS_COLOUR, LIQUID_COLOUR
 from glassliquid.plots.words import verbatim
-from glassliquid.simulation.protocol import GLASS_TRANSITION_SNAPSHOT, INTERVALS, temperature
 
 ACCURACY_COLOUR = "0.15"
 TICK_EVERY = 20

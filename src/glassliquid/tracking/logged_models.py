@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from glassliquid.dataset.description import CLASSES, Label
+from glassliquid.datasets.description import CLASSES, Label
 from glassliquid.models.classifier import CHANNELS, ImageClassifier
 from glassliquid.models.served import GlassProbability
 from glassliquid.tracking.store import raise_if_lost

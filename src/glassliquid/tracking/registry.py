@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from glassliquid.dataset.description import Dataset
+from glassliquid.datasets.description import Dataset
 from glassliquid.errors import UserError, listed
 from glassliquid.files import check_name, raise_if_full
 from glassliquid.models.classifier import ImageClassifier
+from glassliquid.physics.protocol import temperature
 from glassliquid.scratch import scratch_folder
-from glassliquid.simulation.protocol import temperature
 from glassliquid.tracking.logged_models import MODEL_NAME, logged_model_id, quiet
 from glassliquid.tracking.metrics import is_run_id
 from glassliquid.tracking.run import TAG_DATASET, TAG_DATASET_DIGEST

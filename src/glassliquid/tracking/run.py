@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from glassliquid.dataset.description import Dataset
+from glassliquid.datasets.description import Dataset
 from glassliquid.errors import Stopped, UserError
 from glassliquid.scratch import temporary_files_apart
 from glassliquid.tracking import liveness
@@ -18,7 +18,7 @@ from glassliquid.tracking.metrics import LARGEST_BATCH
 from glassliquid.tracking.page import NOTE_TAG, add_study_view, prepare_page
 from glassliquid.tracking.store import TrackingLost, connect, despite_others, one_try, raise_if_lost, store_fault
 from glassliquid.tracking.stored import find_run
-from glassliquid.tracking.upkeep import tidy_up
+from glassliquid.upkeep.stale_runs import tidy_up
 
 RUN_ID_VARIABLE = "MLFLOW_RUN_ID"
 STEP_KEY_VARIABLE = "GLASSLIQUID_STEP_KEY"

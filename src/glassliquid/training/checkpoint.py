@@ -24,7 +24,7 @@ from typing import Any
 
 import torch
 
-from glassliquid.dataset.draw import LARGEST_IMAGE, SMALLEST_IMAGE
+from glassliquid.datasets.draw import LARGEST_IMAGE, SMALLEST_IMAGE
 from glassliquid.errors import UserError, first_line_of
 from glassliquid.files import remove_partials_of, whole_number
 from glassliquid.models.classifier import ImageClassifier

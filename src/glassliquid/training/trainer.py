@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from glassliquid.dataset.augment import augment
 from glassliquid.errors import Diverged, UserError, first_line_of
+from glassliquid.inputs.augment import augment
 from glassliquid.models.classifier import ImageClassifier
 from glassliquid.models.table import build_model, seed_dropout
 from glassliquid.training.batches import ShuffledBatches

@@ -1,0 +1,167 @@
+"""evaluate: score a saved model on a dataset's validation and test splits."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from glassliquid.commands.make_data import require_dataset
+from glassliquid.datasets.description import CLASSES, Dataset
+from glassliquid.ensembles.split import Split
+from glassliquid.errors import UserError
+from glassliquid.evaluation.calibration import ReliabilityBin, expected_calibration_error, reliability
+from glassliquid.evaluation.predict import predict_logits
+from glassliquid.evaluation.scores import GLASS, Scores, glass_probabilities, score_logits
+from glassliquid.files import csv_text
+from glassliquid.inputs.load import LabelledImages, load_split
+from glassliquid.layout import Layout
+from glassliquid.plots import evaluation as plots
+from glassliquid.sessions.training_run import prefixed
+from glassliquid.sessions.unseen import Unseen, check_fits, differences, trained_recipe, unseen_of_dataset
+from glassliquid.tracking.registry import FoundModel, find_model
+from glassliquid.tracking.run import TrackedRun, tracked_run
+from glassliquid.training.device import choose_device
+
+SPLITS = {Split.VALIDATION: "val", Split.TEST: "test"}
+"""The splits that are scored, and what their metrics' names begin with."""
+PICTURES = 8
+"""At most so many mistakes are shown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateJob:
+    """A model and a dataset."""
+
+    model: str
+    """Run id, `runs:/...`, `models:/...` or a file."""
+    dataset: str
+    """Name of the dataset."""
+    data_dir: Path
+    """Where everything lies."""
+
+
+@dataclass(frozen=True)
+class ScoredSplit:
+    """A split's images that the model was not trained on, and what the model says of them."""
+
+    split: Split
+    data: LabelledImages
+    chosen: NDArray[np.intp]
+    """Places of the images that count."""
+    p_glass: NDArray[np.float64]
+    """P(glass) of the images that count."""
+    scores: Scores
+    bins: list[ReliabilityBin]
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """Class indices of the images that count."""
+        return self.data.labels[self.chosen]
+
+
+def run(job: EvaluateJob) -> None:
+    """Score the model, print the result and keep it in MLflow, linked to the model and the dataset."""
+    with tracked_run("evaluate", f"evaluate on {job.dataset}", Layout(job.data_dir).runs) as tracked:
+        dataset = require_dataset(job.dataset, job.data_dir, make_default=False)
+        layout = Layout(job.data_dir)
+        found = find_model(job.model, layout.runs)
+        check_fits(found, dataset)
+        trained = trained_recipe(found, layout)
+        unseen = unseen_of_dataset(dataset, trained, layout, found.label)
+        scored = _score(found, dataset, unseen, choose_device("auto"))
+        if not scored:
+            raise UserError(
+                f"The validation and test splits of {dataset.name} have no image of a simulation that {found.label} was not "
+                "trained on: choose another dataset, or score the whole of it with transfer_eval."
+            )
+        tracked.dataset(dataset, context="evaluation", model_id=found.model_id)
+        tracked.tags({"model": job.model, "model_label": found.label, "trained_on": found.state["data"]["name"]})
+        metrics: dict[str, float] = {}
+        for each in scored:
+            metrics |= _metrics(each)
+        tracked.model_metrics(metrics, found.model_id, dataset)
+        notes = [note for note in (unseen.note, differences(trained, dataset)) if note]
+        headline = "\n\n".join([_headline(found, dataset, scored), *notes])
+        _keep_pictures(tracked, found, dataset, scored)
+        tracked.describe(f"{headline}\n\n{confusion_table(scored[-1].scores)}")
+        print(f"{headline}\n\n{confusion_table(scored[-1].scores)}")
+
+
+def confusion_table(scores: Scores) -> str:
+    """The confusion matrix as a Markdown table."""
+    rows = [f"| {label} | {scores.confusion[k][0]} | {scores.confusion[k][1]} |" for k, label in enumerate(CLASSES)]
+    head = f"| image of | called {CLASSES[0]} | called {CLASSES[1]} |"
+    return "\n".join([head, "|---|---|---|", *rows])
+
+
+def _score(found: FoundModel, dataset: Dataset, unseen: Unseen, device: torch.device) -> list[ScoredSplit]:
+    """Both splits; one that has no image of an unseen simulation is left out."""
+    model = found.model.eval().to(device)
+    scored = []
+    for split in SPLITS:
+        data = load_split(dataset, split)
+        chosen = np.flatnonzero(np.isin(data.simulations, list(unseen.numbers)))
+        if len(chosen):
+            # The whole split goes through the network, in training's batches, so that the scores are the same bits.
+            logits = predict_logits(model, data.images, device)[chosen]
+            p_glass, labels = glass_probabilities(logits), data.labels[chosen]
+            bins = reliability(p_glass, labels == GLASS)
+            scored.append(ScoredSplit(split, data, chosen, p_glass, score_logits(logits, labels), bins))
+    return scored
+
+
+def _metrics(scored: ScoredSplit) -> dict[str, float]:
+    prefix, scores = SPLITS[scored.split], scored.scores
+    metrics = prefixed(prefix, scores) | {f"{prefix}_ece": expected_calibration_error(scored.bins)}
+    for index, label in enumerate(CLASSES):
+        if sum(scores.confusion[index]):
+            metrics[f"{prefix}_{label}_accuracy"] = scores.class_accuracy(index)
+            metrics[f"{prefix}_p_glass_of_{label}"] = float(scored.p_glass[scored.labels == index].mean())
+    # A class that is missing leaves no area under the curve.
+    return {key: value for key, value in metrics.items() if np.isfinite(value)}
+
+
+def _keep_pictures(tracked: TrackedRun, found: FoundModel, dataset: Dataset, scored: list[ScoredSplit]) -> None:
+    """Figures of the last split, the test one, and a table of every image."""
+    last = scored[-1]
+    caption = (
+        f"{found.label}, trained on {found.state['data']['name']}, on {dataset.name} ({last.split}): {last.scores}"
+    )
+    is_glass = last.labels == GLASS
+    tracked.figure(plots.evaluation_figure(last.scores, last.bins, last.p_glass, is_glass, caption), "evaluation.png")
+    p_true = np.where(is_glass, last.p_glass, 1 - last.p_glass)
+    worst = np.argsort(p_true, kind="stable")[:PICTURES]
+    mistakes = [place for place in worst if p_true[place] < 0.5]
+    kind = "worst mistakes" if mistakes else "no mistakes; the least certain"
+    shown = [
+        plots.Example(
+            last.data.images[last.chosen[place]],
+            f"{CLASSES[last.labels[place]]}, simulation {last.data.simulations[last.chosen[place]]}\n"
+            f"P(glass) = {last.p_glass[place]:.3g}",
+        )
+        for place in (mistakes or worst[: PICTURES // 2])
+    ]
+    tracked.figure(plots.gallery_figure(shown, f"{found.label} on {dataset.name} ({last.split}): {kind}"), "worst.png")
+    rows = [
+        (
+            each.split,
+            CLASSES[label],
+            simulation,
+            f"{p:.6g}",
+            CLASSES[label] == CLASSES[GLASS if p >= 0.5 else 1 - GLASS],
+        )
+        for each in scored
+        for label, simulation, p in zip(each.labels, each.data.simulations[each.chosen], each.p_glass, strict=True)
+    ]
+    tracked.text(csv_text(("split", "label", "simulation", "p_glass", "right"), rows), "predictions.csv")
+
+
+def _headline(found: FoundModel, dataset: Dataset, scored: list[ScoredSplit]) -> str:
+    parts = [
+        f"{each.split} {each.scores}, area under the curve {each.scores.auc:.4f}, calibration error "
+        f"{100 * expected_calibration_error(each.bins):.1f} %"
+        for each in scored
+    ]
+    return f"{found.label}, trained on {found.state['data']['name']}, on {dataset.name}: {'; '.join(parts)}."

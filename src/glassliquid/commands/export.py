@@ -1,0 +1,146 @@
+"""export: an ensemble as LAMMPS dumps, for programs that do not read GSD."""
+
+import gzip
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from glassliquid.ensembles.cluster import open_pool
+from glassliquid.ensembles.ensemble import Ensemble, check_stored, open_ensemble
+from glassliquid.ensembles.workers import WorkerPool, run_all, worker_count
+from glassliquid.errors import UserError, check_choice, listed
+from glassliquid.files import locked, read_json, remove_partials, replacing, write_json
+from glassliquid.layout import Layout
+from glassliquid.progress_bar import progress_bar
+from glassliquid.trajectories import dump
+from glassliquid.trajectories.trajectory import read_configurations
+
+ENDINGS = {"dump": "traj.atom", "dump.gz": "traj.atom.gz"}
+"""Formats, and the name of a simulation's file in its folder."""
+
+NOTE = "export.json"
+EXPORTS = "exports"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportConfig:
+    """What is exported."""
+
+    ensemble: str = "demo"
+    """Name of the ensemble."""
+    output: Path | None = None
+    """Folder to write to; None is `exports/<ensemble>` below data_dir."""
+    format: str = "dump"
+    """`dump` or `dump.gz`: LAMMPS text dumps, plain or compressed."""
+    snapshots: tuple[int, ...] | None = None
+    """Snapshot indices; None is all that are stored."""
+    workers: str = "auto"
+    """Number of worker processes."""
+    data_dir: Path = Path("data")
+    """Where everything lies."""
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        check_choice("format", self.format, ENDINGS)
+        worker_count(self.workers)
+        for snapshot in self.snapshots or ():
+            check_stored(self.opened(), "snapshots", snapshot)
+
+    def opened(self) -> Ensemble:
+        """The ensemble; UserError if it is not there or not complete."""
+        ensemble = open_ensemble(Layout(self.data_dir).ensemble(self.ensemble))
+        if missing := len(ensemble.missing()):
+            raise UserError(
+                f"{missing} simulations of {ensemble.folder} are missing: run the make_data that made it again."
+            )
+        return ensemble
+
+    @property
+    def folder(self) -> Path:
+        """Where the export goes."""
+        return self.output or self.data_dir / EXPORTS / self.ensemble
+
+
+def export(config: ExportConfig) -> int:
+    """Write a dump of every simulation that has none in the folder yet; each appears whole.
+
+    Returns:
+        How many simulations the export has.
+
+    Raises:
+        UserError: the ensemble is incomplete, or the folder holds something else.
+    """
+    ensemble, folder = config.opened(), config.folder
+    snapshots = list(config.snapshots or ensemble.protocol.snapshots)
+    note: dict[str, object] = {
+        "ensemble": ensemble.name,
+        "digest": ensemble.digest,
+        "format": config.format,
+        "snapshots": snapshots,
+    }
+    with locked(folder, "exporting"):
+        remove_partials(folder)
+        _check_folder(folder, note)
+        write_json(folder / NOTE, note)
+        tasks = []
+        for simulation in ensemble.simulations:
+            target = folder / f"{simulation.number:05d}" / ENDINGS[config.format]
+            if target.parent.is_dir():
+                remove_partials(target.parent)
+            if not target.exists():
+                tasks.append(
+                    (ensemble.path(simulation), target, ensemble.protocol.steps_per_snapshot, tuple(snapshots))
+                )
+        with open_pool(config.workers, None, folder) as pool:
+            _export_all(tasks, len(ensemble.simulations), pool)
+        # Of workers that were killed while they wrote.
+        for _, target, _, _ in tasks:
+            remove_partials(target.parent)
+    return len(ensemble.simulations)
+
+
+def run(config: ExportConfig) -> None:
+    """Export, and keep in MLflow what was exported."""
+    from glassliquid.tracking.run import tracked_run
+
+    with tracked_run("export", f"export {config.ensemble}", Layout(config.data_dir).runs) as tracked:
+        count = export(config)
+        tracked.file(config.folder / NOTE)
+        tracked.metrics({"simulations": count})
+        headline = f"Exported {count} simulations of {config.ensemble} to {config.folder} as {config.format}."
+        tracked.describe(headline)
+        print(headline)
+
+
+def export_one(task: tuple[Path, Path, int, tuple[int, ...]]) -> None:
+    """Write one simulation's dump."""
+    source, target, steps_per_snapshot, snapshots = task
+    frames = ((each.snapshot * steps_per_snapshot, each) for each in read_configurations(source, list(snapshots)))
+    with replacing(target) as partial, partial.open("wb") as file:
+        if target.suffix == ".gz":
+            # Without a time in the header, so that the same export gives the same bytes.
+            with gzip.GzipFile("", "wb", 6, file, mtime=0) as squeezed, io.TextIOWrapper(squeezed, "ascii") as text:
+                dump.write(text, frames)
+        else:
+            with io.TextIOWrapper(file, "ascii") as text:
+                dump.write(text, frames)
+
+
+def _export_all(tasks: list[tuple[Path, Path, int, tuple[int, ...]]], total: int, pool: WorkerPool) -> None:
+    with progress_bar("exporting", "simulations") as report:
+        done = total - len(tasks)
+        report(done, total)
+        for _ in run_all(pool, export_one, tasks):
+            done += 1
+            report(done, total)
+
+
+def _check_folder(folder: Path, note: dict[str, object]) -> None:
+    if (folder / NOTE).exists():
+        if (found := read_json(folder / NOTE, "an export")) != note:
+            differing = listed(name for name, value in note.items() if found.get(name) != value)
+            raise UserError(f"{folder} holds another export (other {differing}): pass another folder as output.")
+        return
+    foreign = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    if foreign:
+        raise UserError(f"{folder} is not empty (found {listed(foreign[:3])}): pass another folder as output.")

@@ -1,0 +1,162 @@
+"""main: the whole chain as child runs of one parent, finished steps reused."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from glassliquid.commands.make_data import MakeDataConfig
+from glassliquid.commands.transfer_eval import COARSE_LIQUIDS, FIGURE, SENTENCE_TAG
+from glassliquid.datasets.description import DESCRIPTION
+from glassliquid.ensembles import ensemble
+from glassliquid.errors import UserError
+from glassliquid.files import read_json
+from glassliquid.layout import Layout
+from glassliquid.sessions.resume import check_state
+from glassliquid.sessions.training_run import TAG_STUCK, has_diverged
+from glassliquid.tracking.projects import MISSING, StepResult, run_step
+from glassliquid.tracking.registry import has_checkpoint, run_checkpoint
+from glassliquid.tracking.run import tracked_run
+from glassliquid.tracking.stored import StoredRun
+from glassliquid.training.checkpoint import CURRENT, UnusableCheckpoint
+from glassliquid.training.config import TrainConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChainJob:
+    """What the chain is run on."""
+
+    data: MakeDataConfig
+    """The dataset to make."""
+    model: str
+    """The network to train."""
+    seed: int
+    """Seed of the training."""
+    project: Path
+    """The project's folder."""
+
+    def __post_init__(self) -> None:
+        """Check the training's settings before minutes go into the data."""
+        TrainConfig(model=self.model, seed=self.seed)
+
+
+def run(job: ChainJob) -> None:
+    """Make the data, train, evaluate, find where the model stops working; print a table of what was found."""
+    data = job.data
+    data_dir = {"data_dir": str(data.data_dir)}
+    made = {
+        "name": data.name,
+        "preset": data.preset,
+        "liquid": str(data.liquid),
+        "glass": str(data.glass),
+        "workers": data.workers,
+    }
+    training = {"dataset": data.name, "model": job.model, "seed": str(job.seed)}
+
+    layout = Layout(data.data_dir)
+    step = partial(run_step, job.project, layout.steps)
+
+    def digest() -> dict[str, str]:
+        return {"dataset": _digest(layout.dataset(data.name))}
+
+    def cooling() -> dict[str, str]:
+        return digest() | {
+            "ensemble": _fingerprint(layout.ensemble(data.ensemble or data.preset) / ensemble.DESCRIPTION)
+        }
+
+    with tracked_run("main", f"chain on {data.name}", layout.runs) as tracked:
+        steps = [step("make_data", made | data_dir, digest)]
+        steps.append(step("train", training | data_dir, digest, can_resume=lambda run: _can_go_on(run, layout.runs)))
+        evaluation = {"dataset": data.name, "model": steps[-1].run_id}
+        steps.append(step("evaluate", evaluation | data_dir, digest))
+        transfer = {"model": evaluation["model"], "glass": str(data.glass), "liquids": _liquids(data)}
+        steps.append(step("transfer_eval", transfer | data_dir, cooling))
+        found = f"{_table(steps)}\n\n{steps[-1].tags[SENTENCE_TAG]}"
+        tracked.describe(found)
+        tracked.metrics({key: steps[-2].metrics[key] for key in ("val_accuracy", "test_accuracy")})
+        tracked.metrics({key: value for key, value in steps[-1].metrics.items() if key.startswith("breakdown")})
+        tracked.copy(steps[-1].run_id, FIGURE)
+        print(f"\n{found}\n")
+
+
+def _can_go_on(run: StoredRun, runs_folder: Path) -> bool:
+    """Whether a training has left a state to go on from; of one that is of no use it is said why.
+
+    Raises:
+        UserError: that cannot be told at this moment, or with these settings it would end there again.
+    """
+    if not has_checkpoint(run.run_id, runs_folder):
+        return False
+    if has_diverged(run):
+        raise UserError(
+            f"The training with these settings has diverged, in the run {run.run_id}: choose another seed or model, or go on from "
+            "there at a lower learning rate, as the page of that run says."
+        )
+    why_not = run.tags.get(TAG_STUCK)
+    try:
+        check_state(run_checkpoint(run.run_id, CURRENT, runs_folder), runs_folder)
+    except UnusableCheckpoint as error:
+        why_not = str(error)
+    if why_not:
+        print(f"The training of the run {run.run_id} cannot go on, and is left as it is: {why_not}", flush=True)
+    return not why_not
+
+
+def _digest(folder: Path) -> str:
+    """The digest of a dataset; of one that was deleted or damaged no finished step is reused."""
+    try:
+        return str(read_json(folder / DESCRIPTION, "a dataset").get("digest"))
+    except UserError:
+        return MISSING
+
+
+def _fingerprint(path: Path) -> str:
+    """Changes with the content of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else MISSING
+
+
+def _liquids(data: MakeDataConfig) -> str:
+    """The indices at which the model is tried: the usual ones, and its own."""
+    return ",".join(str(index) for index in sorted({*COARSE_LIQUIDS, data.liquid}) if index < data.glass)
+
+
+def _table(steps: list[StepResult]) -> str:
+    made, trained, evaluated, transferred = (step.metrics for step in steps)
+    rows: list[tuple[str, str, StepResult | str]] = [
+        ("step", "result", "run"),
+        ("---", "---", "---"),
+        ("make_data", f"{made['simulations']:.0f} simulations, {made['images']:.0f} images", steps[0]),
+        (
+            "train",
+            f"best validation accuracy {100 * trained['best_val_accuracy']:.2f} % in iteration {trained['best_iteration']:.0f}, "
+            f"largest drop {100 * trained['largest_drop']:.1f} %",
+            steps[1],
+        ),
+        ("evaluate", f"validation {_accuracy(evaluated, 'val')}; test {_accuracy(evaluated, 'test')}", steps[2]),
+        ("transfer_eval", _breakdown(transferred), steps[3]),
+    ]
+    cells = [
+        (a, b, f"{c.run_id[:8]}{' (reused)' if c.reused else ''}" if isinstance(c, StepResult) else c)
+        for a, b, c in rows
+    ]
+    widths = [max(len(row[column]) for row in cells) for column in range(3)]
+    lines = []
+    for row in cells:
+        fill = "-" if row[0] == "---" else " "
+        lines.append("| " + " | ".join(cell.ljust(width, fill) for cell, width in zip(row, widths, strict=True)) + " |")
+    return "\n".join(lines)
+
+
+def _breakdown(metrics: dict[str, float]) -> str:
+    if "breakdown_temperature" not in metrics:
+        return "accuracy below 75 % everywhere"
+    low, high = metrics["breakdown_temperature_low"], metrics["breakdown_temperature_high"]
+    return f"accuracy above 75 % down to T = {metrics['breakdown_temperature']:.3f} (95 % interval {low:.3f} to {high:.3f})"
+
+
+def _accuracy(metrics: dict[str, float], split: str) -> str:
+    low, high = metrics[f"{split}_accuracy_low"], metrics[f"{split}_accuracy_high"]
+    return (
+        f"{100 * metrics[f'{split}_accuracy']:.2f} % (95 % interval {100 * low:.1f} to {100 * high:.1f} %, "
+        f"{metrics[f'{split}_images']:.0f} images)"
+    )

@@ -1,0 +1,101 @@
+"""report: write the results log of an experiment as one self-contained HTML file."""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from glassliquid.errors import UserError
+from glassliquid.files import ABANDONED_AFTER_S, is_plain, remove_partials_of, write_text
+from glassliquid.layout import Layout
+from glassliquid.report import content
+from glassliquid.report.assemble import Artifacts, assemble
+from glassliquid.report.page import render
+from glassliquid.tracking.history import (
+    Experiment,
+    PastRun,
+    artifact_names,
+    find_experiment,
+    read_artifact,
+    read_curves,
+    read_runs,
+)
+from glassliquid.tracking.run import tracked_run
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportJob:
+    """What is reported, and where to."""
+
+    experiment: str | None
+    """Name or id; None is the experiment that the command runs in."""
+    since: datetime | None
+    """Only runs that started then or later."""
+    output: Path
+    """The file to write."""
+    data_dir: Path
+    """Where trainings of this clone may have left metrics that were not sent yet."""
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without reading anything."""
+        if self.output.is_dir():
+            raise UserError(f"output is {str(self.output)!r}, which is a folder: pass the name of an HTML file.")
+        if self.output.exists() and not is_plain(self.output):
+            raise UserError(f"output is {str(self.output)!r}, which is no plain file: pass the name of an HTML file.")
+
+
+def run(job: ReportJob) -> None:
+    """Write the report, keep it in the run, and print where it is."""
+    started = time.monotonic()
+    with tracked_run("report", "report", Layout(job.data_dir).runs) as tracked:
+        experiment = find_experiment(job.experiment)
+        runs = told_of(read_runs(experiment, job.since))
+        if not runs:
+            when = "" if job.since is None else f" since {job.since:%Y-%m-%d %H:%M}"
+            raise UserError(
+                f"The experiment {experiment.name!r} has no runs to report{when}: train first, or choose another experiment "
+                "or an earlier date."
+            )
+        page = write(experiment, runs, job.since, job.output)
+        tracked.file(job.output)
+        headline = (
+            f"Results log of {experiment.name}: {len(runs)} runs, {len(page.encode()) / 1e6:.1f} MB, in "
+            f"{time.monotonic() - started:.1f} s, in {job.output}."
+        )
+        tracked.describe(headline)
+        print(headline)
+
+
+def told_of(runs: list[PastRun]) -> list[PastRun]:
+    """The runs that a report tells of: all but reports and pointers to continued runs."""
+    return [run for run in runs if run.stage not in content.LEFT_OUT]
+
+
+def write(experiment: Experiment, runs: list[PastRun], since: datetime | None, output: Path) -> str:
+    """Read curves and artifacts of the runs and write the page, whole or not at all; return it."""
+    drawn = [run for run in runs if run.stage in (content.TRAIN, content.TRIAL)]
+    artifacts = Artifacts(artifact_names, read_artifact)
+    curves = read_curves(drawn, content.drawn_metrics(drawn))
+    log = assemble(experiment, runs, curves, artifacts, datetime.now().astimezone(), since)
+    page = render(log, artifacts.left_out)
+    remove_partials_of(output, ABANDONED_AFTER_S)
+    write_text(output, page)
+    return page
+
+
+def parse_since(text: str) -> datetime:
+    """Read a date or a time in ISO form; without a time zone it is this machine's.
+
+    Raises:
+        UserError: it is neither.
+    """
+    try:
+        since = datetime.fromisoformat(text).astimezone()
+        if not 1 < since.year < 9999:
+            raise ValueError
+        since.timestamp()
+        return since
+    except (ValueError, OverflowError, OSError):
+        raise UserError(
+            f"since is {text!r}: pass none, a date such as 2026-01-31 or a time such as 2026-01-31T18:00."
+        ) from None

@@ -1,0 +1,80 @@
+"""tidy: what every command does for the runs before it, asked for by itself, in all experiments, and said in words."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from glassliquid.files import remove_abandoned
+from glassliquid.layout import Layout
+from glassliquid.sessions.replicates import TAG_REPEATS
+from glassliquid.sessions.resume import DEFAULTS, TAG_REPLICATE, resuming_line
+from glassliquid.tracking.history import all_experiments, find_experiment
+from glassliquid.tracking.registry import has_checkpoint
+from glassliquid.tracking.run import ENVIRONMENT_TAG, TAG_STAGE, tracked_run
+from glassliquid.tracking.store import connect
+from glassliquid.tracking.stored import find_run
+from glassliquid.upkeep.stale_runs import Tidied, tidy_up
+
+AGAIN = ("main", "make_data", "sweep")
+"""Commands that find by themselves what is there already."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TidyJob:
+    """What is tidied."""
+
+    experiment: str | None
+    """Name or id; None is all of them."""
+    data_dir: Path
+    """Where everything lies."""
+
+
+def run(job: TidyJob) -> None:
+    """Close runs of dead processes, send waiting metrics, remove half-written files, and print what was done."""
+    connect()
+    layout = Layout(job.data_dir)
+    experiments = all_experiments() if job.experiment is None else [find_experiment(job.experiment)]
+    tidied = tidy_up(layout.runs, [experiment.experiment_id for experiment in experiments])
+    removed = remove_abandoned(job.data_dir)
+    with tracked_run("tidy", "tidy", layout.runs) as tracked:
+        tracked.metrics(
+            {
+                "closed_runs": len(tidied.closed),
+                "sent_points": sum(tidied.delivery.sent.values()),
+                "waiting_runs": len(tidied.delivery.waiting),
+                "removed_files": len(removed),
+            }
+        )
+        found = "\n".join(_lines(job, tidied, len(removed)))
+        tracked.describe(found)
+        print(found)
+
+
+def _lines(job: TidyJob, tidied: Tidied, removed: int) -> list[str]:
+    closed, delivery = tidied.closed, tidied.delivery
+    runs_folder = Layout(job.data_dir).runs
+    lines = [f"Runs that dead processes had left RUNNING, now KILLED: {len(closed)}."]
+    for run_id, name in closed.items():
+        lines.append(f"- {run_id} ({name}). {_going_on(run_id, job.data_dir)}".rstrip())
+    points = sum(delivery.sent.values())
+    lines.append(f"Metric points that waited and were sent: {points}, of {len(delivery.sent)} runs.")
+    if delivery.waiting:
+        lines.append(
+            f"Points that still wait in {runs_folder}, because this tracking store does not take them (it may not be the "
+            f"one that they were made for): those of {', '.join(delivery.waiting)}."
+        )
+    lines.append(f"Half-written files removed: {removed}.")
+    return lines
+
+
+def _going_on(run_id: str, data_dir: Path) -> str:
+    """How to go on with a run that was closed; nothing for a part of another one, which goes on with it."""
+    stored = find_run(run_id)
+    stage = "" if stored is None else stored.tags.get(TAG_STAGE)
+    if stored is None or TAG_REPLICATE in stored.tags:
+        return ""
+    if stage in AGAIN:
+        return "Run the same command again to continue."
+    if stage != "train" or not (TAG_REPEATS in stored.tags or has_checkpoint(run_id, Layout(data_dir).runs)):
+        return ""
+    given = {} if data_dir == DEFAULTS["data_dir"] else {"data_dir": data_dir}
+    return f"Continue with: {resuming_line(run_id, stored.tags.get(ENVIRONMENT_TAG, ''), given)}"

@@ -1,0 +1,192 @@
+"""transfer_eval: how saved models do on data that they were not trained on, and where they stop working.
+
+Either along the cooling of an ensemble, at liquid indices that are drawn in memory, or on datasets. Only simulations that
+a model was never trained on are used; in its own ensemble those are the validation and the test simulations. The
+validation split has chosen the model's checkpoint, by its images at the training's own two indices: the figure at that
+one index, marked as training data everywhere, is a choice among few and may be too good by a trifle; all others are not.
+"""
+
+import re
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from glassliquid.datasets.description import open_dataset
+from glassliquid.ensembles.ensemble import open_ensemble
+from glassliquid.errors import UserError
+from glassliquid.evaluation.transfer_report import ModelTransfer, csv_table, markdown_table, sentence
+from glassliquid.layout import Layout
+from glassliquid.physics.protocol import check_snapshot, temperature
+from glassliquid.plots import transfer as plots
+from glassliquid.sessions.transfer_trials import CoolingTrial, DatasetsTrial, Subject, Trial
+from glassliquid.sessions.unseen import trained_recipe
+from glassliquid.tracking.registry import find_model
+from glassliquid.tracking.run import TrackedRun, tracked_run
+from glassliquid.training.device import choose_device
+
+COARSE_LIQUIDS = (5, 10, 15, 25, 35, 45, 60, 80, 100, 120, 140, 160, 171)
+"""Indices of the coarse scan, unless others are asked for."""
+STAGE = "transfer_eval"
+RUN_ID = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{24}\b")
+"""Its first eight digits are enough in a name."""
+SENTENCE_TAG = "sentence"
+FIGURE, TABLE, MATRIX = "transfer.png", "transfer.csv", "matrix.png"
+LONGEST_NAME = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferJob:
+    """Models and what they are tried on."""
+
+    models: tuple[str, ...]
+    """Each a run id, `runs:/...`, `models:/...` or a file."""
+    datasets: tuple[str, ...] | None
+    """Names of datasets; None scans an ensemble's cooling."""
+    ensemble: str | None
+    """Name of the ensemble that is scanned; None is that of the models' training data."""
+    liquids: tuple[int, ...] | None
+    """Liquid indices of the coarse scan; None is every stored one."""
+    glass: int
+    """Snapshot index of the glass."""
+    find_breakdown: bool
+    """Whether to look between the liquid indices for the breakdown."""
+    data_dir: Path
+    """Where everything lies."""
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without reading anything."""
+        check_snapshot("glass", self.glass)
+        for index in self.liquids or ():
+            check_snapshot("liquids", index)
+            if index >= self.glass:
+                raise UserError(
+                    f"liquids has {index}, and the glass is {self.glass}: choose liquids before it, that is smaller indices."
+                )
+
+    @property
+    def run_name(self) -> str:
+        """What the run is called."""
+        where = listed_briefly(self.datasets) if self.datasets else self.ensemble or "the cooling"
+        models = [RUN_ID.sub(r"\1", name) for name in self.models]
+        return f"transfer_eval {listed_briefly(models)} on {where}"
+
+
+def run(job: TransferJob) -> None:
+    """Try every model, print what was found, and keep it in MLflow; several models get a child run each."""
+    layout = Layout(job.data_dir)
+    with tracked_run(STAGE, job.run_name, layout.runs) as tracked:
+        subjects = []
+        for name in job.models:
+            found = find_model(name, layout.runs)
+            subjects.append(Subject(name, found, trained_recipe(found, layout)))
+        subjects = _told_apart(subjects)
+        trials = _trials(job, subjects, layout)
+        device = choose_device("auto")
+        results = []
+        for subject, trial in zip(subjects, trials, strict=True):
+            with _own_run(tracked, subject, layout, several=len(subjects) > 1) as own:
+                results.append(trial.run(device))
+                trial.link(own, results[-1])
+                own.tags({"model": subject.name, "model_label": subject.found.label})
+                _keep(own, results[-1])
+        if len(results) > 1 or job.datasets:
+            _keep_all(tracked, results, job)
+
+
+def _told_apart(subjects: list[Subject]) -> list[Subject]:
+    """Models that would be called the same, as two files `best.pt`, are called what the user typed."""
+    labels = [subject.found.label for subject in subjects]
+    return [
+        replace(each, found=replace(each.found, label=each.name)) if labels.count(each.found.label) > 1 else each
+        for each in subjects
+    ]
+
+
+def _own_run(
+    tracked: TrackedRun, subject: Subject, layout: Layout, several: bool
+) -> AbstractContextManager[TrackedRun]:
+    """Where a model's results go: the run itself, or a child run if there are several models."""
+    if not several:
+        return nullcontext(tracked)
+    return tracked_run(STAGE, f"{STAGE} {subject.found.label}", layout.runs, parent=tracked.run_id)
+
+
+def parse_list(what: str, text: str) -> tuple[str, ...]:
+    """Read names separated by commas, each once.
+
+    Raises:
+        UserError: there is nothing between two commas.
+    """
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise UserError(f"{what} is {text!r}: pass one name or several separated by commas, with nothing left out.")
+    return tuple(dict.fromkeys(names))
+
+
+def parse_liquids(text: str) -> tuple[int, ...] | None:
+    """Read snapshot indices separated by commas; None stands for `all`.
+
+    Raises:
+        UserError: it is neither.
+    """
+    if text == "all":
+        return None
+    try:
+        return tuple(dict.fromkeys(int(part) for part in text.split(",")))
+    except ValueError:
+        raise UserError(f"liquids is {text!r}: pass indices separated by commas, such as 5,100,171, or all.") from None
+
+
+def listed_briefly(names: Sequence[str]) -> str:
+    """The names, cut where a run's name would become unreadable."""
+    text = ", ".join(names)
+    return text if len(text) <= LONGEST_NAME else f"{text[:LONGEST_NAME]} ..."
+
+
+def _trials(job: TransferJob, subjects: Sequence[Subject], layout: Layout) -> list[Trial]:
+    """A trial a model; raises UserError for the first that cannot be made."""
+    if job.datasets:
+        datasets = [open_dataset(layout.dataset(name)) for name in job.datasets]
+        return [DatasetsTrial(subject, datasets, layout) for subject in subjects]
+    names = {job.ensemble} if job.ensemble else {subject.trained.ensemble for subject in subjects}
+    if len(names) > 1:
+        raise UserError(
+            f"The models were trained on different ensembles ({', '.join(sorted(names))}): say which one to try them on with "
+            "-P ensemble=NAME."
+        )
+    ensemble = open_ensemble(layout.ensemble(names.pop()))
+    return [CoolingTrial(subject, ensemble, job.liquids, job.glass, job.find_breakdown, layout) for subject in subjects]
+
+
+def _keep(tracked: TrackedRun, result: ModelTransfer) -> None:
+    """Sentence, table and figure of one model."""
+    headline = sentence(result)
+    table = markdown_table(result.rows)
+    text = "\n\n".join([headline, *result.notes, table])
+    tracked.describe(text)
+    tracked.tags({SENTENCE_TAG: headline})
+    tracked.text(csv_table(result.rows), TABLE)
+    if result.scan is not None:
+        tracked.figure(
+            plots.transfer_figure(result.scan, result.trained.liquid, result.trained.glass, headline), FIGURE
+        )
+    print(f"\n{text}\n", flush=True)
+
+
+def _keep_all(tracked: TrackedRun, results: Sequence[ModelTransfer], job: TransferJob) -> None:
+    """The matrix of all models and all data: heat map, table, sentences."""
+    rows = [[row for row in result.rows if _is_column(row.liquid, job)] for result in results]
+    points = [[row.point for row in line] for line in rows]
+    models = [f"{result.label}\n({result.trained_on})" for result in results]
+    columns = [f"{row.data}\nT = {temperature(row.liquid):.3g}" for row in rows[0]]
+    tracked.figure(plots.matrix_figure(points, models, columns), MATRIX)
+    tracked.text(csv_table(row for result in results for row in result.rows), TABLE)
+    sentences = "\n\n".join(sentence(result) for result in results)
+    tracked.describe(sentences)
+    tracked.tags({SENTENCE_TAG: sentences})
+
+
+def _is_column(liquid: int, job: TransferJob) -> bool:
+    """Whether all models were tried there: the bisection looks at other indices for each."""
+    return bool(job.datasets) or job.liquids is None or liquid in job.liquids

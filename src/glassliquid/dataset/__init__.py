@@ -1,1 +1,0 @@
-"""Images of configurations: drawing, building datasets from ensembles, loading and augmenting them."""

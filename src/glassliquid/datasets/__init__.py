@@ -1,0 +1,1 @@
+"""Images of two snapshots of every simulation: recipes, drawing, building, foreign images."""

@@ -1,0 +1,252 @@
+"""What a dataset is on disk: its labels, its recipe, and the table of its images.
+
+`dataset.json` says how the dataset was made and carries its digest; `metadata.csv` has a row an image, ordered by split;
+the images lie in `{train,validation,test}/{glass,liquid}/`, the layout that torchvision's ImageFolder and Hugging
+Face's imagefolder read.
+"""
+
+import csv
+import hashlib
+import io
+import math
+import operator
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from glassliquid.datasets.draw import DrawConfig
+from glassliquid.ensembles.split import Split
+from glassliquid.errors import UserError, listed
+from glassliquid.files import check_name, read_json, read_plain, whole_number
+from glassliquid.physics.protocol import check_snapshot, temperature
+
+FOLDER = "datasets"
+DESCRIPTION = "dataset.json"
+TABLE = "metadata.csv"
+FORMAT = 1
+LARGEST_NUMBER = 10**9
+"""Of a simulation."""
+_DIGEST = re.compile(r"[0-9a-f]{16}")
+
+
+class Label(StrEnum):
+    """The two classes, in the order of their class indices (alphabetical, as ImageFolder counts)."""
+
+    GLASS = "glass"
+    LIQUID = "liquid"
+
+
+CLASSES = tuple(Label)
+"""Class index to label: 0 is glass, 1 is liquid."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a dataset was made; two datasets of one recipe have the same images."""
+
+    source: str
+    """`simulate`."""
+    ensemble: str
+    """Name of the ensemble that was drawn."""
+    ensemble_digest: str
+    """Fingerprint of its protocol, seed and size."""
+    liquid: int
+    """Snapshot index drawn as liquid."""
+    glass: int
+    """Snapshot index drawn as glass."""
+    image_size: int
+    """Side of the images [pixels]."""
+    window: float
+    """Side of what is drawn, as a fraction of the box's."""
+    inherent: bool
+    """Whether the inherent structures were drawn instead of the snapshots themselves."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One row of `metadata.csv`."""
+
+    file_name: str
+    label: Label
+    simulation: int
+    snapshot: int
+    temperature: float
+    split: Split
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset as its files describe it; the pixels are read by `load`."""
+
+    folder: Path
+    recipe: Recipe
+    digest: str
+    records: tuple[Record, ...]
+
+    @property
+    def name(self) -> str:
+        """The name of its folder."""
+        return self.folder.name
+
+    @property
+    def description_path(self) -> Path:
+        """Its `dataset.json`."""
+        return self.folder / DESCRIPTION
+
+    def split_range(self, split: Split) -> range:
+        """Places of a split's images in the order of the records."""
+        places = [place for place, record in enumerate(self.records) if record.split is split]
+        return range(places[0], places[-1] + 1) if places else range(0)
+
+
+def check_dataset_name(name: str) -> str:
+    """Return `name` if a dataset may have it: it is also the alias of the best model trained on the dataset.
+
+    Raises:
+        UserError: it is not a plain name, or MLflow reserves it.
+    """
+    check_name("dataset", name)
+    if "." in name or name == "latest" or re.fullmatch(r"[vV]\d+", name):
+        raise UserError(
+            f"dataset is {name!r}, which cannot name the alias of a registered model: use letters, digits, dashes and "
+            "underscores, and neither latest nor a version such as v1."
+        )
+    return name
+
+
+def content_digest(pixel_digests: Iterable[tuple[str, str]]) -> str:
+    """Fingerprint of a dataset's content, from pairs of file name and SHA-256 of the decoded pixels, in order."""
+    digest = hashlib.sha256()
+    for file_name, pixels in pixel_digests:
+        digest.update(f"{file_name} {pixels}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def open_dataset(folder: Path) -> Dataset:
+    """Read a dataset's description and table.
+
+    Raises:
+        UserError: the folder is missing or is no dataset, or a file in it is damaged or unsafe.
+    """
+    if not folder.is_dir():
+        known = sorted(path.parent.name for path in folder.parent.glob(f"*/{DESCRIPTION}"))
+        raise UserError(
+            f"There is no dataset {folder.name!r} in {folder.parent} (there: {listed(known)}): make it with "
+            f"mlflow run . -e make_data -P name={folder.name} and the snapshot indices that you want."
+        )
+    value = read_json(folder / DESCRIPTION, "a dataset")
+    recipe = _recipe(folder, value)
+    records = tuple(_read_table(folder, recipe))
+    if [record.split for record in records] != sorted((r.split for r in records), key=list(Split).index) or not records:
+        raise UserError(
+            f"{folder / TABLE} is empty or not ordered by split: remove the folder and make the dataset anew."
+        )
+    _check_simulations(folder, records)
+    return Dataset(folder, recipe, str(value["digest"]), records)
+
+
+def description(recipe: Recipe, records: list[Record], digest: str) -> dict[str, Any]:
+    """The content of `dataset.json`."""
+    counts = {split.value: sum(record.split is split for record in records) for split in Split}
+    temperatures = {record.label.value: record.temperature for record in records}
+    return {
+        "format": FORMAT,
+        "digest": digest,
+        "recipe": asdict(recipe),
+        "classes": [label.value for label in CLASSES],
+        "temperatures": {label.value: temperatures[label.value] for label in CLASSES},
+        "images": counts,
+    }
+
+
+def write_table(path: Path, records: Iterable[Record]) -> None:
+    """Write `metadata.csv`."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(names := [field.name for field in fields(Record)])
+        # asdict would take a third of the time of everything that is not drawing.
+        writer.writerows(map(operator.attrgetter(*names), records))
+
+
+def _recipe(folder: Path, value: dict[str, Any]) -> Recipe:
+    recipe = value.get("recipe")
+    digest = value.get("digest")
+    # The digest becomes part of a file's name.
+    known = type(digest) is str and _DIGEST.fullmatch(digest) is not None
+    if value.get("format") != FORMAT or not known or not isinstance(recipe, dict):
+        raise _damaged(folder / DESCRIPTION, "format, digest or recipe is missing or unknown")
+    try:
+        return recipe_from_json(recipe)
+    except ValueError as error:
+        raise _damaged(folder / DESCRIPTION, str(error)) from error
+
+
+def recipe_from_json(value: Any) -> Recipe:
+    """The inverse of `dataclasses.asdict`, of a dataset or of a checkpoint; ValueError if it is none."""
+    names = {field.name: field.type for field in fields(Recipe)}
+    if not isinstance(value, dict) or set(value) != set(names):
+        raise ValueError("the recipe has missing or unknown fields")
+    for name, kind in names.items():
+        allowed: tuple[type, ...] = (float, int) if kind is float else (kind,)  # type: ignore[assignment]
+        if type(value[name]) not in allowed:
+            raise ValueError(f"{name} in the recipe is {value[name]!r:.40}")
+    recipe = Recipe(**value)
+    try:
+        DrawConfig(image_size=recipe.image_size, window=recipe.window)
+        for what, snapshot in (("liquid", recipe.liquid), ("glass", recipe.glass)):
+            check_snapshot(what, snapshot)
+    except UserError as error:
+        raise ValueError(str(error).rstrip(".")) from error
+    return recipe
+
+
+def file_name_of(split: Split, label: Label, simulation: int) -> str:
+    """Where the image of a simulation lies in the dataset's folder."""
+    return f"{split}/{label}/sim-{simulation:05d}.png"
+
+
+def _read_table(folder: Path, recipe: Recipe) -> Iterable[Record]:
+    path = folder / TABLE
+    try:
+        text = io.StringIO(read_plain(path).decode("utf-8"), newline="")
+        for line, row in enumerate(csv.DictReader(text), start=2):
+            try:
+                yield _record(row, recipe)
+            except (KeyError, TypeError, ValueError) as error:
+                raise _damaged(path, f"line {line}: {error}") from error
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: remove the folder and make the dataset anew.") from None
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise _damaged(path, str(error)) from error
+
+
+def _record(row: dict[str, str], recipe: Recipe) -> Record:
+    """A row, all of which follows from its label, simulation and split; KeyError, TypeError or ValueError if it does not."""
+    label, split = Label(row["label"]), Split(row["split"])
+    simulation = whole_number(int(row["simulation"]), 0, LARGEST_NUMBER)
+    # So nothing outside the folder is ever read, and no image stands in for one of another class, split or simulation.
+    if row["file_name"] != (expected := file_name_of(split, label, simulation)):
+        raise ValueError(f"the file is {row['file_name']!r}, and {expected} is where such an image lies")
+    snapshot = recipe.glass if label is Label.GLASS else recipe.liquid
+    if int(row["snapshot"]) != snapshot or not math.isclose(float(row["temperature"]), temperature(snapshot)):
+        raise ValueError(f"it shows another snapshot or temperature than {snapshot}, the {label} of the recipe")
+    return Record(row["file_name"], label, simulation, snapshot, temperature(snapshot), split)
+
+
+def _check_simulations(folder: Path, records: Iterable[Record]) -> None:
+    """Raise UserError if an image is there twice, or a simulation in two splits."""
+    splits: dict[int, Split] = {}
+    seen: set[tuple[Label, int]] = set()
+    for record in records:
+        if (record.label, record.simulation) in seen:
+            raise _damaged(folder / TABLE, f"{record.label} of simulation {record.simulation} is there twice")
+        seen.add((record.label, record.simulation))
+        if splits.setdefault(record.simulation, record.split) is not record.split:
+            raise _damaged(folder / TABLE, f"simulation {record.simulation} is in two splits")
+
+
+def _damaged(path: Path, reason: str) -> UserError:
+    return UserError(f"{path} is damaged ({reason}): remove the dataset's folder and make it anew.")

@@ -1,0 +1,82 @@
+"""One picture of somebody else's as the pixels of a dataset: any size, any mode, and nothing that could do harm."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassliquid.datasets.draw import GROUND
+from glassliquid.errors import listed
+
+FORMATS = {
+    "PNG": (".png",),
+    "JPEG": (".jpg", ".jpeg"),
+    "BMP": (".bmp",),
+    "GIF": (".gif",),
+    "TIFF": (".tif", ".tiff"),
+    "WEBP": (".webp",),
+    "PPM": (".ppm", ".pgm"),
+}
+"""Pillow's names of the formats that are read, and the endings of their files; none of them can execute anything."""
+
+MOST_PIXELS = 4096 * 4096
+"""A larger image is refused before it is decoded: a file of a few kilobytes can claim any size."""
+
+
+class UnusableImage(Exception):
+    """Why an image cannot be used."""
+
+
+def convert(path: Path, size: int) -> NDArray[np.uint8]:
+    """Read an image of any size and mode: its middle square, scaled, transparent parts on white ground.
+
+    Args:
+        path: the file.
+        size: side of the result [pixels].
+
+    Returns:
+        RGB pixels, shape (size, size, 3).
+
+    Raises:
+        UnusableImage: it is damaged, too large, or of a mode whose range of values is unknown.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path, formats=list(FORMATS)) as image:
+            # Before decoding: the header alone is read until here.
+            if image.width * image.height > MOST_PIXELS:
+                raise UnusableImage(f"claims {image.width} x {image.height} pixels, and the most are {MOST_PIXELS:,}")
+            side = min(image.size)
+            left, top = (image.width - side) // 2, (image.height - side) // 2
+            square = _rgb(image.crop((left, top, left + side, top + side)))
+            if square.size != (size, size):
+                square = square.resize((size, size), Image.Resampling.LANCZOS)
+            return np.asarray(square)
+    except UnidentifiedImageError as error:
+        raise UnusableImage(f"is no image of a known format ({listed(FORMATS)})") from error
+    except UnusableImage:
+        raise
+    except Exception as error:  # whatever Pillow stumbles over in damaged bytes
+        raise UnusableImage(
+            f"is damaged ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
+        ) from error
+
+
+def _rgb(image: Any) -> Any:
+    """An image of any mode as RGB on white ground."""
+    from PIL import Image
+
+    if image.mode == "F":
+        raise UnusableImage("has floating-point pixels, whose range is unknown")
+    if image.mode.startswith("I"):
+        # 16-bit grey: Pillow itself would cut it off at 255.
+        values = np.asarray(image, dtype=np.int64)
+        if values.min() < 0 or values.max() > 65_535:
+            raise UnusableImage("has pixels of more than 16 bits, whose range is unknown")
+        image = Image.fromarray((values // 257).astype(np.uint8))
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        ground = Image.new("RGBA", image.size, (*GROUND, 255))
+        return Image.alpha_composite(ground, image.convert("RGBA")).convert("RGB")
+    return image.convert("RGB")

@@ -1,0 +1,127 @@
+"""Make an ensemble: its description first, then the simulations that are missing, on many processes.
+
+`ensemble.json` is never changed. The trajectory files appear one by one, each whole; what is missing after an interruption
+is made by the next command.
+"""
+
+import importlib.metadata
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from glassliquid.ensembles.differences import ensemble_differences
+from glassliquid.ensembles.ensemble import DESCRIPTION, FORMAT, Ensemble, Simulation, open_ensemble, plan_ensemble
+from glassliquid.ensembles.workers import Report, Task, WorkerPool, run_all
+from glassliquid.errors import UserError, listed
+from glassliquid.files import locked, remove_partials, write_json
+from glassliquid.physics.lammps_engine import engine_of_this_process
+from glassliquid.physics.protocol import Protocol
+from glassliquid.trajectories import trajectory
+
+
+def make_ensemble(
+    folder: Path, preset: str, protocol: Protocol, simulations: int, seed: int, pool: WorkerPool, report: Report
+) -> Ensemble:
+    """Create the ensemble, or continue with what is missing of it.
+
+    Args:
+        folder: where it is or will be; its name is the ensemble's.
+        preset: name of the preset that the protocol was derived from, for the record.
+        protocol: how each simulation is run.
+        simulations: how many.
+        seed: source of all randomness, zero or more.
+        pool: where the simulations run.
+        report: told of the progress.
+
+    Returns:
+        The complete ensemble.
+
+    Raises:
+        UserError: the folder holds something else, or an ensemble that was made differently.
+    """
+    wanted = plan_ensemble(folder, preset, protocol, simulations, seed)
+    tasks = ((protocol, simulation, wanted.path(simulation)) for simulation in wanted.simulations)
+    return complete_ensemble(wanted, _simulate_one, tasks, pool, report)
+
+
+def complete_ensemble(
+    wanted: Ensemble, make_one: Callable[[Task], None], tasks: Iterable[Task], pool: WorkerPool, report: Report
+) -> Ensemble:
+    """Create the ensemble's description if there is none yet, and make the simulations whose files are missing.
+
+    Args:
+        wanted: what the ensemble is to be.
+        make_one: writes the file of one simulation.
+        tasks: what `make_one` needs, for each simulation in order.
+        pool: where it runs.
+        report: told of the progress.
+
+    Raises:
+        UserError: the folder holds something else, or an ensemble that was made differently.
+    """
+    folder = wanted.folder
+    with locked(folder, "making the ensemble"):
+        if (folder / DESCRIPTION).exists():
+            ensemble = open_ensemble(folder)
+            _check_same(ensemble, wanted)
+        else:
+            _check_empty(folder)
+            ensemble = wanted
+            write_json(folder / DESCRIPTION, _to_json(ensemble))
+        remove_partials(folder)
+        missing = {simulation.number for simulation in ensemble.missing()}
+        total = len(ensemble.simulations)
+        done = total - len(missing)
+        report(done, total)
+        lacking = (task for number, task in enumerate(tasks, start=1) if number in missing)
+        for _ in run_all(pool, make_one, lacking):
+            done += 1
+            report(done, total)
+        # Of workers that were killed while they wrote.
+        remove_partials(folder)
+    return ensemble
+
+
+def _simulate_one(task: tuple[Protocol, Simulation, Path]) -> None:
+    protocol, simulation, path = task
+    trajectory.write_cooling(path, protocol, engine_of_this_process().cool(protocol, simulation.seed))
+
+
+def _check_same(present: Ensemble, wanted: Ensemble) -> None:
+    if differences := ensemble_differences(present, wanted):
+        raise UserError(
+            f"The ensemble {present.name!r} was made differently ({'; '.join(differences)}): pass its values "
+            f"(its preset is {present.preset!r}), or another name with -P ensemble=NAME."
+        )
+
+
+def _check_empty(folder: Path) -> None:
+    foreign = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    if foreign:
+        raise UserError(
+            f"{folder} holds files but no {DESCRIPTION} (found {listed(foreign[:3])}), so it is not an ensemble: move them "
+            "away or pass another name with -P ensemble=NAME."
+        )
+
+
+def _to_json(ensemble: Ensemble) -> dict[str, Any]:
+    versions = {"gsd": importlib.metadata.version("gsd"), "numpy": np.__version__}
+    if ensemble.origin is None:
+        versions = {"lammps": engine_of_this_process().version} | versions
+    return {
+        "format": FORMAT,
+        "name": ensemble.name,
+        "preset": ensemble.preset,
+        "seed": ensemble.seed,
+        "protocol": ensemble.protocol.to_json(),
+        "versions": versions,
+        **({} if ensemble.origin is None else {"origin": asdict(ensemble.origin)}),
+        "simulations": [
+            {"number": member.number, "seed": member.seed, "split": member.split.value}
+            | ({"file": member.file} if member.file else {})
+            for member in ensemble.simulations
+        ],
+    }

@@ -1,0 +1,1 @@
+"""The mixture, its protocol, and the engines that simulate it."""

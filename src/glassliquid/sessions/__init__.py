@@ -1,0 +1,1 @@
+"""What happens inside a tracked run: training, resuming, repeating, transferring."""

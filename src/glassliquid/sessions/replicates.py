@@ -1,0 +1,190 @@
+"""One setting trained several times with as many seeds: child runs of one parent, and what they have in common."""
+
+import contextlib
+import csv
+import io
+from collections.abc import Callable
+from dataclasses import replace
+
+from glassliquid.datasets.description import Dataset
+from glassliquid.errors import Diverged, UserError
+from glassliquid.evaluation.spread import spread
+from glassliquid.layout import Layout
+from glassliquid.plots.training import replicates_figure
+from glassliquid.sessions.resume import END_IT, TAG_REPLICATE, changed_settings, describe_changes, find_start
+from glassliquid.sessions.training_job import TrainJob
+from glassliquid.sessions.training_run import (
+    TrainingSplits,
+    conclude_run,
+    describe_training,
+    has_diverged,
+    headline,
+    register_best,
+    train_in_run,
+)
+from glassliquid.tracking.registry import has_checkpoint, run_id_of
+from glassliquid.tracking.run import TAG_STAGE, TrackedRun, tracked_run
+from glassliquid.tracking.store import connect
+from glassliquid.tracking.stored import StoredRun, children_of, find_run, metric_history, read_json_artifact
+from glassliquid.training.config import TrainConfig
+
+TAG_REPEATS = "repeats"
+"""On the parent: how many replicates it has."""
+TAG_MODEL = "logged_model"
+"""On a finished child: the address of its logged model."""
+FIGURES = ("best_val_accuracy", "final_val_accuracy", "test_accuracy", "largest_drop")
+
+
+def find_parent(name: str) -> StoredRun | None:
+    """The parent run of replicates that `name` (a run id or `runs:/...`) names; None if it names something else."""
+    run_id = run_id_of(name)
+    if run_id is None:
+        return None
+    connect()
+    stored = find_run(run_id)
+    # A trial with repeats has that tag too.
+    is_parent = stored is not None and TAG_REPEATS in stored.tags and stored.tags.get(TAG_STAGE) == "train"
+    return stored if is_parent else None
+
+
+def job_of(parent: StoredRun, job: TrainJob) -> TrainJob:
+    """The job that the replicates of an earlier parent run were asked for; `job` gives what a run does not keep.
+
+    Raises:
+        UserError: all of them have finished, their process is alive, or a setting is to be changed.
+    """
+    if parent.status == "FINISHED":
+        raise UserError(
+            f"All {parent.tags[TAG_REPEATS]} replicates of the run {parent.run_id} have finished: start anew."
+        )
+    parent.refuse_living("wait until it has ended", parent.process_lives_in)
+    kept = read_json_artifact(parent.run_id, "config.json")
+    config, repeats = TrainConfig.from_json(kept.get("config")), int(parent.tags[TAG_REPEATS])
+    changed = changed_settings(config, job)
+    if job.repeats not in (TrainJob.repeats, repeats):
+        changed["repeats"] = (repeats, job.repeats)
+    if changed:
+        raise UserError(
+            f"The replicates of the run {parent.run_id} go on as they began, and this would change them "
+            f"({describe_changes(changed)}): leave that out, or start anew."
+        )
+    return replace(
+        job,
+        config=config,
+        dataset=str(kept.get("dataset")),
+        repeats=repeats,
+        change=(),
+        resume=None,
+        version=parent.tags.get("version"),
+        step=parent.tags.get("step"),
+    )
+
+
+def train_replicates(
+    job: TrainJob, tracked: TrackedRun, splits: TrainingSplits, should_stop: Callable[[], bool]
+) -> str:
+    """Train what is missing of `job.repeats` replicates inside the open parent run; return what was found.
+
+    Replicate i has the seed `seed + i - 1` and the trial label i. Those that have finished stay; one that was
+    interrupted goes on; one that diverges is counted, and the others are trained all the same. The best by validation
+    accuracy is registered.
+
+    Raises:
+        UserError: all of them diverged.
+    """
+    dataset = splits.dataset
+    describe_training(job, tracked, dataset)
+    # Last: a parent that has this tag can be resumed.
+    tracked.tags({TAG_REPEATS: job.repeats})
+    earlier = {child.tags.get(TAG_REPLICATE): child for child in children_of(tracked.run_id)}
+    for number in range(1, job.repeats + 1):
+        _train_one(job, number, tracked.run_id, earlier.get(str(number)), splits, should_stop)
+    children = children_of(tracked.run_id)
+    finished = [child for child in children if child.status == "FINISHED"]
+    diverged = [child for child in children if has_diverged(child)]
+    if not finished:
+        raise UserError(f"All {len(diverged)} replicates diverged: lower the learning rate and start anew.")
+    return _summarise(job, tracked, dataset, finished, len(diverged))
+
+
+def _train_one(
+    job: TrainJob,
+    number: int,
+    parent: str,
+    earlier: StoredRun | None,
+    splits: TrainingSplits,
+    should_stop: Callable[[], bool],
+) -> None:
+    if earlier is not None and (earlier.status == "FINISHED" or has_diverged(earlier)):
+        return
+    if earlier is not None:
+        earlier.refuse_living(END_IT)
+    config = replace(job.config, seed=job.config.seed + number - 1)
+    one = replace(job, config=config, repeats=1, trial=str(number))
+    start = None
+    runs_folder = Layout(job.data_dir).runs
+    # One that was killed before its first checkpoint starts afresh in its run.
+    if earlier is not None and has_checkpoint(earlier.run_id, runs_folder):
+        one, start = find_start(replace(one, resume=earlier.run_id), runs_folder)
+    name = f"{one.run_name}, seed {config.seed}"
+    run_id = earlier.run_id if earlier is not None else None
+    with (
+        contextlib.suppress(Diverged),  # after the run has ended as FAILED
+        tracked_run("train", name, runs_folder, run_id, parent, {TAG_REPLICATE: number}) as child,
+    ):
+        try:
+            outcome = train_in_run(one, child, splits, should_stop, start, parents=(parent,))
+        except Diverged as error:
+            print(f"Replicate {number} of {job.repeats} diverged. {error}", flush=True)
+            raise
+        test, model_uri = conclude_run(one, child, splits)
+        child.tags({TAG_MODEL: model_uri})
+        found = headline(outcome, test)
+        child.describe(f"{found}\n\n{one.caption}")
+        print(f"Replicate {number} of {job.repeats}: {found}", flush=True)
+
+
+def _summarise(job: TrainJob, tracked: TrackedRun, dataset: Dataset, finished: list[StoredRun], diverged: int) -> str:
+    """Keep mean, spread and number of collapsed runs on the parent, a figure and a table; register the best replicate."""
+    metrics: dict[str, float] = {"replicates": len(finished)}
+    sentences = []
+    for name in FIGURES:
+        found = spread([child.metrics[name] for child in finished])
+        metrics |= {f"{name}_mean": found.mean, f"{name}_std": found.deviation}
+        metrics |= {f"{name}_min": found.lowest, f"{name}_max": found.highest}
+        low, high = (100 * bound for bound in found.interval_of_share)
+        # Most drops are zero and a few are large: Student's interval of such a mean says nothing.
+        interval = "" if name == "largest_drop" else f"95 % interval of the mean {low:.2f} to {high:.2f}, "
+        sentences.append(
+            f"{name} {100 * found.mean:.2f} % (standard deviation {100 * found.deviation:.2f}, {interval}"
+            f"range {100 * found.lowest:.2f} to {100 * found.highest:.2f})"
+        )
+    collapsed = [child for child in finished if child.tags["collapsed"] == "true"]
+    tracked.metrics({**metrics, "collapsed_runs": len(collapsed), "diverged_runs": diverged})
+    curves = {
+        f"replicate {child.tags[TAG_REPLICATE]}": (metric_history(child.run_id), child in collapsed)
+        for child in finished
+    }
+    tracked.figure(replicates_figure(curves, job.caption), "replicates.png")
+    tracked.text(_table(finished), "replicates.csv")
+    best = max(finished, key=lambda child: (child.metrics["best_val_accuracy"], -child.metrics["largest_drop"]))
+    accuracy = best.metrics["best_val_accuracy"]
+    registered = register_best(job, best.tags[TAG_MODEL], best.run_id, dataset, accuracy)
+    found_text = (
+        f"{len(finished)} replicates: {'; '.join(sentences)}; {len(collapsed)} collapsed. "
+        + (f"{diverged} more diverged. " if diverged else "")
+        + f"Best: replicate {best.tags[TAG_REPLICATE]}. {registered}"
+    )
+    tracked.describe(f"{found_text}\n\n{job.caption}")
+    return found_text
+
+
+def _table(finished: list[StoredRun]) -> str:
+    """One row a replicate, as CSV."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([TAG_REPLICATE, "run_id", *FIGURES, "best_iteration", "collapsed"])
+    for child in finished:
+        figures = [child.metrics[name] for name in (*FIGURES, "best_iteration")]
+        writer.writerow([child.tags[TAG_REPLICATE], child.run_id, *figures, child.tags["collapsed"]])
+    return text.getvalue()

@@ -1,0 +1,269 @@
+"""One training inside one tracked run: train and keep everything; then test the best state, once, and log its model."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from glassliquid.datasets.description import Dataset
+from glassliquid.ensembles.split import Split
+from glassliquid.errors import Diverged, Stopped
+from glassliquid.evaluation.predict import predict_logits
+from glassliquid.evaluation.scores import Scores, score_logits
+from glassliquid.files import locked, remove_partials
+from glassliquid.inputs.load import LabelledImages, load_split
+from glassliquid.layout import Layout
+from glassliquid.memory import keep_freed_memory
+from glassliquid.models.classifier import ImageClassifier
+from glassliquid.plots.augmentation import augmentation_figure
+from glassliquid.plots.training import training_figure
+from glassliquid.sessions.resume import Start, check_state, how_to_go_on_slower
+from glassliquid.sessions.training_job import TrainJob
+from glassliquid.tracking import logged_models, registry
+from glassliquid.tracking.metrics import MetricJournal
+from glassliquid.tracking.run import TAG_ERROR, TrackedRun
+from glassliquid.tracking.stored import StoredRun
+from glassliquid.training.checkpoint import BEST, CURRENT, UnusableCheckpoint, remove_checkpoints, restore_model
+from glassliquid.training.device import choose_device, resident
+from glassliquid.training.trainer import Outcome, Trainer, TrainingData
+
+TAG_DIVERGED = "diverged"
+"""true if the loss was not finite any more, false if the training was stopped or came to its end."""
+TAG_STUCK = "cannot_go_on"
+"""On a run that was resumed from a state of its own with which no training can go on: why."""
+
+Observe = Callable[[int, Mapping[str, float]], None]
+"""Told the metrics of each iteration; what it raises ends the training, with the checkpoints written."""
+
+
+@dataclass(frozen=True)
+class TrainingSplits:
+    """The images that a training uses, loaded once for all the trainings of a command."""
+
+    dataset: Dataset
+    data: TrainingData
+    validate: Callable[[ImageClassifier], Mapping[str, float]]
+    device: torch.device
+
+
+def load_training_splits(dataset: Dataset, device_name: str) -> TrainingSplits:
+    """Load the training and validation splits, on the device if they fit there; the test split stays closed."""
+    device = choose_device(device_name)
+    if device.type == "cpu":
+        keep_freed_memory()
+    train, validation = load_split(dataset, Split.TRAIN), load_split(dataset, Split.VALIDATION)
+    identity = {
+        "name": dataset.name,
+        "digest": dataset.digest,
+        "image_size": dataset.recipe.image_size,
+        "recipe": asdict(dataset.recipe),
+    }
+    data = TrainingData(
+        resident(torch.from_numpy(train.images), device),
+        torch.from_numpy(train.labels).to(device),
+        periodic=dataset.recipe.window == 1.0,
+        identity=identity,
+    )
+    return TrainingSplits(dataset, data, _validator(validation, device), device)
+
+
+def train_in_run(
+    job: TrainJob,
+    tracked: TrackedRun,
+    splits: TrainingSplits,
+    should_stop: Callable[[], bool],
+    start: Start | None = None,
+    observe: Observe | None = None,
+    parents: Sequence[str] = (),
+) -> Outcome:
+    """Train inside an open run; its curves, checkpoints and figure are kept there.
+
+    Args:
+        job: what to train.
+        tracked: the run.
+        splits: the images.
+        should_stop: asked after every iteration.
+        start: the state to go on from, if any.
+        observe: told the metrics of each iteration.
+        parents: runs that live as long as this one.
+
+    Raises:
+        Stopped: `should_stop` answered True before the end; the state is saved.
+        Diverged: the loss is not finite; the curves and the state before are kept.
+        UserError: the settings do not suit the data.
+    """
+    folder = Layout(job.data_dir).runs / tracked.run_id
+    with locked(folder, "training"):
+        remove_partials(folder)
+        describe_training(job, tracked, splits.dataset)
+        tracked.tags({"device": _device_name(splits.device)})
+        journal = MetricJournal(tracked.run_id, folder, parents)
+        recorder = journal if observe is None else _Observed(journal, observe)
+        outcome: Outcome | Diverged
+        try:
+            trainer = Trainer(job.config, splits.data, splits.validate, recorder, folder, tracked.run_id)
+            if start is not None:
+                _restore(trainer, start, tracked, job)
+            outcome = trainer.train(should_stop)
+        except Diverged as error:
+            outcome = error
+        finally:
+            sent = journal.close()
+        if not sent:
+            print(
+                f"The tracking server did not take all metrics; they wait in {folder} and the next command sends them."
+            )
+        _keep_checkpoints(tracked, folder)
+        if journal.points:  # none if it diverged at once
+            tracked.figure(training_figure(journal.history(), job.caption), "training.png")
+        if job.config.augment:
+            image, seed, thinning = splits.data.images[0].cpu().numpy(), job.config.seed, trainer.model.thinning
+            tracked.figure(augmentation_figure(image, splits.data.periodic, seed, thinning), "augmentation.png")
+        has_state = (folder / CURRENT).exists()
+    if isinstance(outcome, Diverged):
+        tracked.tags({TAG_DIVERGED: "true"})
+        if not has_state:
+            raise outcome
+        remedy = "the state before it is kept; to go on from there at a lower rate: "
+        raise Diverged(outcome.what, remedy + how_to_go_on_slower(job, tracked)) from outcome
+    tracked.tags({"collapsed": str(outcome.progress.collapsed).lower(), TAG_DIVERGED: "false"})
+    if not outcome.finished:
+        raise Stopped(f"Stopped after iteration {outcome.iteration}; the state is saved.")
+    tracked.metrics(
+        {
+            "best_val_accuracy": outcome.progress.best_accuracy,
+            "final_val_accuracy": outcome.progress.last_accuracy or 0.0,
+            "largest_drop": outcome.progress.largest_drop,
+            "best_iteration": outcome.progress.best_iteration,
+        }
+    )
+    return outcome
+
+
+def has_diverged(run: StoredRun) -> bool:
+    """Whether a training has ended because its loss was not finite any more."""
+    return run.tags.get(TAG_DIVERGED) == "true"
+
+
+def _restore(trainer: Trainer, start: Start, tracked: TrackedRun, job: TrainJob) -> None:
+    """Put the trainer into the state that it goes on from."""
+    try:
+        if start.run_id is not None:
+            check_state(start.state, Layout(job.data_dir).runs)
+        trainer.restore(start.state, is_new_step=start.run_id is None)
+    except UnusableCheckpoint as error:
+        # A copy elsewhere, or its best state, says nothing of what the run itself could go on from.
+        if start.run_id is not None and job.resume in (start.run_id, f"runs:/{start.run_id}"):
+            tracked.tags({TAG_STUCK: str(error)})
+        raise
+    if start.run_id is not None:
+        tracked.forget(TAG_STUCK, TAG_DIVERGED, TAG_ERROR)
+    tracked.tags(start.story)
+
+
+def conclude_run(job: TrainJob, tracked: TrackedRun, splits: TrainingSplits) -> tuple[Scores, str]:
+    """Test the best state of a finished training, once, and log its model to the active run, unless that was done already.
+
+    The checkpoints of the run, which the tracking store has by now, are removed from this machine.
+
+    Returns:
+        The scores on the test split, and the address of the logged model.
+    """
+    folder = Layout(job.data_dir).runs / tracked.run_id
+    state = registry.run_checkpoint(tracked.run_id, BEST, folder.parent)
+    model = restore_model(state)
+    test = score_images(model, load_split(splits.dataset, Split.TEST), splits.device)
+    tracked.metrics(prefixed("test", test))
+    model_uri = logged_models.logged_model_of(tracked.run_id)
+    if model_uri is None:
+        model_uri = str(logged_models.log_model(model, splits.dataset.recipe.image_size, state).model_uri)
+    remove_checkpoints(folder)
+    return test, model_uri
+
+
+def register_best(job: TrainJob, model_uri: str, run_id: str, dataset: Dataset, accuracy: float) -> str:
+    """Register a logged model as the job asks; return a sentence that says what became of it."""
+    if job.register_as is None:
+        return "Not registered."
+    # Two trainings that end at once would both compare themselves with the model before them.
+    with locked(Layout(job.data_dir).runs, None):
+        version, moved = registry.register(model_uri, job.register_as, run_id, dataset, accuracy)
+    alias = registry.best_model(dataset.name, job.register_as)
+    return f"Registered as {job.register_as} v{version}" + (f", now {alias}." if moved else f"; {alias} stays.")
+
+
+def headline(outcome: Outcome, test: Scores) -> str:
+    """What a finished training found, in one sentence without its end."""
+    progress = outcome.progress
+    early = "" if not outcome.ended_early else f" Ended early after {outcome.iteration} iterations."
+    return (
+        f"Best validation accuracy {100 * progress.best_accuracy:.2f} % in iteration {progress.best_iteration}; test accuracy "
+        f"of that checkpoint {test}; largest drop {100 * progress.largest_drop:.1f} %.{early}"
+    )
+
+
+def score_images(model: ImageClassifier, data: LabelledImages, device: torch.device) -> Scores:
+    """Scores of a network on some images; the network is moved to the device and left in evaluation mode."""
+    model.eval().to(device)
+    return score_logits(predict_logits(model, data.images, device), data.labels)
+
+
+def prefixed(prefix: str, scores: Scores) -> dict[str, float]:
+    """Scores as metrics: prefix_accuracy with its interval and count, prefix_auc, prefix_loss."""
+    return {
+        f"{prefix}_accuracy": scores.accuracy,
+        f"{prefix}_accuracy_low": scores.interval[0],
+        f"{prefix}_accuracy_high": scores.interval[1],
+        f"{prefix}_images": scores.images,
+        f"{prefix}_auc": scores.auc,
+        f"{prefix}_loss": scores.loss,
+    }
+
+
+def stopper(max_hours: float | None, stop_requested: Callable[[], bool]) -> Callable[[], bool]:
+    """Answers True once the process was asked to stop or the time is over, counted from now."""
+    deadline = float("inf") if max_hours is None else time.monotonic() + 3600 * max_hours
+    return lambda: stop_requested() or time.monotonic() >= deadline
+
+
+@dataclass(frozen=True)
+class _Observed:
+    """A recorder that tells somebody else too."""
+
+    journal: MetricJournal
+    observe: Observe
+
+    def record(self, iteration: int, metrics: Mapping[str, float]) -> None:
+        self.journal.record(iteration, metrics)
+        self.observe(iteration, metrics)
+
+
+def _validator(validation: LabelledImages, device: torch.device) -> Callable[[ImageClassifier], Mapping[str, float]]:
+    images = resident(torch.from_numpy(validation.images), device)
+
+    def validate(model: ImageClassifier) -> dict[str, float]:
+        scores = score_logits(predict_logits(model, images, device), validation.labels)
+        return {"val_accuracy": scores.accuracy, "val_loss": scores.loss, "val_auc": scores.auc}
+
+    return validate
+
+
+def describe_training(job: TrainJob, tracked: TrackedRun, dataset: Dataset) -> None:
+    """Keep what is trained on what: of one training, or of the parent of several."""
+    tracked.tags(job.labels)
+    tracked.params({**job.config.shown(), "dataset": dataset.name})
+    tracked.json({"config": job.config.to_json(), "dataset": dataset.name, "digest": dataset.digest}, "config.json")
+    tracked.dataset(dataset, context="training")
+    tracked.describe(job.caption)
+
+
+def _keep_checkpoints(tracked: TrackedRun, folder: Path) -> None:
+    for name in (CURRENT, BEST):
+        if (folder / name).exists():
+            tracked.file(folder / name, registry.CHECKPOINT_FOLDER)
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

@@ -1,1 +1,0 @@
-"""The physics: protocol, LAMMPS engine, ensembles of simulations and their trajectory files."""

@@ -1,0 +1,1 @@
+"""The files of one simulation: our own store, and readers of foreign formats."""
