@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from entrypoints import shell
-from entrypoints.shell import TEXT, model_option, option
+from entrypoints.options import TEXT, model_option, option
 
 
 @click.command(help=__doc__)
@@ -14,7 +14,7 @@ from entrypoints.shell import TEXT, model_option, option
 @option("data_dir", TEXT, "data", "Folder of all data.")
 def main(model: str | None, dataset: str, data_dir: str) -> None:
     from glassliquid.commands import evaluate
-    from glassliquid.tracking.registry import best_model
+    from glassliquid.tracking.addresses import best_model
 
     shell.interrupt_on_terminate()
     evaluate.run(evaluate.EvaluateJob(model=model or best_model(dataset), dataset=dataset, data_dir=Path(data_dir)))

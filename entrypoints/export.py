@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from entrypoints import shell
-from entrypoints.shell import AUTO_TEXT, OPTIONAL_TEXT, TEXT, option
+from entrypoints.options import AUTO_TEXT, OPTIONAL_TEXT, TEXT, option
 
 
 @click.command(help=__doc__)

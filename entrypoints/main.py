@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from entrypoints import shell
-from entrypoints.shell import INTEGER, TEXT, option
+from entrypoints.options import INTEGER, TEXT, option
 
 
 @click.command(help=__doc__)

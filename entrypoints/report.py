@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from entrypoints import shell
-from entrypoints.shell import AUTO_TEXT, OPTIONAL_TEXT, TEXT, option
+from entrypoints.options import AUTO_TEXT, OPTIONAL_TEXT, TEXT, option
 
 
 @click.command(help=__doc__)

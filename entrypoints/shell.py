@@ -1,8 +1,7 @@
-"""What the command lines share: options under both spellings, values in words, errors in one sentence."""
+"""What the command lines share: options out of settings, errors in one sentence, signals."""
 
 import contextlib
 import ctypes
-import math
 import os
 import signal
 import sys
@@ -13,6 +12,7 @@ import click
 
 from glassliquid.errors import Stopped, UserError, one_line
 from glassliquid.files import storage_fault
+from glassliquid.parameters import Parameter, from_texts, parameters_of
 
 STOPPED_EXIT_CODE = 143
 RUN_ID_VARIABLE = "MLFLOW_RUN_ID"
@@ -20,84 +20,38 @@ RUN_ID_VARIABLE = "MLFLOW_RUN_ID"
 _END_SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 _PR_SET_PDEATHSIG = 1
 USER_ERROR_EXIT_CODE = 2
-_MOST_DIGITS = 30
-_LONGEST_TEXT = 1900
-"""Characters of a parameter; all 201 snapshot indices, or forty models, are fewer."""
 
 
-class _Value(click.ParamType):
-    """A value read by `read`, which raises ValueError for what is not one; some words stand for None."""
+def entry_point(cls: type[Any], about: str | None) -> Callable[[Callable[[Any], None]], click.Command]:
+    """Make a function of checked settings a command, whose options are the settings' parameters.
 
-    name = "value"
+    From its first moment a signal ends the command as Ctrl-C does.
 
-    def __init__(self, read: Callable[[str], Any], allowed: str, words: tuple[str, ...] = ()) -> None:
-        self._read, self._allowed, self._words = read, allowed, words
+    Args:
+        cls: the class of settings that the function takes.
+        about: what the command does, for `--help`.
+    """
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ARG002 - click's signature
-        if not isinstance(value, str):
-            return value
-        if value in self._words:
-            return None
-        try:
-            return self._read(value)
-        except ValueError:
-            name = param.name if param is not None else "a value"
-            words = "".join(f" or {word}" for word in self._words)
-            raise UserError(f"{name} is {value!r}: pass {self._allowed}{words}.") from None
+    def command(call: Callable[[Any], None]) -> click.Command:
+        def main(**texts: str) -> None:
+            interrupt_on_terminate()
+            call(from_texts(cls, texts))
 
+        return click.Command("main", callback=main, params=[_option(each) for each in parameters_of(cls)], help=about)
 
-def _boolean(text: str) -> bool:
-    return {"true": True, "false": False}[text.lower()] if text.lower() in ("true", "false") else _refuse()
+    return command
 
 
-def _refuse() -> bool:
-    raise ValueError
-
-
-def _number(text: str) -> float:
-    number = float(text)
-    if math.isnan(number):
-        raise ValueError
-    return number
-
-
-def _whole(text: str) -> int:
-    if len(text) > _MOST_DIGITS:
-        raise ValueError
-    return int(text)
-
-
-def _text(text: str) -> str:
-    # Neither a file system, nor a database, nor a terminal takes them well.
-    if not text.strip() or len(text) > _LONGEST_TEXT or one_line(text) != text:
-        raise ValueError
-    return text
-
-
-INTEGER = _Value(_whole, "a whole number")
-NUMBER = _Value(_number, "a number such as 0.001")
-BOOLEAN = _Value(_boolean, "true or false")
-TEXT = _Value(_text, "a name")
-AUTO_INTEGER = _Value(_whole, "a whole number", ("auto",))
-AUTO_TEXT = _Value(_text, "a name", ("auto",))
-OPTIONAL_INTEGER = _Value(_whole, "a whole number", ("none",))
-OPTIONAL_NUMBER = _Value(_number, "a number such as 1.5", ("none",))
-OPTIONAL_TEXT = _Value(_text, "a name", ("none",))
-
-
-def option(name: str, kind: click.ParamType, default: str, text: str) -> Callable[[Any], Any]:
-    """An option that MLproject declares under `name`; --batch-size and --batch_size are the same."""
-    spellings = dict.fromkeys((f"--{name.replace('_', '-')}", f"--{name}"))
-    return click.option(*spellings, name, type=kind, default=default, show_default=True, help=text)
-
-
-model_option = option(
-    "model",
-    AUTO_TEXT,
-    "auto",
-    "Run id, runs:/..., models:/... or checkpoint file; auto is models:/glass-liquid@DATASET.",
-)
-"""One saved model, for the commands that use it on a dataset."""
+def _option(parameter: Parameter) -> click.Option:
+    """--batch-size and --batch_size are the same. The text is read with all others, by the class of settings."""
+    spellings = dict.fromkeys((f"--{parameter.name.replace('_', '-')}", f"--{parameter.name}"))
+    return click.Option(
+        [*spellings, parameter.name],
+        default=parameter.default,
+        show_default=True,
+        metavar=parameter.kind,
+        help=parameter.sentence,
+    )
 
 
 def run(command: click.Command) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from entrypoints import shell
-from entrypoints.shell import AUTO_TEXT, INTEGER, NUMBER, OPTIONAL_TEXT, TEXT, option
+from entrypoints.options import AUTO_TEXT, INTEGER, NUMBER, OPTIONAL_TEXT, TEXT, option
 from entrypoints.training_options import training_options
 
 SURROUNDINGS = (
@@ -32,20 +32,18 @@ OPTIONAL_RANGES = ("learning_rate", "l2", "eta_threshold")
 @option("study", AUTO_TEXT, "auto", "Name of the study; the same name continues it. auto follows from the settings.")
 @option("storage", AUTO_TEXT, "auto", "postgresql://USER@HOST/DATABASE or another database; auto is a file.")
 @training_options
-def main(
-    batch_sizes: str, dropout_low: float, dropout_high: float, eta_threshold: str, data_dir: str, **options: Any
-) -> None:
+def main(batch_sizes: str, dropout_low: float, dropout_high: float, data_dir: str, **options: Any) -> None:
     from glassliquid.commands import sweep
     from glassliquid.sweep.job import SweepJob
     from glassliquid.sweep.space import DROPOUT, Range, SearchSpace, parse_batch_sizes, parse_range
-    from glassliquid.training.config import TrainConfig, parse_thresholds
+    from glassliquid.training.config import TrainConfig
 
     surroundings = {name: options.pop(name) for name in SURROUNDINGS}
     given = {name: options.pop(f"{name}_range") for name in OPTIONAL_RANGES}
     ranges = [Range(name=DROPOUT, low=dropout_low, high=dropout_high)]
     ranges += [parse_range(name, text) for name, text in given.items() if text is not None]
     space = SearchSpace(batch_sizes=parse_batch_sizes(batch_sizes), ranges=tuple(ranges))
-    config = TrainConfig(eta_threshold=parse_thresholds(eta_threshold), **options)
+    config = TrainConfig(**options)
     job = SweepJob(config=config, space=space, data_dir=Path(data_dir), **surroundings)
     # While data are being made, a signal ends the command; while it sweeps, it ends the iterations first.
     shell.interrupt_on_terminate()

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from entrypoints import shell
-from entrypoints.shell import TEXT, option
+from entrypoints.options import TEXT, option
 
 
 @click.command(help=__doc__)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from entrypoints.shell import (
+from entrypoints.options import (
     AUTO_INTEGER,
     BOOLEAN,
     INTEGER,

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from entrypoints import shell
-from entrypoints.shell import INTEGER, TEXT, model_option, option
+from entrypoints.options import INTEGER, TEXT, model_option, option
 
 
 @click.command(help=__doc__)
@@ -15,7 +15,7 @@ from entrypoints.shell import INTEGER, TEXT, model_option, option
 @option("data_dir", TEXT, "data", "Folder of all data.")
 def main(model: str | None, dataset: str, samples: int, data_dir: str) -> None:
     from glassliquid.commands import visualize
-    from glassliquid.tracking.registry import best_model
+    from glassliquid.tracking.addresses import best_model
 
     shell.interrupt_on_terminate()
     visualize.run(

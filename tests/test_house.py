@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 LARGEST_FILE = 300
 
 LEVELS = (
-    {"errors", "files", "settings", "registry", "memory", "progress_bar", "scratch"},
+    {"errors", "files", "settings", "parameters", "registry", "memory", "progress_bar", "scratch"},
     {"physics"},
     {"trajectories"},
     {"ensembles"},

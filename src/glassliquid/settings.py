@@ -23,7 +23,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from glassliquid.errors import UserError, check_choice, listed
 
-__all__ = ["Absent", "Choice", "Field", "fields_of", "restored", "settings", "stored"]
+__all__ = ["Absent", "Choice", "Field", "FromText", "fields_of", "restored", "settings", "stored", "whole_numbers"]
 
 Declared = TypeVar("Declared")
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
@@ -39,10 +39,42 @@ class Absent:
     word: str
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Let the word become None before the value is checked."""
-        return core_schema.no_info_before_validator_function(
-            lambda value: None if isinstance(value, str) and value == self.word else value, handler(source)
-        )
+        """Let the word become None before the value is checked; a file has null for it."""
+
+        def read(value: Any, info: core_schema.ValidationInfo) -> Any:
+            return None if info.mode == "python" and isinstance(value, str) and value == self.word else value
+
+        return core_schema.with_info_before_validator_function(read, handler(source))
+
+
+@dataclass(frozen=True)
+class FromText:
+    """How a value that is no single number or text is written on a command line: a list, or pairs."""
+
+    read: Callable[[str], Any]
+    """Raises ValueError for what is not such a text."""
+    allowed: str
+    """What may be passed, for error messages, such as `indices separated by commas, such as 5,200`."""
+    write: Callable[[Any], str] = lambda values: ",".join(map(str, values))
+    """The inverse of `read`."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Read a text before the value is checked; a file has a list."""
+
+        def read(value: Any, info: core_schema.ValidationInfo) -> Any:
+            if info.mode != "python" or not isinstance(value, str):
+                return value
+            try:
+                return self.read(value)
+            except ValueError:
+                raise UserError(f"{info.field_name} is {value!r}: pass {self.allowed}.") from None
+
+        return core_schema.with_info_before_validator_function(read, handler(source))
+
+
+def whole_numbers(text: str) -> tuple[int, ...]:
+    """Read `5,100,200`; ValueError if it is not a list of whole numbers."""
+    return tuple(int(part) for part in text.split(","))
 
 
 @dataclass(frozen=True)
@@ -128,9 +160,10 @@ def restored(cls: type[Declared], value: Any, what: str) -> Declared:
         # As JSON, whose strict reading takes lists for tuples, and neither texts nor true for numbers.
         return TypeAdapter(cls).validate_json(json.dumps(present), strict=True)
     except ValidationError as error:
-        raise UserError(f"{what} are damaged ({_sentence(cls, error).rstrip('.')}): choose another file.") from None
-    except UserError as error:
-        raise UserError(f"{what} are damaged ({str(error).rstrip('.')}): choose another file.") from None
+        reason = _sentence(cls, error)
+    except (UserError, TypeError, ValueError, RecursionError) as error:
+        reason = str(error)
+    raise UserError(f"{what} are damaged ({reason.rstrip('.')}): choose another file.")
 
 
 def _version(cls: type[Any]) -> int:
@@ -146,16 +179,15 @@ def _sentence(cls: type[Any], error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"{name} is missing: pass it."
     if field is not None and first["type"] in ("greater_than_equal", "less_than_equal", "greater_than", "less_than"):
-        return f"{name} is {value}, {_bounds(field)}"
+        return f"{name} is {value}, {_bounds(field, first['ctx'])}"
     shown = repr(value) if isinstance(value, str) else str(value)
     return f"{name} is {shown[:200]}: {_allowed(field, first)}"
 
 
-def _bounds(field: FieldInfo) -> str:
-    """What a number may be, for a value that is outside."""
-    limits = {
-        kind: getattr(rule, kind) for rule in field.metadata for kind in ("ge", "gt", "le", "lt") if hasattr(rule, kind)
-    }
+def _bounds(field: FieldInfo, exceeded: Mapping[str, Any]) -> str:
+    """What a number may be, for a value that is outside; of a number in a list the bound that it exceeds."""
+    kinds = ("ge", "gt", "le", "lt")
+    limits = {kind: getattr(rule, kind) for rule in field.metadata for kind in kinds if hasattr(rule, kind)} or exceeded
     if "ge" in limits and "le" in limits:
         return f"outside the allowed range {limits['ge']} to {limits['le']}: pass a value within it."
     if limits.get("gt") == 0:

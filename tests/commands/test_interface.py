@@ -37,7 +37,12 @@ def test_every_parameter_is_forwarded_under_its_own_name_and_never_quoted(name: 
 
 
 def test_every_command_is_an_entry_point():
-    modules = {path.stem for path in (PROJECT / "entrypoints").glob("*.py")} - {"__init__", "shell", "training_options"}
+    modules = {path.stem for path in (PROJECT / "entrypoints").glob("*.py")} - {
+        "__init__",
+        "shell",
+        "options",
+        "training_options",
+    }
     assert modules == set(ENTRY_POINTS)
 
 

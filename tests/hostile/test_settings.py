@@ -7,15 +7,18 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
+from glassliquid import settings
 from glassliquid.commands.make_data import parse_snapshots
 from glassliquid.commands.report import parse_since
 from glassliquid.commands.transfer_eval import parse_liquids, parse_list
 from glassliquid.ensembles.job_queue import read_configuration
 from glassliquid.errors import UserError
+from glassliquid.parameters import from_texts
 from glassliquid.physics.protocol import Protocol
+from glassliquid.settings import stored
 from glassliquid.sweep.space import SearchSpace, parse_batch_sizes, parse_range
 from glassliquid.sweep.storage import open_storage, refuse_password, same_database, sqlite_file
-from glassliquid.training.config import TrainConfig, parse_thresholds
+from glassliquid.training.config import TrainConfig
 from tests.hostile.budget import inputs
 from tests.hostile.conftest import restored
 from tests.hostile.guard import Sandbox
@@ -48,7 +51,7 @@ def test_ranges(sandbox: Sandbox, name: str, low: str, high: str, colon: str):
 
 PARSERS = {
     "batch_sizes": lambda text: SearchSpace(batch_sizes=parse_batch_sizes(text), ranges=()),
-    "eta_threshold": lambda text: TrainConfig(eta_threshold=parse_thresholds(text)),
+    "eta_threshold": lambda text: from_texts(TrainConfig, {"eta_threshold": text}),
     "snapshots": lambda text: Protocol(
         particles=100, equilibration_steps=0, cooling_steps=200, snapshots=parse_snapshots(text)
     ),
@@ -83,15 +86,19 @@ def in_double_precision(value: object) -> object:
     return float(value) if is_number and abs(value) <= sys.float_info.max else value
 
 
-@given(value=mutated_value(TrainConfig().to_json()))
+@given(value=mutated_value(stored(TrainConfig())))
 @inputs(quick=120, long=1200)
 def test_settings_of_a_training(sandbox: Sandbox, value):
     """As a checkpoint has them; what is accepted is what it says, to the digits that a number has."""
 
+    def read(value: object) -> TrainConfig:
+        return settings.restored(TrainConfig, value, "The settings")
+
     def use() -> None:
-        made = TrainConfig.from_json(value)
-        assert in_double_precision(made.to_json()) == in_double_precision(value)
-        assert TrainConfig.from_json(json.loads(json.dumps(made.to_json()))) == made
+        made = read(value)
+        # What is left out has its default.
+        assert in_double_precision(stored(made)) == in_double_precision({**stored(TrainConfig()), **value})
+        assert read(json.loads(json.dumps(stored(made)))) == made
 
     sandbox.attempt("settings of a training", use, MOST_MIB)
 

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from glassliquid.parameters import from_texts
+from glassliquid.sessions.training_job import TrainJob
 from glassliquid.sweep.job import SweepJob, sweep_line, train_line
 from glassliquid.sweep.space import Range, SearchSpace, configured, parse_batch_sizes, parse_range
-from glassliquid.training.config import TrainConfig, parse_thresholds
+from glassliquid.training.config import TrainConfig
 
 JOB = SweepJob(
     config=TrainConfig(model="cnn2018", l2=0.00001, augment=False, iterations=7, schedule_length=5, patience=3, seed=4),
@@ -47,28 +49,7 @@ def test_the_line_of_a_trial_gives_exactly_its_settings(rate: float):
     line = train_line(JOB, settings, threads=1)
     assert line.startswith("OMP_NUM_THREADS=1 mlflow run . -e train ")
     assert "e-" not in line.partition("-P")[2].replace("-P ", "")
-    options = options_of(line, "train")
-    surroundings = {
-        name: options.pop(name)
-        for name in (
-            "dataset",
-            "data_dir",
-            "repeats",
-            "version",
-            "register_as",
-            "resume",
-            "change",
-            "max_hours",
-            "step",
-            "trial",
-            "device",
-        )
-    }
-    options["eta_threshold"] = parse_thresholds(options["eta_threshold"])
-    assert TrainConfig(**options) == configured(JOB.config, settings)
-    assert surroundings["dataset"] == "some data"
-    assert surroundings["data_dir"] == "a folder/it's"
-    assert (surroundings["repeats"], surroundings["version"], surroundings["register_as"]) == (3, "5", None)
+    assert from_texts(TrainJob, options_of(line, "train")) == JOB.training(configured(JOB.config, settings))
 
 
 def test_a_line_names_no_threads_where_they_make_no_difference():

@@ -93,4 +93,4 @@ def test_wrong_settings_are_refused(settings: dict[str, object], message: str):
 @pytest.mark.parametrize("text", ["", "high", "0.9:", "0.9,,0.95", "0.9:0.1:0.2"])
 def test_wrong_thresholds_are_refused(text: str):
     with pytest.raises(UserError, match="eta_threshold is"):
-        parse_thresholds(text)
+        TrainConfig(eta_threshold=text)  # type: ignore[arg-type]

@@ -6,7 +6,8 @@ from pathlib import Path
 from glassliquid.files import remove_abandoned
 from glassliquid.layout import Layout
 from glassliquid.sessions.replicates import TAG_REPEATS
-from glassliquid.sessions.resume import DEFAULTS, TAG_REPLICATE, resuming_line
+from glassliquid.sessions.resume import TAG_REPLICATE, resuming_line
+from glassliquid.sessions.training_job import TrainJob
 from glassliquid.tracking.history import all_experiments, find_experiment
 from glassliquid.tracking.registry import has_checkpoint
 from glassliquid.tracking.run import ENVIRONMENT_TAG, TAG_STAGE, tracked_run
@@ -76,5 +77,5 @@ def _going_on(run_id: str, data_dir: Path) -> str:
         return "Run the same command again to continue."
     if stage != "train" or not (TAG_REPEATS in stored.tags or has_checkpoint(run_id, Layout(data_dir).runs)):
         return ""
-    given = {} if data_dir == DEFAULTS["data_dir"] else {"data_dir": data_dir}
+    given = {} if data_dir == TrainJob().data_dir else {"data_dir": str(data_dir)}
     return f"Continue with: {resuming_line(run_id, stored.tags.get(ENVIRONMENT_TAG, ''), given)}"

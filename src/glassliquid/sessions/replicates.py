@@ -22,6 +22,7 @@ from glassliquid.sessions.training_run import (
     register_best,
     train_in_run,
 )
+from glassliquid.settings import restored
 from glassliquid.tracking.registry import has_checkpoint, run_id_of
 from glassliquid.tracking.run import TAG_STAGE, TrackedRun, tracked_run
 from glassliquid.tracking.store import connect
@@ -59,9 +60,10 @@ def job_of(parent: StoredRun, job: TrainJob) -> TrainJob:
         )
     parent.refuse_living("wait until it has ended", parent.process_lives_in)
     kept = read_json_artifact(parent.run_id, "config.json")
-    config, repeats = TrainConfig.from_json(kept.get("config")), int(parent.tags[TAG_REPEATS])
+    config = restored(TrainConfig, kept.get("config"), "The run's settings")
+    repeats = int(parent.tags[TAG_REPEATS])
     changed = changed_settings(config, job)
-    if job.repeats not in (TrainJob.repeats, repeats):
+    if job.repeats not in (TrainJob().repeats, repeats):
         changed["repeats"] = (repeats, job.repeats)
     if changed:
         raise UserError(

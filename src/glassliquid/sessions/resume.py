@@ -11,7 +11,9 @@ from typing import Any
 from glassliquid.commands.make_data import MakeDataConfig
 from glassliquid.errors import UserError, listed
 from glassliquid.layout import Layout
+from glassliquid.parameters import changed_texts, positional
 from glassliquid.sessions.training_job import TrainJob
+from glassliquid.settings import restored
 from glassliquid.tracking import registry
 from glassliquid.tracking.run import RUN_ID_VARIABLE, TAG_STAGE, TrackedRun
 from glassliquid.tracking.store import connect
@@ -27,7 +29,8 @@ TAG_TRIAL_STATE = "optuna_state"
 """On a trial's run: RUNNING, COMPLETE, PRUNED, FAILED or KILLED."""
 END_IT = "wait until it has ended, or stop it there with Ctrl-C or SIGTERM, which saves its state"
 """What to do about a run that is alive."""
-DEFAULTS = {"data_dir": Path("data"), "register_as": TrainJob.register_as, "max_hours": None, "device": TrainJob.device}
+NOT_STORED = ("data_dir", "register_as", "max_hours", "device")
+"""What a run does not store of its job."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ def find_start(job: TrainJob, runs_folder: Path) -> tuple[TrainJob, Start]:
     assert job.resume is not None
     connect()
     state, _, _ = registry.find_checkpoint(job.resume, CURRENT, runs_folder)
-    before = TrainConfig.from_json(state["config"])
+    before = restored(TrainConfig, state["config"], "The checkpoint's settings")
     changed = changed_settings(before, job)
     config = replace(before, **{name: new for name, (_, new) in changed.items()})
     stored = find_run(str(state["run_id"]))
@@ -193,30 +196,28 @@ def how_it_goes_on(job: TrainJob, start: Start) -> str:
 
 def how_to_go_on_slower(job: TrainJob, tracked: TrackedRun) -> str:
     """The line to paste after a training has diverged: a further step from its last checkpoint at a tenth of its rates."""
-    import numpy as np
-
-    default, given, at_default = TrainConfig(), {}, []
+    default, given, at_default = TrainConfig(), dict[str, str](), []
     for name in ("learning_rate", "final_learning_rate"):
         lower = getattr(job.config, name) / 10
-        # Without an exponent, which `mlflow run` would keep as another text.
-        given[name] = np.format_float_positional(lower, precision=3, fractional=False, trim="-")
+        given[name] = positional(float(f"{lower:.3g}"))
         if float(given[name]) == getattr(default, name):
             at_default.append(name)
     if at_default:
         given["change"] = ",".join(at_default)
-    return resuming_line(tracked.run_id, tracked.environment, {**given, **_not_kept(job)}, is_new_step=True)
+    return resuming_line(tracked.run_id, tracked.environment, {**given, **_not_stored(job)}, is_new_step=True)
 
 
-def _not_kept(job: TrainJob) -> dict[str, Any]:
-    return {name: getattr(job, name) for name in DEFAULTS if getattr(job, name) != DEFAULTS[name]}
+def _not_stored(job: TrainJob) -> dict[str, str]:
+    texts = changed_texts(job)
+    return {name: texts[name] for name in NOT_STORED if name in texts}
 
 
 def how_to_go_on(job: TrainJob, tracked: TrackedRun) -> str:
     """The line to paste after a stop: what the run does not keep of its job is repeated in it. The store is not asked."""
-    return f"Continue with: {resuming_line(tracked.run_id, tracked.environment, _not_kept(job))}"
+    return f"Continue with: {resuming_line(tracked.run_id, tracked.environment, _not_stored(job))}"
 
 
-def resuming_line(run_id: str, environment: str, given: Mapping[str, Any], is_new_step: bool = False) -> str:
+def resuming_line(run_id: str, environment: str, given: Mapping[str, str], is_new_step: bool = False) -> str:
     """The command that goes on with a training run.
 
     Args:
@@ -229,7 +230,7 @@ def resuming_line(run_id: str, environment: str, given: Mapping[str, Any], is_ne
     same_run = [] if is_new_step else ["--run-id", run_id]
     line = ["mlflow", "run", ".", "-e", "train", *manager.split(), *same_run, "-P", f"resume={run_id}"]
     for name, value in given.items():
-        line += ["-P", f"{name}={'none' if value is None else value}"]
+        line += ["-P", f"{name}={value}"]
     return shlex.join(line)
 
 

@@ -1,50 +1,56 @@
 """What a training is asked for, and how it is called on a page and in a figure."""
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
+from typing import Annotated
 
-from glassliquid.errors import UserError, check_choice, check_range
+from glassliquid.errors import UserError, check_choice
 from glassliquid.files import check_name
-from glassliquid.tracking.registry import REGISTERED_NAME
+from glassliquid.settings import Absent, Field, FromText, settings
+from glassliquid.tracking.addresses import REGISTERED_NAME
 from glassliquid.training.config import TrainConfig, format_thresholds
 
-MOST_REPEATS = 10_000
+Label = Annotated[str | None, Absent("none")]
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings
 class TrainJob:
     """A training run and its surroundings."""
 
-    config: TrainConfig
-    """What determines the run, given its data."""
-    dataset: str
+    dataset: str = "data_liquid5"
     """Name of the dataset."""
-    data_dir: Path
-    """Where everything lies."""
-    device: str = "auto"
-    """auto, cpu, cuda or mps."""
-    resume: str | None = None
-    """Run id, `runs:/...`, `models:/...` or checkpoint file to go on from."""
-    change: tuple[str, ...] = ()
-    """With `resume`: settings that are set to what `config` has even where that is the default."""
-    max_hours: float | None = None
-    """Stop, with the state saved, after this time."""
-    repeats: int = 1
-    """Train this often, with as many seeds; more than one are child runs of one parent."""
-    version: str | None = None
+    config: TrainConfig = Field(default_factory=TrainConfig)
+    """What determines the run, given its data."""
+    repeats: Annotated[int, Field(ge=1, le=10_000)] = 1
+    """Train this often, with as many seeds, as child runs of one parent."""
+    resume: Annotated[str | None, Absent("none")] = None
+    """Run id, runs:/..., models:/... or checkpoint file to go on from."""
+    change: Annotated[
+        tuple[str, ...],
+        FromText(
+            lambda text: () if text == "none" else tuple(text.split(",")),
+            "names of settings, or none",
+            lambda names: ",".join(names) or "none",
+        ),
+    ] = ()
+    """With resume: settings, separated by commas, that are set to the given value even where it is the default."""
+    max_hours: Annotated[float | None, Field(gt=0), Absent("none")] = None
+    """Stop, with the state saved, after this time [hours]."""
+    version: Label = None
     """Label of the set of hyperparameters."""
-    step: str | None = None
+    step: Label = None
     """Label of the step that continues an earlier run's model."""
-    trial: str | None = None
+    trial: Label = None
     """Label of the repetition."""
-    register_as: str | None = REGISTERED_NAME
-    """Name of the registered model; None does not register."""
+    register_as: Annotated[str | None, Absent("none")] = REGISTERED_NAME
+    """Name of the registered model; none does not register."""
+    device: str = "auto"
+    """Where it is trained: auto, cpu, cuda or mps."""
+    data_dir: Path = Path("data")
+    """Folder of all data."""
 
     def __post_init__(self) -> None:
         """Check what can be checked without reading anything."""
-        if self.max_hours is not None and not self.max_hours > 0:
-            raise UserError(f"max_hours is {self.max_hours}: pass none or a positive number of hours.")
-        check_range("repeats", self.repeats, 1, MOST_REPEATS)
         if self.change and self.resume is None:
             raise UserError("change is for a resumed training: pass resume too, or leave it out.")
         for name in self.change:

@@ -21,7 +21,9 @@ from glassliquid.plots.augmentation import augmentation_figure
 from glassliquid.plots.training import training_figure
 from glassliquid.sessions.resume import Start, check_state, how_to_go_on_slower
 from glassliquid.sessions.training_job import TrainJob
+from glassliquid.settings import stored
 from glassliquid.tracking import logged_models, registry
+from glassliquid.tracking.addresses import best_model
 from glassliquid.tracking.metrics import MetricJournal
 from glassliquid.tracking.run import TAG_ERROR, TrackedRun
 from glassliquid.tracking.stored import StoredRun
@@ -190,7 +192,7 @@ def register_best(job: TrainJob, model_uri: str, run_id: str, dataset: Dataset, 
     # Two trainings that end at once would both compare themselves with the model before them.
     with locked(Layout(job.data_dir).runs, None):
         version, moved = registry.register(model_uri, job.register_as, run_id, dataset, accuracy)
-    alias = registry.best_model(dataset.name, job.register_as)
+    alias = best_model(dataset.name, job.register_as)
     return f"Registered as {job.register_as} v{version}" + (f", now {alias}." if moved else f"; {alias} stays.")
 
 
@@ -254,7 +256,7 @@ def describe_training(job: TrainJob, tracked: TrackedRun, dataset: Dataset) -> N
     """Keep what is trained on what: of one training, or of the parent of several."""
     tracked.tags(job.labels)
     tracked.params({**job.config.shown(), "dataset": dataset.name})
-    tracked.json({"config": job.config.to_json(), "dataset": dataset.name, "digest": dataset.digest}, "config.json")
+    tracked.json({"config": stored(job.config), "dataset": dataset.name, "digest": dataset.digest}, "config.json")
     tracked.dataset(dataset, context="training")
     tracked.describe(job.caption)
 

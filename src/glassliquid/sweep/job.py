@@ -17,7 +17,7 @@ from glassliquid.layout import Layout
 from glassliquid.sessions.training_job import TrainJob
 from glassliquid.sweep.algorithms import PRUNERS, SAMPLERS
 from glassliquid.sweep.space import BATCH_SIZE, DROPOUT, SearchSpace, configured
-from glassliquid.tracking.registry import REGISTERED_NAME
+from glassliquid.tracking.addresses import REGISTERED_NAME
 from glassliquid.training.config import TrainConfig
 
 MOST_TRIALS = 1_000_000

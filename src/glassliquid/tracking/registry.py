@@ -20,8 +20,6 @@ from glassliquid.training.checkpoint import BEST, CURRENT, State, UnusableCheckp
 
 CHECKPOINT_FOLDER = "checkpoints"
 """Artifact folder of a training run's checkpoints."""
-REGISTERED_NAME = "glass-liquid"
-"""What models are registered as, unless the user says otherwise."""
 TAG_VALIDATION = "best_val_accuracy"
 
 
@@ -37,11 +35,6 @@ class FoundModel:
     """What to call it, such as `glass-liquid v3`."""
     model_id: str | None
     """MLflow's id of the logged model, to link metrics to; None for a file or an unregistered checkpoint."""
-
-
-def best_model(dataset: str, name: str = REGISTERED_NAME) -> str:
-    """Address of the best registered model that was trained on a dataset."""
-    return f"models:/{name}@{dataset}"
 
 
 def register(model_uri: str, name: str, run_id: str, dataset: Dataset, accuracy: float) -> tuple[str, bool]:

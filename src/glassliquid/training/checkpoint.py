@@ -5,7 +5,7 @@ A file holds tensors, numbers and text only:
 | key | meaning |
 |---|---|
 | format | version of this table |
-| config | the settings (`TrainConfig.to_json`) |
+| config | the settings (`TrainConfig`, as `stored` gives them) |
 | data | name, digest, image size and recipe of the dataset |
 | run_id | the tracked run that the checkpoint belongs to |
 | iteration | iterations finished |
@@ -29,6 +29,7 @@ from glassliquid.errors import UserError, first_line_of
 from glassliquid.files import remove_partials_of, whole_number
 from glassliquid.models.classifier import ImageClassifier
 from glassliquid.models.table import build_model
+from glassliquid.settings import restored, stored
 from glassliquid.training.archive import check_archive, check_values
 from glassliquid.training.config import MOST_ITERATIONS, TrainConfig
 from glassliquid.training.progress import Progress
@@ -157,7 +158,7 @@ def restore_model(state: State) -> ImageClassifier:
     Raises:
         UnusableCheckpoint: the weights do not fit the network that the settings name.
     """
-    config = TrainConfig.from_json(state["config"])
+    config = restored(TrainConfig, state["config"], "The checkpoint's settings")
     try:
         image_size = int(state["data"]["image_size"])
         _check_shapes(config, image_size, state["model"])
@@ -190,7 +191,7 @@ def describe_state(config: TrainConfig, data: dict[str, Any], run_id: str, itera
     """The part of a state that says what it is."""
     return {
         "format": FORMAT,
-        "config": config.to_json(),
+        "config": stored(config),
         "data": data,
         "run_id": run_id,
         "iteration": iteration,
