@@ -8,8 +8,8 @@ from pathlib import Path
 from glassliquid.errors import UserError
 from glassliquid.files import ABANDONED_AFTER_S, is_plain, remove_partials_of, write_text
 from glassliquid.layout import Layout
-from glassliquid.report import content
-from glassliquid.report.assemble import Artifacts, assemble
+from glassliquid.report import entries as content
+from glassliquid.report.log import Artifacts, assemble
 from glassliquid.report.page import render
 from glassliquid.tracking.history import (
     Experiment,

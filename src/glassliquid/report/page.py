@@ -4,7 +4,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from glassliquid.report.content import Log
+from glassliquid.report.entries import Log
 
 TEMPLATE = "page.html"
 

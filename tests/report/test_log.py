@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glassliquid.report.assemble import Artifacts, assemble
+from glassliquid.report.log import Artifacts, assemble
 from glassliquid.report.page import render
 from tests.report.runs import EXPERIMENT, START, Page, past_run, training
 

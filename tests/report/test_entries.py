@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from glassliquid.report import content
+from glassliquid.report import entries as content
 from tests.report.runs import RESULTS, SETTINGS, training
 
 

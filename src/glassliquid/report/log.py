@@ -10,11 +10,11 @@ from io import StringIO
 
 from markupsafe import Markup
 
-from glassliquid.report import content
-from glassliquid.report.content import Entry
+from glassliquid.report import entries as content
+from glassliquid.report.artifacts import data_address
 from glassliquid.report.curves import overlay_picture
+from glassliquid.report.entries import Entry
 from glassliquid.report.markdown import to_html
-from glassliquid.report.pictures import data_address
 from glassliquid.tracking.history import Curve, Experiment, PastRun
 
 PICTURES = {
