@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glassliquid.report.log import Artifacts, assemble
+from glassliquid.report.artifacts import Artifacts
+from glassliquid.report.log import results_log
 from glassliquid.report.page import render
 from tests.report.runs import EXPERIMENT, START, Page, past_run, training
 
@@ -30,7 +31,7 @@ def page_of(runs, curves=None, files=None, allowance=10**7) -> Page:
         allowance,
     )
     drawn = {run.run_id: CURVE for run in runs if run.stage in ("train", "trial")} if curves is None else curves
-    html = render(assemble(EXPERIMENT, runs, drawn, artifacts, START, None), artifacts.left_out)
+    html = render(results_log(EXPERIMENT, runs, drawn, artifacts, START, None), artifacts.left_out)
     return Page(html)
 
 

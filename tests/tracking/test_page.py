@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from glassliquid.report.entries import EVALUATED, EVERY_ITERATION
+from glassliquid.report.log import EVALUATED, EVERY_ITERATION
 from glassliquid.tracking.page import KIND_TAG, NOTE_TAG, VIEW_TAG, add_study_view, prepare_page, views
 from glassliquid.training.config import TrainConfig
 

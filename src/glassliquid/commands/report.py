@@ -8,8 +8,9 @@ from pathlib import Path
 from glassliquid.errors import UserError
 from glassliquid.files import ABANDONED_AFTER_S, is_plain, remove_partials_of, write_text
 from glassliquid.layout import Layout
-from glassliquid.report import entries as content
-from glassliquid.report.log import Artifacts, assemble
+from glassliquid.report.artifacts import Artifacts
+from glassliquid.report.entries import TRAIN, TRIAL
+from glassliquid.report.log import drawn_metrics, results_log
 from glassliquid.report.page import render
 from glassliquid.tracking.history import (
     Experiment,
@@ -21,6 +22,9 @@ from glassliquid.tracking.history import (
     read_runs,
 )
 from glassliquid.tracking.run import tracked_run
+
+NO_RESULTS = ("report", "continuation", "main", "tidy")
+"""Stages that are left out: reports, pointers to continued runs, and parents that only hold a chain together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +53,7 @@ def run(job: ReportJob) -> None:
     started = time.monotonic()
     with tracked_run("report", "report", Layout(job.data_dir).runs) as tracked:
         experiment = find_experiment(job.experiment)
-        runs = told_of(read_runs(experiment, job.since))
+        runs = [run for run in read_runs(experiment, job.since) if run.stage not in NO_RESULTS]
         if not runs:
             when = "" if job.since is None else f" since {job.since:%Y-%m-%d %H:%M}"
             raise UserError(
@@ -66,17 +70,12 @@ def run(job: ReportJob) -> None:
         print(headline)
 
 
-def told_of(runs: list[PastRun]) -> list[PastRun]:
-    """The runs that a report tells of: all but reports and pointers to continued runs."""
-    return [run for run in runs if run.stage not in content.LEFT_OUT]
-
-
 def write(experiment: Experiment, runs: list[PastRun], since: datetime | None, output: Path) -> str:
     """Read curves and artifacts of the runs and write the page, whole or not at all; return it."""
-    drawn = [run for run in runs if run.stage in (content.TRAIN, content.TRIAL)]
+    trained = [run for run in runs if run.stage in (TRAIN, TRIAL)]
     artifacts = Artifacts(artifact_names, read_artifact)
-    curves = read_curves(drawn, content.drawn_metrics(drawn))
-    log = assemble(experiment, runs, curves, artifacts, datetime.now().astimezone(), since)
+    curves = read_curves(trained, drawn_metrics(trained))
+    log = results_log(experiment, runs, curves, artifacts, datetime.now().astimezone(), since)
     page = render(log, artifacts.left_out)
     remove_partials_of(output, ABANDONED_AFTER_S)
     write_text(output, page)

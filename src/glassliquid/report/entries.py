@@ -1,49 +1,45 @@
-"""What the report says, from the runs of an experiment: plain values, ready to be laid out."""
+"""What the results log says of one run: plain values, ready to be laid out."""
 
-import statistics
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from markupsafe import Markup
 
-from glassliquid.report.curves import run_picture
+from glassliquid.report.artifacts import Artifacts
+from glassliquid.report.curves import overlay_picture, run_picture
 from glassliquid.tracking.history import Curve, PastRun
-from glassliquid.training.progress import LEARNED
 
 TRAIN, TRIAL, SWEEP, MAKE_DATA, TRANSFER = "train", "trial", "sweep", "make_data", "transfer_eval"
-LEFT_OUT = ("report", "continuation", "main", "tidy")
-"""Stages that are no results: reports, pointers to continued runs, and parents that only hold a chain together."""
-EVALUATED = ("val_accuracy", "val_loss")
-"""Metrics with a point an evaluation, which are always drawn."""
-EVERY_ITERATION = ("loss", "learning_rate")
-"""Metrics with a point an iteration."""
-MOST_POINTS = 150_000
-"""The metrics of every iteration are drawn if they have no more points than this in all: a store gives about 30,000 points a
-second, and 200 runs of the research log's 1,500 iterations would have 600,000."""
 NOT_RECORDED = "not recorded"
+PICTURES = {
+    TRANSFER: ("transfer.png", "matrix.png"),
+    "evaluate": ("evaluation.png",),
+    "visualize": ("attribution.png", "filters.png", "certain_and_wrong.png"),
+}
+"""Pictures shown of a run of a stage, where it has them. Training runs and sweeps have curves instead."""
+TRANSFER_TABLE, TRIALS_TABLE = "transfer.csv", "trials.csv"
+MOST_SWEEP_PICTURES = 4
+PAGE_LINK = re.compile(r"\[[^\]]*\]\(#/[^)]*\)\n*")
+"""A link within MLflow's page, which leads nowhere from this one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One run, or one group of runs, in the log."""
+    """One run, or one group of runs."""
 
     run: PastRun
-    link: str | None
-    """Address of its page."""
     kind: str
     """What it is, in a word or two."""
-    badges: Sequence[tuple[str, str]] = ()
-    """Text and style of marks such as `collapsed`."""
     caption: str = ""
     """Its settings in the order of the research log's captions."""
     results: str = ""
     """What came out, in one line."""
-    body: Markup = field(default=Markup())
-    """Its description."""
+    body: str = ""
+    """Its description, in Markdown."""
     curve: Markup | None = None
-    pictures: Sequence[tuple[str, str]] = ()
-    """Name and data address."""
+    pictures: Mapping[str, str] = field(default_factory=dict)
+    """Name to data address."""
     table: Sequence[Sequence[str]] = ()
     """Head and rows."""
     table_note: str = ""
@@ -52,105 +48,127 @@ class Entry:
     """What should be there and is not, a sentence each."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Day:
-    """A dated section."""
+@dataclass(frozen=True)
+class EntryWriter:
+    """Writes the entries of runs from their curves (run id to metric to points) and artifacts."""
 
-    date: str
-    entries: Sequence[Entry]
+    curves: Mapping[str, Mapping[str, Curve]]
+    artifacts: Artifacts
+
+    def entry(self, run: PastRun, children: Sequence[PastRun] = ()) -> Entry:
+        """One run with its children."""
+        if run.stage == SWEEP:
+            return self._sweep(run, children)
+        if run.stage == TRAIN and "repeats" in run.tags:
+            return self._replicates(run, children)
+        if run.stage in (TRAIN, TRIAL):
+            return self._training(run)
+        return self._other(run, children)
+
+    def _training(self, run: PastRun) -> Entry:
+        curves = self.curves.get(run.run_id, {})
+        lacking = []
+        if not curves.get("val_accuracy"):
+            lacking.append("There is no curve of the validation accuracy: the run recorded none before it ended.")
+        if "test_accuracy" not in run.metrics:
+            lacking.append("There is no test accuracy: the test split is read when a run finishes.")
+        if not run.params:
+            lacking.append("There are no settings: the run recorded no parameters.")
+        return Entry(
+            run=run,
+            kind="training",
+            caption=caption(run),
+            results=results(run),
+            curve=run_picture(curves, is_collapsed(run)),
+            lacking=lacking,
+        )
+
+    def _replicates(self, run: PastRun, children: Sequence[PastRun]) -> Entry:
+        members = [child for child in children if child.stage == TRAIN]
+        return Entry(
+            run=run,
+            kind="replicates",
+            body=description(run),
+            curve=self._overlay(members),
+            children=[self._training(child) for child in members],
+            lacking=[] if members else ["There are no replicates: none was started."],
+        )
+
+    def _sweep(self, run: PastRun, children: Sequence[PastRun]) -> Entry:
+        table, note = self.artifacts.table(run, TRIALS_TABLE)
+        names = [name for name in self.artifacts.listed(run) if name.endswith(".png")]
+        missing = f"There is no table of the trials: the run has no {TRIALS_TABLE} that can be read."
+        return Entry(
+            run=run,
+            kind=f"sweep, {len(children)} trials",
+            body=description(run),
+            curve=self._overlay(children),
+            table=table,
+            table_note=note,
+            pictures=self.artifacts.pictures(run, names[:MOST_SWEEP_PICTURES]),
+            lacking=[] if table else [missing],
+        )
+
+    def _other(self, run: PastRun, children: Sequence[PastRun], is_alone: bool = True) -> Entry:
+        if not run.stage:
+            return Entry(
+                run=run, kind="other run", lacking=["This run is no step of this project; only its name is known."]
+            )
+        known = PICTURES.get(run.stage, ())
+        present = self.artifacts.listed(run) if known else ()
+        shown = self.artifacts.pictures(run, [name for name in known if name in present])
+        lacking = []
+        if run.stage == TRANSFER and run.status == "FINISHED":
+            # Of several models, each has its curve if it has one; the matrix is with their parent.
+            groups = [known, [TRANSFER_TABLE]] if is_alone else [[TRANSFER_TABLE]]
+            lacking = [f"The run has no {' or '.join(group)}." for group in groups if not set(group) & set(present)]
+        lacking += [f"{name} cannot be shown." for name in known if name in present and name not in shown]
+        return Entry(
+            run=run,
+            kind=run.stage,
+            body=description(run),
+            pictures=shown,
+            children=[self._other(child, (), is_alone=False) for child in children],
+            lacking=lacking,
+        )
+
+    def _overlay(self, runs: Sequence[PastRun]) -> Markup | None:
+        return overlay_picture(
+            [(self.curves.get(run.run_id, {}).get("val_accuracy", ()), is_collapsed(run)) for run in runs]
+        )
 
 
-@dataclass(frozen=True, kw_only=True)
-class DatasetRow:
-    """One dataset in the table of datasets."""
-
-    name: str
-    digest: str
-    facts: Sequence[str]
-    """How it was made, a phrase each."""
-    picture: str | None
-    lacking: str
-    runs: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class BestRow:
-    """The best training on one dataset."""
-
-    dataset: str
-    digest: str
-    runs: int
-    collapsed: int
-    best: PastRun
-    validation: str
-    test: str
-    settings: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class StabilityRow:
-    """How runs of one schedule fared."""
-
-    schedule: str
-    runs: int
-    learned: int
-    collapsed: int
-    best: str
-    final: str
-    largest_drop: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Log:
-    """The whole report."""
-
-    experiment: str
-    address: str
-    made: datetime
-    since: datetime | None
-    first: datetime
-    last: datetime
-    counts: Mapping[str, int]
-    """How many trainings, datasets, collapsed, unfinished."""
-    best: Sequence[BestRow]
-    stability: Sequence[StabilityRow]
-    sentences: Sequence[tuple[PastRun, Markup]]
-    """What transfer evaluations and sweeps concluded."""
-    datasets: Sequence[DatasetRow]
-    days: Sequence[Day]
-    unfinished: Sequence[PastRun] = field(default=())
-    all_curves: bool = True
-    """Whether the metrics of every iteration are drawn too."""
+def description(run: PastRun) -> str:
+    """The Markdown of a run's page, without links that work only there."""
+    return PAGE_LINK.sub("", run.description)
 
 
 def caption(run: PastRun) -> str:
-    """The settings of a training in the order of the research log; what was not recorded is said to be so."""
-    params, tags = run.params, run.tags
+    """The settings of a training run in the order of the research log."""
 
     def value(name: str) -> str:
-        return params.get(name, NOT_RECORDED).strip("'\"") or NOT_RECORDED
+        return run.params.get(name, NOT_RECORDED).strip("'\"") or NOT_RECORDED
 
-    label = ", ".join(f"{name} {tags[name]}" for name in ("version", "step", "trial") if name in tags)
+    label = ", ".join(f"{name} {run.tags[name]}" for name in ("version", "step", "trial") if name in run.tags)
     schedule = value("schedule")
+    how, final = f"schedule {schedule}", f", final {value('final_learning_rate')}"
     if schedule == "threshold":
-        how = f"schedule threshold at validation accuracy {value('eta_threshold')}"
+        how += f" at validation accuracy {value('eta_threshold')}"
     elif schedule == "constant":
-        how = "schedule constant"
+        final = ""
     else:
         length = value("schedule_length")
-        how = f"schedule {schedule} over {value('iterations') if length in ('auto', 'None') else length} iterations"
-    rates = f"initial learning rate {value('learning_rate')}"
-    rates += "" if schedule == "constant" else f", final {value('final_learning_rate')}"
-    switch = {"true": "on", "false": "off"}.get(value("augment").lower(), value("augment"))
+        how += f" over {value('iterations') if length in ('auto', 'None') else length} iterations"
+    augment = {"true": "on", "false": "off"}.get(value("augment").lower(), value("augment"))
     return "; ".join(
         (
             label or "no version, step or trial given",
-            f"{value('model')} on {tags.get('dataset', value('dataset'))}",
-            f"{rates}, {how}",
+            f"{value('model')} on {run.tags.get('dataset', value('dataset'))}",
+            f"initial learning rate {value('learning_rate')}{final}, {how}",
             f"batch size {value('batch_size')}",
             f"L2 {value('l2')}",
             f"dropout {value('dropout')}",
-            f"augmentation {switch}",
+            f"augmentation {augment}",
             f"seed {value('seed')}, {value('iterations')} iterations",
         )
     )
@@ -158,136 +176,27 @@ def caption(run: PastRun) -> str:
 
 def results(run: PastRun) -> str:
     """Best and final validation accuracy, test accuracy with count and interval, and the largest drop."""
-    metrics = run.metrics
-    best, final = _percent(metrics.get("best_val_accuracy")), _percent(metrics.get("final_val_accuracy"))
-    iteration = f" in iteration {metrics['best_iteration']:.0f}" if "best_iteration" in metrics else ""
-    return (
-        f"Best validation accuracy {best}{iteration}; final {final}; test {test_accuracy(run)}; "
-        f"largest drop {_percent(metrics.get('largest_drop'))}."
-    )
+    best, final, drop = (percent(run, name) for name in ("best_val_accuracy", "final_val_accuracy", "largest_drop"))
+    iteration = f" in iteration {run.metrics['best_iteration']:.0f}" if "best_iteration" in run.metrics else ""
+    return f"Best validation accuracy {best}{iteration}; final {final}; test {test_accuracy(run)}; largest drop {drop}."
 
 
 def test_accuracy(run: PastRun) -> str:
     """Test accuracy with its count and 95 % interval."""
-    metrics = run.metrics
-    needed = ("test_accuracy", "test_images", "test_accuracy_low", "test_accuracy_high")
-    if any(name not in metrics for name in needed):
-        return _percent(metrics.get("test_accuracy"))
-    accuracy, images, low, high = (metrics[name] for name in needed)
-    return f"{_percent(accuracy)} ({accuracy * images:.0f} of {images:.0f}, 95 % interval {100 * low:.1f} to {100 * high:.1f} %)"
+    text = percent(run, "test_accuracy")
+    try:
+        images, low, high = (run.metrics[f"test_{name}"] for name in ("images", "accuracy_low", "accuracy_high"))
+        right = run.metrics["test_accuracy"] * images
+    except KeyError:
+        return text
+    return f"{text} ({right:.0f} of {images:.0f}, 95 % interval {100 * low:.1f} to {100 * high:.1f} %)"
 
 
-def drawn_metrics(runs: Sequence[PastRun]) -> tuple[str, ...]:
-    """The metrics whose curves are read and drawn for these runs."""
-    points = sum(_iterations(run) for run in runs) * len(EVERY_ITERATION)
-    return EVALUATED + (EVERY_ITERATION if points <= MOST_POINTS else ())
+def percent(run: PastRun, metric: str) -> str:
+    """A metric in per cent."""
+    return f"{100 * run.metrics[metric]:.2f} %" if metric in run.metrics else NOT_RECORDED
 
 
 def is_collapsed(run: PastRun) -> bool:
-    """Whether a training lost what it had learned at some time."""
+    """Whether a training run lost what it had learned at some time."""
     return run.tags.get("collapsed") == "true"
-
-
-def training_entry(run: PastRun, curves: Mapping[str, Curve], link: str | None) -> Entry:
-    """One training with its curve and caption."""
-    lacking = []
-    if not curves.get("val_accuracy"):
-        lacking.append("There is no curve of the validation accuracy: the run recorded none before it ended.")
-    if "test_accuracy" not in run.metrics:
-        lacking.append("There is no test accuracy: the test split is read when a run finishes.")
-    if not run.params:
-        lacking.append("There are no settings: the run recorded no parameters.")
-    return Entry(
-        run=run,
-        link=link,
-        kind="training",
-        badges=badges(run),
-        caption=caption(run),
-        results=results(run),
-        curve=run_picture(curves, is_collapsed(run)),
-        lacking=lacking,
-    )
-
-
-def badges(run: PastRun) -> list[tuple[str, str]]:
-    """Marks of a run: collapsed, and every status but FINISHED."""
-    marks = [("collapsed", "bad")] if is_collapsed(run) else []
-    if run.status != "FINISHED":
-        marks.append((run.status.lower(), "warn"))
-    return marks
-
-
-def trainings(runs: Iterable[PastRun]) -> list[PastRun]:
-    """Runs that trained a network by themselves: not the parents of replicates, not the trials of sweeps."""
-    return [run for run in runs if run.stage == TRAIN and "repeats" not in run.tags]
-
-
-def best_rows(runs: Sequence[PastRun]) -> list[BestRow]:
-    """The best training of each dataset by validation accuracy, in the order of the datasets' first training."""
-    groups: dict[tuple[str, str], list[PastRun]] = {}
-    for run in runs:
-        key = (run.tags.get("dataset", NOT_RECORDED), run.tags.get("dataset_digest", NOT_RECORDED))
-        groups.setdefault(key, []).append(run)
-    rows = []
-    for (name, digest), members in groups.items():
-        scored = [run for run in members if "best_val_accuracy" in run.metrics]
-        if not scored:
-            continue
-        best = max(scored, key=lambda run: (run.metrics["best_val_accuracy"], -run.metrics.get("largest_drop", 1)))
-        settings = f"{best.params.get('model', '')}, batch {best.params.get('batch_size', '?')}, dropout {best.params.get('dropout', '?')}"
-        rows.append(
-            BestRow(
-                dataset=name,
-                digest=digest,
-                runs=len(members),
-                collapsed=sum(map(is_collapsed, members)),
-                best=best,
-                validation=_percent(best.metrics["best_val_accuracy"]),
-                test=test_accuracy(best),
-                settings=settings,
-            )
-        )
-    return rows
-
-
-def stability_rows(runs: Sequence[PastRun]) -> list[StabilityRow]:
-    """Finished trainings by schedule: how many learned, how many collapsed, and the medians."""
-    finished = [
-        run for run in runs if {"best_val_accuracy", "final_val_accuracy", "largest_drop"} <= run.metrics.keys()
-    ]
-    rows = []
-    for schedule in dict.fromkeys(run.params.get("schedule", NOT_RECORDED) for run in finished):
-        members = [run for run in finished if run.params.get("schedule", NOT_RECORDED) == schedule]
-
-        def median(name: str, of: Sequence[PastRun] = members) -> str:
-            return _percent(statistics.median(run.metrics[name] for run in of))
-
-        rows.append(
-            StabilityRow(
-                schedule=schedule,
-                runs=len(members),
-                learned=sum(run.metrics["best_val_accuracy"] > LEARNED for run in members),
-                collapsed=sum(map(is_collapsed, members)),
-                best=median("best_val_accuracy"),
-                final=median("final_val_accuracy"),
-                largest_drop=median("largest_drop"),
-            )
-        )
-    return rows
-
-
-def by_day(entries: Iterable[Entry]) -> list[Day]:
-    """Entries in dated sections, by the day on which they started."""
-    days: dict[str, list[Entry]] = {}
-    for entry in sorted(entries, key=lambda entry: entry.run.started):
-        days.setdefault(f"{entry.run.started:%Y-%m-%d}", []).append(entry)
-    return [Day(date=date, entries=members) for date, members in days.items()]
-
-
-def _iterations(run: PastRun) -> int:
-    text = run.params.get("iterations", "")
-    return int(text) if text.isdigit() else 0
-
-
-def _percent(share: float | None) -> str:
-    return NOT_RECORDED if share is None else f"{100 * share:.2f} %"

@@ -1,304 +1,263 @@
-"""From the runs of an experiment to the content of the report."""
+"""The results log of an experiment, from its runs: tables of all, then an entry for each run under its day."""
 
-import csv
+import itertools
 import json
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from io import StringIO
+from typing import NamedTuple
 
-from markupsafe import Markup
-
-from glassliquid.report import entries as content
-from glassliquid.report.artifacts import data_address
-from glassliquid.report.curves import overlay_picture
-from glassliquid.report.entries import Entry
-from glassliquid.report.markdown import to_html
+from glassliquid.report.artifacts import Artifacts
+from glassliquid.report.entries import (
+    MAKE_DATA,
+    NOT_RECORDED,
+    SWEEP,
+    TRAIN,
+    TRANSFER,
+    Entry,
+    EntryWriter,
+    description,
+    is_collapsed,
+    percent,
+    test_accuracy,
+)
 from glassliquid.tracking.history import Curve, Experiment, PastRun
+from glassliquid.training.progress import LEARNED
 
-PICTURES = {
-    content.TRANSFER: ("transfer.png", "matrix.png"),
-    "evaluate": ("evaluation.png",),
-    "visualize": ("attribution.png", "filters.png", "certain_and_wrong.png"),
-}
-"""Pictures that the report shows of a stage, where a run has them. Trainings and sweeps have curves instead."""
-EXPECTED = {content.TRANSFER: (("transfer.png", "matrix.png"), ("transfer.csv",))}
-"""Artifacts of a stage of which a finished run has one of each group."""
+EVALUATED = ("val_accuracy", "val_loss")
+"""Metrics with a point for each evaluation, which are always drawn."""
+EVERY_ITERATION = ("loss", "learning_rate")
+"""Metrics with a point for each iteration."""
+MOST_POINTS = 150_000
+"""The metrics of every iteration are drawn if they have no more points than this in all: a store gives about 30,000 points a
+second, and 200 runs of the research log's 1,500 iterations would have 600,000."""
 EXAMPLES = "examples.png"
-TRIALS = "trials.csv"
-MOST_SWEEP_PICTURES = 4
-MOST_ROWS = 200
-PAGE_LINK = re.compile(r"\[[^\]]*\]\(#/[^)]*\)\n*")
-"""A link within MLflow's page, which leads nowhere from this one."""
-RUN_ID = re.compile("[0-9a-f]{32}")
-PICTURE_ALLOWANCE = 10_000_000
-"""Characters of pictures in one report; what comes later is left out, and said to be. With the curves, about 3 kB a run,
-a report of a thousand runs stays under 20 MB."""
 
 
-@dataclass
-class Artifacts:
-    """The artifacts of runs, and how much of the allowance for pictures is left."""
+class DatasetRow(NamedTuple):
+    """One dataset."""
 
-    names: Callable[[str], Sequence[str]]
-    """The files of a run id."""
-    read: Callable[[str, str], bytes | None]
-    """The content of a file of a run id; None if it cannot be had."""
-    allowance: int = PICTURE_ALLOWANCE
-    left_out: int = 0
-    """How many pictures did not fit."""
-    _known: dict[str, Sequence[str]] = field(default_factory=dict)
-
-    def listed(self, run: PastRun) -> Sequence[str]:
-        """The files of a run, asked for once."""
-        if run.run_id not in self._known:
-            self._known[run.run_id] = self.names(run.run_id)
-        return self._known[run.run_id]
-
-    def picture(self, run: PastRun, name: str) -> str | None:
-        """A picture as a data address; None if it is missing, damaged or too much."""
-        raw = self.read(run.run_id, name)
-        address = None if raw is None else data_address(raw)
-        if address is None:
-            return None
-        if len(address) > self.allowance:
-            self.left_out += 1
-            return None
-        self.allowance -= len(address)
-        return address
+    name: str
+    digest: str
+    facts: Sequence[str]
+    """How it was made, a phrase each."""
+    picture: str | None
+    """Data address."""
+    lacking: str
+    """Why there is no picture."""
+    runs: int
 
 
-def assemble(
+class BestRow(NamedTuple):
+    """The best training run on one dataset."""
+
+    dataset: str
+    digest: str
+    runs: int
+    collapsed: int
+    best: PastRun
+    validation: str
+    test: str
+    settings: str
+
+
+class StabilityRow(NamedTuple):
+    """The training runs with one schedule; accuracies and drop are medians."""
+
+    schedule: str
+    runs: int
+    learned: int
+    collapsed: int
+    best: str
+    final: str
+    largest_drop: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultsLog:
+    """The content of the page."""
+
+    experiment: Experiment
+    runs: Sequence[PastRun]
+    """Oldest first."""
+    since: datetime | None
+    written: datetime
+    trained: Sequence[PastRun]
+    best: Sequence[BestRow]
+    stability: Sequence[StabilityRow]
+    conclusions: Sequence[tuple[PastRun, str]]
+    """What transfer evaluations and sweeps found, in Markdown."""
+    datasets: Sequence[DatasetRow]
+    days: Sequence[tuple[str, Sequence[Entry]]]
+    """Date and the entries of runs that started on it."""
+
+    @property
+    def collapsed(self) -> int:
+        """How many training runs collapsed."""
+        return sum(map(is_collapsed, self.trained))
+
+    @property
+    def unfinished(self) -> list[PastRun]:
+        """Runs that have not finished."""
+        return [run for run in self.runs if run.status != "FINISHED"]
+
+    @property
+    def has_all_curves(self) -> bool:
+        """Whether the metrics of every iteration are drawn too."""
+        return set(EVERY_ITERATION) <= set(drawn_metrics(self.runs))
+
+
+def results_log(
     experiment: Experiment,
     runs: Sequence[PastRun],
     curves: Mapping[str, Mapping[str, Curve]],
     artifacts: Artifacts,
-    made: datetime,
+    written: datetime,
     since: datetime | None,
-) -> content.Log:
-    """The content of the report.
+) -> ResultsLog:
+    """The content of the page.
 
     Args:
         experiment: where the runs are from.
-        runs: those to tell of, oldest first, at least one.
-        curves: run id to metric to points, for trainings and trials.
+        runs: oldest first, at least one.
+        curves: run id to metric to points, for training runs and trials.
         artifacts: the runs' artifacts.
-        made: the time of the report.
-        since: the time after which runs are told of, if that was asked for.
+        written: when.
+        since: the time after which runs were asked for, if any.
     """
-    builder = _Builder(experiment, curves, artifacts)
     by_id = {run.run_id: run for run in runs}
     children: dict[str, list[PastRun]] = {}
     top = []
     for run in runs:
         parent = by_id.get(run.parent or "")
-        if parent is not None and (parent.stage in (content.SWEEP, content.TRANSFER) or "repeats" in parent.tags):
+        if parent is not None and (parent.stage in (SWEEP, TRANSFER) or "repeats" in parent.tags):
             children.setdefault(parent.run_id, []).append(run)
-        elif run.stage not in content.LEFT_OUT and not _says_nothing(run):
+        elif not _failed_at_start(run):
             top.append(run)
-    trained = [run for run in content.trainings(runs) if not _says_nothing(run)]
-    unfinished = [run for run in runs if run.status != "FINISHED" and run.stage not in content.LEFT_OUT]
-    datasets = builder.datasets(runs, trained)
-    return content.Log(
-        experiment=experiment.name,
-        address=experiment.address,
-        made=made,
+    # Runs that trained a network by themselves: not the parents of replicates, not the trials of sweeps.
+    trained = [run for run in runs if run.stage == TRAIN and "repeats" not in run.tags and not _failed_at_start(run)]
+    writer = EntryWriter(curves, artifacts)
+    datasets = dataset_rows(runs, trained, artifacts)
+    entries = [writer.entry(run, children.get(run.run_id, ())) for run in sorted(top, key=lambda run: run.started)]
+    return ResultsLog(
+        experiment=experiment,
+        runs=runs,
         since=since,
-        first=runs[0].started,
-        last=runs[-1].started,
-        counts={
-            "trainings": len(trained),
-            "datasets": len(datasets),
-            "collapsed": sum(map(content.is_collapsed, trained)),
-            "unfinished": len(unfinished),
-        },
-        best=content.best_rows(trained),
-        stability=content.stability_rows(trained),
-        sentences=[(run, to_html(_conclusion(run))) for run in top if _conclusion(run)],
+        written=written,
+        trained=trained,
+        best=best_rows(trained),
+        stability=stability_rows(trained),
+        conclusions=[(run, text) for run in top if (text := _conclusion(run))],
         datasets=datasets,
-        days=content.by_day(builder.entry(run, children.get(run.run_id, [])) for run in top),
-        unfinished=unfinished,
-        all_curves=set(content.EVERY_ITERATION) <= set(content.drawn_metrics(runs)),
+        days=[(day, list(members)) for day, members in itertools.groupby(entries, _day)],
     )
 
 
-@dataclass(frozen=True)
-class _Builder:
-    """Makes entries of runs."""
+def drawn_metrics(runs: Sequence[PastRun]) -> tuple[str, ...]:
+    """The metrics whose curves are read and drawn for these runs."""
+    iterations = [text for run in runs if (text := run.params.get("iterations", "")).isdigit()]
+    points = len(EVERY_ITERATION) * sum(map(int, iterations))
+    return EVALUATED + (EVERY_ITERATION if points <= MOST_POINTS else ())
 
-    experiment: Experiment
-    curves: Mapping[str, Mapping[str, Curve]]
-    artifacts: Artifacts
 
-    def entry(self, run: PastRun, children: Sequence[PastRun]) -> Entry:
-        """One run with its children, by what it is."""
-        if run.stage == content.SWEEP:
-            return self._sweep(run, children)
-        if run.stage == content.TRAIN and "repeats" in run.tags:
-            return self._replicates(run, children)
-        if run.stage in (content.TRAIN, content.TRIAL):
-            return self._training(run)
-        return self._other(run, children)
+def dataset_rows(runs: Sequence[PastRun], trained: Sequence[PastRun], artifacts: Artifacts) -> list[DatasetRow]:
+    """A row for each dataset that was made or used, by name and digest."""
+    used = [run for run in runs if "dataset_digest" in run.tags]
+    rows = []
+    for dataset in dict.fromkeys(map(_dataset, used)):
+        # The newest first; one that found the dataset made already has drawn its examples all the same.
+        makers = [run for run in reversed(used) if run.stage == MAKE_DATA and _dataset(run) == dataset]
+        pictures = (artifacts.picture(maker, EXAMPLES) for maker in makers)
+        picture = next(filter(None, pictures), None)
+        facts = next(filter(None, (_facts(artifacts.read(maker.run_id, "dataset.json")) for maker in makers)), None)
+        lacking = ""
+        if not makers:
+            lacking = "no picture: it was not made by a make_data run of this report"
+        elif picture is None:
+            lacking = f"no picture: the run that made it has no {EXAMPLES} that can be read"
+        count = sum(_dataset(run) == dataset for run in trained)
+        rows.append(DatasetRow(*dataset, facts or ["how it was made is not recorded here"], picture, lacking, count))
+    return rows
 
-    def datasets(self, runs: Sequence[PastRun], trained: Sequence[PastRun]) -> list[content.DatasetRow]:
-        """A row for each dataset that was made or trained on, by name and digest."""
-        used = [run for run in runs if "dataset_digest" in run.tags]
-        rows = []
-        for name, digest in dict.fromkeys(map(_dataset, used)):
-            # The newest first; one that found the dataset made already has drawn it again all the same.
-            makers = [
-                run for run in reversed(used) if run.stage == content.MAKE_DATA and _dataset(run) == (name, digest)
-            ]
-            pictures = (self.artifacts.picture(maker, EXAMPLES) for maker in makers)
-            picture = next((found for found in pictures if found is not None), None)
-            lacking = ""
-            if not makers:
-                lacking = "no picture: it was not made by a make_data run of this report"
-            elif picture is None:
-                lacking = f"no picture: the run that made it has no {EXAMPLES} that can be read"
-            rows.append(
-                content.DatasetRow(
-                    name=name,
-                    digest=digest,
-                    facts=next(filter(None, map(self._facts, makers)), ["how it was made is not recorded here"]),
-                    picture=picture,
-                    lacking=lacking,
-                    runs=sum(_dataset(run) == (name, digest) for run in trained),
-                )
+
+def best_rows(runs: Sequence[PastRun]) -> list[BestRow]:
+    """The best training run of each dataset by validation accuracy, in the order of the datasets' first run."""
+    rows = []
+    for dataset in dict.fromkeys(map(_dataset, runs)):
+        members = [run for run in runs if _dataset(run) == dataset]
+        scored = [run for run in members if "best_val_accuracy" in run.metrics]
+        if not scored:
+            continue
+        best = max(scored, key=lambda run: (run.metrics["best_val_accuracy"], -run.metrics.get("largest_drop", 1)))
+        model, batch, dropout = (best.params.get(name, "?") for name in ("model", "batch_size", "dropout"))
+        rows.append(
+            BestRow(
+                *dataset,
+                len(members),
+                sum(map(is_collapsed, members)),
+                best,
+                percent(best, "best_val_accuracy"),
+                test_accuracy(best),
+                f"{model}, batch {batch}, dropout {dropout}",
             )
-        return rows
-
-    def _facts(self, maker: PastRun) -> list[str]:
-        """How a dataset was made, from the dataset.json of a run that made it; empty if that cannot be read."""
-        raw = self.artifacts.read(maker.run_id, "dataset.json")
-        try:
-            value = json.loads(raw or b"")
-            recipe, temperatures, images = value["recipe"], value["temperatures"], value["images"]
-            return [
-                f"liquid {recipe['liquid']} (T = {temperatures['liquid']:.3g})",
-                f"glass {recipe['glass']} (T = {temperatures['glass']:.3g})",
-                f"ensemble {recipe['ensemble']}" + (", inherent structures" if recipe["inherent"] else ""),
-                f"{' + '.join(str(count) for count in images.values())} images of {recipe['image_size']} pixels for "
-                f"{', '.join(images)}",
-            ]
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return []
-
-    def _training(self, run: PastRun) -> Entry:
-        entry = content.training_entry(run, self.curves.get(run.run_id, {}), self.experiment.page(run.run_id))
-        return replace(entry, lacking=[*entry.lacking, *_error(run)])
-
-    def _replicates(self, run: PastRun, children: Sequence[PastRun]) -> Entry:
-        members = [child for child in children if child.stage == content.TRAIN]
-        return replace(
-            self._plain(run, "replicates"),
-            curve=self._overlay(members),
-            children=[self._training(child) for child in members],
-            lacking=[*_error(run), *([] if members else ["There are no replicates: none was started."])],
         )
-
-    def _sweep(self, run: PastRun, children: Sequence[PastRun]) -> Entry:
-        lacking = _error(run)
-        table, note = self._table(run, TRIALS)
-        if not table:
-            lacking.append(f"There is no table of the trials: the run has no {TRIALS} that can be read.")
-        names = [name for name in self.artifacts.listed(run) if name.endswith(".png")][:MOST_SWEEP_PICTURES]
-        entry = self._plain(run, f"sweep, {len(children)} trials")
-        return replace(
-            entry,
-            curve=self._overlay(children),
-            table=table,
-            table_note=note,
-            pictures=self._pictures(run, names),
-            lacking=lacking,
-        )
-
-    def _other(self, run: PastRun, children: Sequence[PastRun], alone: bool = True) -> Entry:
-        present = self.artifacts.listed(run) if run.stage in PICTURES else ()
-        lacking = _error(run)
-        if run.status == "FINISHED":
-            # A model that is one of several has its curve if it has one; the matrix is with them all.
-            groups = EXPECTED.get(run.stage, ())
-            for group in groups if alone else groups[1:]:
-                if not any(name in present for name in group):
-                    lacking.append(f"The run has no {' or '.join(group)}.")
-        wanted = [name for name in PICTURES.get(run.stage, ()) if name in present]
-        pictures = self._pictures(run, wanted)
-        lacking += [f"{name} cannot be shown." for name in wanted if name not in dict(pictures)]
-        return replace(
-            self._plain(run, run.stage or "other run"),
-            pictures=pictures,
-            lacking=lacking if run.stage else ["This run is no step of this project; only its name is known."],
-            children=[self._other(child, (), alone=False) for child in children],
-        )
-
-    def _plain(self, run: PastRun, kind: str) -> Entry:
-        return Entry(
-            run=run,
-            link=self.experiment.page(run.run_id),
-            kind=kind,
-            badges=content.badges(run),
-            body=to_html(PAGE_LINK.sub("", run.description)) if run.stage else Markup(),
-        )
-
-    def _overlay(self, runs: Sequence[PastRun]) -> Markup | None:
-        points = [(self.curves.get(run.run_id, {}).get("val_accuracy", ()), content.is_collapsed(run)) for run in runs]
-        return overlay_picture(points)
-
-    def _pictures(self, run: PastRun, names: Sequence[str]) -> list[tuple[str, str]]:
-        shown = ((name, self.artifacts.picture(run, name)) for name in names)
-        return [(name, address) for name, address in shown if address is not None]
-
-    def _table(self, run: PastRun, name: str) -> tuple[list[list[str]], str]:
-        """A CSV artifact as rows, the head first, and a note if rows were left out."""
-        raw = self.artifacts.read(run.run_id, name)
-        if raw is None:
-            return [], ""
-        try:
-            rows = [row for row in csv.reader(StringIO(raw.decode("utf-8"))) if row]
-        except (UnicodeDecodeError, csv.Error):
-            return [], ""
-        note = (
-            f"The first {MOST_ROWS} of {len(rows) - 1} rows; all are in {name} of the run."
-            if len(rows) > MOST_ROWS + 1
-            else ""
-        )
-        return [[_short(cell) for cell in row] for row in rows[: MOST_ROWS + 1]], note
+    return rows
 
 
-def _dataset(run: PastRun) -> tuple[str, str]:
-    return run.tags.get("dataset", content.NOT_RECORDED), run.tags.get("dataset_digest", content.NOT_RECORDED)
+def stability_rows(runs: Sequence[PastRun]) -> list[StabilityRow]:
+    """Finished training runs by schedule: how many learned, how many collapsed, and the medians."""
+    names = ("best_val_accuracy", "final_val_accuracy", "largest_drop")
+    finished = [run for run in runs if set(names) <= run.metrics.keys()]
+    rows = []
+    for schedule in dict.fromkeys(map(_schedule, finished)):
+        members = [run for run in finished if _schedule(run) == schedule]
+        learned = sum(run.metrics["best_val_accuracy"] > LEARNED for run in members)
+        medians = [f"{100 * statistics.median(run.metrics[name] for run in members):.2f} %" for name in names]
+        rows.append(StabilityRow(schedule, len(members), learned, sum(map(is_collapsed, members)), *medians))
+    return rows
+
+
+def _facts(description_file: bytes | None) -> list[str]:
+    """How a dataset was made, from its dataset.json; empty if that cannot be read."""
+    try:
+        value = json.loads(description_file or b"")
+        recipe, temperatures, images = value["recipe"], value["temperatures"], value["images"]
+        return [
+            f"liquid {recipe['liquid']} (T = {temperatures['liquid']:.3g})",
+            f"glass {recipe['glass']} (T = {temperatures['glass']:.3g})",
+            f"ensemble {recipe['ensemble']}" + (", inherent structures" if recipe["inherent"] else ""),
+            f"{' + '.join(str(count) for count in images.values())} images of {recipe['image_size']} pixels for "
+            f"{', '.join(images)}",
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return []
 
 
 def _conclusion(run: PastRun) -> str:
     """What a transfer evaluation or a sweep found, in a sentence or a paragraph."""
-    if run.stage == content.TRANSFER:
+    if run.stage == TRANSFER:
         return run.tags.get("sentence") or run.description.split("\n\n")[0]
-    if run.stage != content.SWEEP:
+    if run.stage != SWEEP:
         return ""
-    paragraphs = PAGE_LINK.sub("", run.description).split("\n\n")
+    paragraphs = description(run).split("\n\n")
     start = next((place for place, text in enumerate(paragraphs) if text.startswith("Best of")), 0)
-    return "\n\n".join(
-        [paragraphs[start], *(text for text in paragraphs[start + 1 : start + 2] if text.startswith("Its "))]
-    )
+    more = [text for text in paragraphs[start + 1 : start + 2] if text.startswith("Its ")]
+    return "\n\n".join([paragraphs[start], *more])
 
 
-def _error(run: PastRun) -> list[str]:
-    """Why a run ended early, if it said so; one that was continued and has finished since keeps its old words."""
-    return [f"Reason given: {run.tags['error']}"] if "error" in run.tags and run.status != "FINISHED" else []
-
-
-def _says_nothing(run: PastRun) -> bool:
-    """Whether a run ended before it had done anything; such runs stand in the list of those that did not finish."""
+def _failed_at_start(run: PastRun) -> bool:
+    """Whether a run failed before it had done anything; such a run is listed only among those that did not finish."""
     return run.status == "FAILED" and not run.metrics
 
 
-def _short(cell: str) -> str:
-    """A number with at most six digits, a run id with eight; anything else as it is."""
-    if RUN_ID.fullmatch(cell):
-        return cell[:8]
-    try:
-        return cell if cell.isdigit() else f"{float(cell):.6g}"
-    except ValueError:
-        return cell
+def _dataset(run: PastRun) -> tuple[str, str]:
+    return run.tags.get("dataset", NOT_RECORDED), run.tags.get("dataset_digest", NOT_RECORDED)
+
+
+def _schedule(run: PastRun) -> str:
+    return run.params.get("schedule", NOT_RECORDED)
+
+
+def _day(entry: Entry) -> str:
+    return f"{entry.run.started:%Y-%m-%d}"
