@@ -49,7 +49,6 @@ KNOWN_ARROWS = {
 """Arrows that point up and still have to go: importing module, imported package."""
 KNOWN_LONG = {
     "src/glassliquid/files.py",
-    "src/glassliquid/report/assemble.py",
     "src/glassliquid/sweep/trial_run.py",
     "src/glassliquid/tracking/run.py",
     "src/glassliquid/training/trainer.py",
