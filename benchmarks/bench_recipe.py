@@ -14,7 +14,7 @@ from glassliquid.ensembles.split import Split
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import score_logits
 from glassliquid.inputs.load import load_split
-from glassliquid.models.classifier import ImageClassifier
+from glassliquid.models.network import Network
 from glassliquid.training.config import TrainConfig
 from glassliquid.training.trainer import Trainer, TrainingData
 
@@ -45,7 +45,7 @@ def main() -> None:
     identity = {"name": dataset.name, "digest": dataset.digest, "image_size": dataset.recipe.image_size}
     data = TrainingData(torch.from_numpy(train.images), torch.from_numpy(train.labels), True, identity)
 
-    def validate(model: ImageClassifier) -> dict[str, float]:
+    def validate(model: Network) -> dict[str, float]:
         scores = score_logits(predict_logits(model, validation.images, CPU), validation.labels)
         return {"val_accuracy": scores.accuracy, "val_loss": scores.loss}
 

@@ -30,8 +30,7 @@ from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import score_logits
 from glassliquid.inputs.augment import augment
 from glassliquid.memory import keep_freed_memory
-from glassliquid.models.classifier import ImageClassifier
-from glassliquid.models.table import build_model, seed_dropout
+from glassliquid.models.network import Network, build_model, seed_dropout
 from glassliquid.tracking.metrics import SEND_EVERY_S, MetricJournal
 from glassliquid.tracking.store import connect
 from glassliquid.training.checkpoint import CURRENT
@@ -45,7 +44,7 @@ CPU = torch.device("cpu")
 TARGET = 1.03
 WAYS = ("trainer", "bare")
 
-Validate = Callable[[ImageClassifier], dict[str, float]]
+Validate = Callable[[Network], dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -199,7 +198,7 @@ def images(case: Case) -> tuple[TrainingData, Validate]:
     identity = {"name": "noise", "digest": "", "image_size": case.image_size}
     validation, truth = pixels[IMAGES:], labels[IMAGES:].numpy()
 
-    def validate(model: ImageClassifier) -> dict[str, float]:
+    def validate(model: Network) -> dict[str, float]:
         scores = score_logits(predict_logits(model, validation, CPU), truth)
         return {"val_accuracy": scores.accuracy, "val_loss": scores.loss, "val_auc": scores.auc}
 

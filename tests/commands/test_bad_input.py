@@ -38,7 +38,7 @@ WRONG = [
     ("make_data", {"name": "latest"}, "dataset is 'latest'.*alias"),
     ("make_data", {"ensemble": "a/b"}, "ensemble is 'a/b'"),
     ("train", {"dataset": "data_liquid99"}, "no dataset 'data_liquid99'.*data_liquid5.*mlflow run . -e make_data"),
-    ("train", {"model": "resnet"}, "model is 'resnet'.*compact, cnn2018"),
+    ("train", {"model": "resnet"}, "model is 'resnet'.*cnn2018, compact"),
     ("train", {"schedule": "cosine"}, "schedule is 'cosine'.*threshold, constant"),
     ("train", {"batch_size": 29}, "batch_size is 29, and the training split has 28 images"),
     ("train", {"batch_size": 0}, "batch_size is 0"),

@@ -10,8 +10,7 @@ from glassliquid.errors import UserError
 from glassliquid.evaluation import explanation
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import GLASS, score_logits
-from glassliquid.models.classifier import ImageClassifier
-from glassliquid.models.table import build_model
+from glassliquid.models.network import Network, build_model
 from glassliquid.training.config import TrainConfig
 from glassliquid.training.trainer import Trainer, TrainingData
 
@@ -56,7 +55,7 @@ def lattices() -> list[Lattice]:
 
 
 @pytest.fixture(scope="module")
-def trained(lattices: list[Lattice], tmp_path_factory: pytest.TempPathFactory) -> ImageClassifier:
+def trained(lattices: list[Lattice], tmp_path_factory: pytest.TempPathFactory) -> Network:
     """compact, trained to tell the classes apart by the marked region; the last sixteen lattices are not shown to it."""
     pictures = np.stack([lattice.image(label) for lattice in lattices[:-UNSEEN] for label in (0, 1)])
     labels = torch.tensor([0, 1]).repeat(IMAGES - UNSEEN)
@@ -180,7 +179,7 @@ def test_first_maps_and_filters_are_those_of_the_convolution():
     assert maps[1, 4, 5, 7] == pytest.approx(by_hand, rel=1e-4)
 
 
-class Dense(ImageClassifier):
+class Dense(Network):
     def __init__(self) -> None:
         super().__init__()
         self.output = nn.Linear(3, 2)

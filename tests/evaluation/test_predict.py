@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from glassliquid.evaluation.predict import BATCH, predict_logits, predict_stream
-from glassliquid.models.table import build_model
+from glassliquid.models.network import build_model
 
 CPU = torch.device("cpu")
 

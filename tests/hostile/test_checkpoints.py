@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from glassliquid.datasets.description import Dataset
 from glassliquid.layout import Layout
-from glassliquid.models.table import build_model
+from glassliquid.models.network import build_model
 from glassliquid.sessions.unseen import trained_recipe
 from glassliquid.tracking.metrics import JOURNAL, SENT, MetricJournal, send_pending
 from glassliquid.tracking.registry import FoundModel

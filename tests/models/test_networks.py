@@ -5,9 +5,9 @@ from torch import nn
 
 from glassliquid.errors import UserError
 from glassliquid.evaluation.predict import BATCH, predict_logits
-from glassliquid.models.classifier import SeededDropout
+from glassliquid.models.network import SeededDropout, build_model, seed_dropout
+from glassliquid.models.networks import MODELS
 from glassliquid.models.served import GlassProbability
-from glassliquid.models.table import MODELS, build_model, seed_dropout
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -95,7 +95,7 @@ def test_dropout_is_seeded():
 
 
 def test_unsuitable_networks_are_refused():
-    with pytest.raises(UserError, match="choose one of compact, cnn2018"):
+    with pytest.raises(UserError, match="choose one of cnn2018, compact"):
         build_model("resnet", 32, 0.5, generator())
     with pytest.raises(UserError, match="cnn2018 needs 14 pixels or more"):
         build_model("cnn2018", 12, 0.5, generator())

@@ -12,7 +12,7 @@ import torch
 
 from glassliquid.errors import UserError
 from glassliquid.files import UncachedFile
-from glassliquid.models.table import build_model
+from glassliquid.models.network import build_model
 from glassliquid.training.checkpoint import (
     BEST,
     CURRENT,

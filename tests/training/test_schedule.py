@@ -2,14 +2,15 @@ import pytest
 
 from glassliquid.errors import UserError
 from glassliquid.training.config import TrainConfig, format_thresholds, parse_thresholds
-from glassliquid.training.schedule import make_schedule, warmup_iterations
+from glassliquid.training.schedule import SCHEDULES, Moment
 
 
 def rates(places: range, accuracies: list[float | None] | None = None, **settings: object) -> list[float]:
     config = TrainConfig(learning_rate=0.01, final_learning_rate=0.0001, **settings)  # type: ignore[arg-type]
-    schedule = make_schedule(config, training_images=800)
+    schedule = SCHEDULES.get(config.schedule)
     given = accuracies or [None] * len(places)
-    return [schedule(iteration, accuracy) for iteration, accuracy in zip(places, given, strict=True)]
+    moments = [Moment(config, place - 1, accuracy, 800) for place, accuracy in zip(places, given, strict=True)]
+    return [schedule(moment) for moment in moments]
 
 
 def test_constant_never_changes():
@@ -55,12 +56,22 @@ def test_warmup_rises_over_two_epochs_then_falls_exponentially():
     # 0.01 * 0.01^((t - 4) / 4) until iteration 9.
     settings = {"schedule": "warmup", "schedule_length": 8, "batch_size": 40}
     expected = [0.002, 0.004, 0.006, 0.008, 0.01, 0.01 * 0.01**0.25, 0.001, 0.01 * 0.01**0.75, 0.0001, 0.0001]
-    assert warmup_iterations(TrainConfig(**settings), 800) == 4  # type: ignore[arg-type]
+    assert Moment(TrainConfig(**settings), 0, None, 800).warmup == 4  # type: ignore[arg-type]
     assert rates(range(1, 11), **settings) == pytest.approx(expected)
 
 
 def test_the_length_is_the_whole_run_by_default():
     assert rates(range(1, 6), schedule="linear", iterations=4)[-1] == pytest.approx(0.0001)
+
+
+def test_a_schedule_is_added_as_one_function(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(SCHEDULES, "_things", dict(SCHEDULES._things))
+
+    @SCHEDULES.register("halving")
+    def halving(now: Moment) -> float:
+        return now.config.learning_rate / 2**now.finished
+
+    assert rates(range(1, 4), schedule="halving") == [0.01, 0.005, 0.0025]
 
 
 def test_thresholds_are_read_and_written():
@@ -81,7 +92,7 @@ def test_thresholds_are_read_and_written():
         ({"learning_rate": float("nan")}, "learning_rate is nan"),
         ({"batch_size": 0}, "batch_size is 0"),
         ({"dropout": 1.0}, "dropout is 1.0"),
-        ({"model": "resnet"}, "choose one of compact, cnn2018"),
+        ({"model": "resnet"}, "choose one of cnn2018, compact"),
         ({"precision": "float16"}, "choose one of auto"),
     ],
 )

@@ -12,7 +12,7 @@ from glassliquid.errors import Diverged, UserError
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import score_logits
 from glassliquid.inputs.load import load_split
-from glassliquid.models.classifier import ImageClassifier
+from glassliquid.models.network import Network
 from glassliquid.training.checkpoint import BEST, CURRENT, load_checkpoint
 from glassliquid.training.config import TrainConfig
 from glassliquid.training.trainer import Trainer, TrainingData
@@ -39,10 +39,10 @@ def data(dataset) -> TrainingData:
 
 
 @pytest.fixture(scope="module")
-def validate(dataset) -> Callable[[ImageClassifier], dict[str, float]]:
+def validate(dataset) -> Callable[[Network], dict[str, float]]:
     validation = load_split(dataset, Split.VALIDATION)
 
-    def score(model: ImageClassifier) -> dict[str, float]:
+    def score(model: Network) -> dict[str, float]:
         scores = score_logits(predict_logits(model, validation.images, CPU), validation.labels)
         return {"val_accuracy": scores.accuracy, "val_loss": scores.loss}
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from glassliquid.errors import UserError
 from glassliquid.evaluation.scores import GLASS
-from glassliquid.models.classifier import ImageClassifier
+from glassliquid.models.network import Network
 
 DISC_POINTS = 64
 """Points over which the attribution of a disc is averaged: about one a pixel for a particle of the demo ensemble."""
@@ -94,7 +94,7 @@ class Attribution:
         return self.at(index, np.stack([columns.ravel(), rows.ravel()], axis=1)).reshape(image_size, image_size)
 
 
-def attribute(model: ImageClassifier, images: NDArray[np.uint8]) -> Attribution:
+def attribute(model: Network, images: NDArray[np.uint8]) -> Attribution:
     """The attribution of images to a network's answer, by the formula above.
 
     Args:
@@ -116,7 +116,7 @@ def attribute(model: ImageClassifier, images: NDArray[np.uint8]) -> Attribution:
     return Attribution((shares * shares[0].numel()).numpy(), map_grid(model))
 
 
-def first_maps(model: ImageClassifier, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+def first_maps(model: Network, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """What the first convolution makes of images, before any activation, shape (n, channels, side, side).
 
     Raises:
@@ -128,13 +128,13 @@ def first_maps(model: ImageClassifier, images: NDArray[np.uint8]) -> NDArray[np.
     return maps
 
 
-def first_filters(model: ImageClassifier) -> NDArray[np.float32]:
+def first_filters(model: Network) -> NDArray[np.float32]:
     """The weights of the first convolution, shape (channels, 3, kernel, kernel); UserError if there is none."""
     weights: NDArray[np.float32] = convolutions(model)[0].weight.detach().float().numpy()
     return weights
 
 
-def map_grid(model: ImageClassifier) -> MapGrid:
+def map_grid(model: Network) -> MapGrid:
     """Where the cells of the last map lie, from kernels, strides and paddings of the convolutions one after another.
 
     Each layer shifts the first centre by ((kernel - 1) / 2 - padding) and multiplies the spacing by its stride, both in
@@ -160,7 +160,7 @@ def convolutions(model: nn.Module) -> list[nn.Conv2d]:
     return found
 
 
-def scaled_images(model: ImageClassifier, images: NDArray[np.uint8]) -> Tensor:
+def scaled_images(model: Network, images: NDArray[np.uint8]) -> Tensor:
     """Images as the network's layers get them, thinned and scaled, shape (n, 3, side, side)."""
     thinned = np.ascontiguousarray(images[:, :: model.thinning, :: model.thinning])
     return model.scaled(torch.from_numpy(thinned))

@@ -2,13 +2,13 @@
 
 from torch import Tensor, nn
 
-from glassliquid.models.classifier import ImageClassifier
+from glassliquid.models.network import Network
 
 
 class GlassProbability(nn.Module):
     """Answers uint8 images with P(glass), so that whoever asks needs to know neither logits nor the classes' order."""
 
-    def __init__(self, network: ImageClassifier, glass: int) -> None:
+    def __init__(self, network: Network, glass: int) -> None:
         """Wrap a network; `glass` is the class index of glass."""
         super().__init__()
         self.network = network

@@ -16,7 +16,7 @@ from glassliquid.files import locked, remove_partials
 from glassliquid.inputs.load import LabelledImages, load_split
 from glassliquid.layout import Layout
 from glassliquid.memory import keep_freed_memory
-from glassliquid.models.classifier import ImageClassifier
+from glassliquid.models.network import Network
 from glassliquid.plots.augmentation import augmentation_figure
 from glassliquid.plots.training import training_figure
 from glassliquid.sessions.resume import Start, check_state, how_to_go_on_slower
@@ -46,7 +46,7 @@ class TrainingSplits:
 
     dataset: Dataset
     data: TrainingData
-    validate: Callable[[ImageClassifier], Mapping[str, float]]
+    validate: Callable[[Network], Mapping[str, float]]
     device: torch.device
 
 
@@ -206,7 +206,7 @@ def headline(outcome: Outcome, test: Scores) -> str:
     )
 
 
-def score_images(model: ImageClassifier, data: LabelledImages, device: torch.device) -> Scores:
+def score_images(model: Network, data: LabelledImages, device: torch.device) -> Scores:
     """Scores of a network on some images; the network is moved to the device and left in evaluation mode."""
     model.eval().to(device)
     return score_logits(predict_logits(model, data.images, device), data.labels)
@@ -242,10 +242,10 @@ class _Observed:
         self.observe(iteration, metrics)
 
 
-def _validator(validation: LabelledImages, device: torch.device) -> Callable[[ImageClassifier], Mapping[str, float]]:
+def _validator(validation: LabelledImages, device: torch.device) -> Callable[[Network], Mapping[str, float]]:
     images = resident(torch.from_numpy(validation.images), device)
 
-    def validate(model: ImageClassifier) -> dict[str, float]:
+    def validate(model: Network) -> dict[str, float]:
         scores = score_logits(predict_logits(model, images, device), validation.labels)
         return {"val_accuracy": scores.accuracy, "val_loss": scores.loss, "val_auc": scores.auc}
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from glassliquid.datasets.description import CLASSES, Label
-from glassliquid.models.classifier import CHANNELS, ImageClassifier
+from glassliquid.models.network import CHANNELS, Network
 from glassliquid.models.served import GlassProbability
 from glassliquid.tracking.store import raise_if_lost
 from glassliquid.training.checkpoint import State
@@ -25,7 +25,7 @@ ROOM_BYTES = 8 << 20
 """For what is kept of a model beside its weights."""
 
 
-def log_model(model: ImageClassifier, image_size: int, state: State) -> Any:
+def log_model(model: Network, image_size: int, state: State) -> Any:
     """Log the network in PyTorch's exported format, which loads without unpickling anything, to the active run.
 
     Its input is uint8 images, shape (n, image_size, image_size, 3); its output P(glass), shape (n,). The logits, and the
@@ -71,7 +71,7 @@ def logged_model_id(run_id: str) -> str | None:
     return str(whole[-1].model_id) if whole else None
 
 
-def _check_room(model: ImageClassifier) -> None:
+def _check_room(model: Network) -> None:
     """Raise OSError if the temporary files have no room for a model: PyTorch ends the process when it cannot write one."""
     needed = ROOM_BYTES + sum(weights.nbytes for weights in model.state_dict().values())
     folder = tempfile.gettempdir()

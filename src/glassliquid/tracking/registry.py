@@ -8,7 +8,7 @@ from typing import Any
 from glassliquid.datasets.description import Dataset
 from glassliquid.errors import UserError, listed
 from glassliquid.files import check_name, raise_if_full
-from glassliquid.models.classifier import ImageClassifier
+from glassliquid.models.network import Network
 from glassliquid.physics.protocol import temperature
 from glassliquid.scratch import scratch_folder
 from glassliquid.tracking.logged_models import MODEL_NAME, logged_model_id, quiet
@@ -27,7 +27,7 @@ TAG_VALIDATION = "best_val_accuracy"
 class FoundModel:
     """A trained network and where it came from."""
 
-    model: ImageClassifier
+    model: Network
     """In evaluation mode, on the CPU."""
     state: State
     """Its checkpoint: settings, dataset, run."""

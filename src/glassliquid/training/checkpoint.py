@@ -27,8 +27,7 @@ import torch
 from glassliquid.datasets.draw import LARGEST_IMAGE, SMALLEST_IMAGE
 from glassliquid.errors import UserError, first_line_of
 from glassliquid.files import remove_partials_of, whole_number
-from glassliquid.models.classifier import ImageClassifier
-from glassliquid.models.table import build_model
+from glassliquid.models.network import Network, build_model
 from glassliquid.settings import restored, stored
 from glassliquid.training.archive import check_archive, check_values
 from glassliquid.training.config import MOST_ITERATIONS, TrainConfig
@@ -152,7 +151,7 @@ def restore_progress(state: State) -> Progress:
         ) from error
 
 
-def restore_model(state: State) -> ImageClassifier:
+def restore_model(state: State) -> Network:
     """The network of a checkpoint, with its weights, in evaluation mode.
 
     Raises:

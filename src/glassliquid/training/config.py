@@ -4,11 +4,11 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 from glassliquid.errors import UserError, check_positive, check_range
-from glassliquid.models.names import MODEL_NAMES
+from glassliquid.models.networks import MODELS
 from glassliquid.parameters import positional
 from glassliquid.settings import Absent, Choice, Field, FromText, settings
+from glassliquid.training.schedule import SCHEDULES
 
-SCHEDULES = ("threshold", "constant", "step", "linear", "exponential", "warmup")
 PRECISIONS = ("auto", "float32", "bfloat16")
 MOST_ITERATIONS = 10**9
 """Of a training, a schedule or a patience."""
@@ -33,7 +33,7 @@ def format_thresholds(thresholds: Thresholds) -> str:
 class TrainConfig:
     """What determines a training run, given its data."""
 
-    model: Annotated[str, Choice(lambda: MODEL_NAMES)] = "compact"
+    model: Annotated[str, Choice(MODELS.names)] = "compact"
     """Name of the network."""
     batch_size: Annotated[int, Field(ge=1, le=10**9)] = 80
     """Images in a batch."""
@@ -41,7 +41,7 @@ class TrainConfig:
     """Initial learning rate of Adam."""
     final_learning_rate: Annotated[float, Field(gt=0)] = 0.0001
     """Learning rate that the schedule goes to; unused by constant."""
-    schedule: Annotated[str, Choice(lambda: SCHEDULES)] = "threshold"
+    schedule: Annotated[str, Choice(SCHEDULES.names)] = "threshold"
     """How the learning rate changes."""
     schedule_length: Annotated[int | None, Field(ge=1, le=MOST_ITERATIONS), Absent("auto")] = None
     """Iterations until the final rate; auto is the whole run, except for step, which needs a number."""

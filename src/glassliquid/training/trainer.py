@@ -13,8 +13,7 @@ from torch.nn import functional
 
 from glassliquid.errors import Diverged, UserError, first_line_of
 from glassliquid.inputs.augment import augment
-from glassliquid.models.classifier import ImageClassifier
-from glassliquid.models.table import build_model, seed_dropout
+from glassliquid.models.network import Network, build_model, seed_dropout
 from glassliquid.training.batches import ShuffledBatches
 from glassliquid.training.checkpoint import (
     State,
@@ -27,12 +26,12 @@ from glassliquid.training.checkpoint_writer import CheckpointWriter
 from glassliquid.training.config import TrainConfig
 from glassliquid.training.device import autocast_type
 from glassliquid.training.progress import Progress
-from glassliquid.training.schedule import make_schedule
+from glassliquid.training.schedule import SCHEDULES, Moment
 
 WEIGHTS_STREAM, BATCHES_STREAM, DROPOUT_STREAM, AUGMENT_STREAM = range(4)
 """Branches of the run's seed."""
 
-Validate = Callable[[ImageClassifier], Mapping[str, float]]
+Validate = Callable[[Network], Mapping[str, float]]
 """Scores a network (in evaluation mode) on the validation split: val_accuracy, val_loss and what else is recorded."""
 
 
@@ -115,7 +114,7 @@ class Trainer:
         self._dropout = _generator(config.seed, DROPOUT_STREAM, self._device)
         self._augment = _generator(config.seed, AUGMENT_STREAM, self._device)
         seed_dropout(self.model, self._dropout)
-        self._schedule = make_schedule(config, len(data.labels))
+        self._schedule = SCHEDULES.get(config.schedule)
         self._writer = CheckpointWriter(folder)
         self._iteration = 0
         self._progress = Progress()
@@ -217,7 +216,8 @@ class Trainer:
         self._optimizer.load_state_dict(state)
 
     def _train_iteration(self) -> dict[str, float]:
-        rate = self._schedule(self._iteration + 1, self._progress.last_accuracy)
+        now = Moment(self.config, self._iteration, self._progress.last_accuracy, len(self.data.labels))
+        rate = self._schedule(now)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         self._iteration += 1

@@ -6,8 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from glassliquid.datasets.description import CLASSES
 from glassliquid.errors import UserError
-from glassliquid.models.classifier import CHANNELS, CLASSES, ImageClassifier, SeededDropout
+from glassliquid.models.network import CHANNELS, Network, SeededDropout
+from glassliquid.models.networks import MODELS
 
 FIRST_KERNEL, FIRST_CHANNELS = 10, 6
 SECOND_KERNEL, SECOND_CHANNELS = 5, 16
@@ -18,7 +20,8 @@ BIAS = 0.1
 """Start value of every bias."""
 
 
-class Cnn2018(ImageClassifier):
+@MODELS.register("cnn2018")
+class Cnn2018(Network):
     """Convolution 10x10 to 6 channels, ReLU, convolution 5x5 to 16, ReLU, dense 80, ReLU, dropout, dense 2.
 
     No padding, stride 1, no pooling: 71.9 million weights at 250 pixels, nearly all in the first dense layer.
@@ -41,7 +44,7 @@ class Cnn2018(ImageClassifier):
         self.second = nn.Conv2d(FIRST_CHANNELS, SECOND_CHANNELS, SECOND_KERNEL)
         self.hidden = nn.Linear(SECOND_CHANNELS * side * side, HIDDEN)
         self.dropout = SeededDropout(dropout)
-        self.output = nn.Linear(HIDDEN, CLASSES)
+        self.output = nn.Linear(HIDDEN, len(CLASSES))
         for layer in (self.first, self.second, self.hidden, self.output):
             nn.init.trunc_normal_(layer.weight, std=DEVIATION, a=-2 * DEVIATION, b=2 * DEVIATION, generator=generator)
             nn.init.constant_(cast(Tensor, layer.bias), BIAS)

@@ -6,7 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from glassliquid.models.classifier import CHANNELS, CLASSES, ImageClassifier, SeededDropout
+from glassliquid.datasets.description import CLASSES
+from glassliquid.models.network import CHANNELS, Network, SeededDropout
+from glassliquid.models.networks import MODELS
 
 WORKING_SIZE = 128
 """Images of about twice, three times this size are first thinned to every second, third pixel: at 250 pixels that
@@ -20,7 +22,8 @@ MOMENTUM = 0.3
 """Weight of the newest batch in the running statistics: they have to follow the quick first batches."""
 
 
-class Compact(ImageClassifier):
+@MODELS.register("compact")
+class Compact(Network):
     """Convolution 4x4 stride 4 to 16 channels, 3x3 stride 2 to 24, 3x3 to 24, mean over the map, dropout, dense 2.
 
     Each convolution is followed by batch normalisation and ReLU: a sibling needed two to four times as many batches
@@ -39,7 +42,7 @@ class Compact(ImageClassifier):
         self.third = nn.Conv2d(MAP_CHANNELS, MAP_CHANNELS, 3, padding=1, bias=False)
         self.third_norm = nn.BatchNorm2d(MAP_CHANNELS, momentum=MOMENTUM)
         self.dropout = SeededDropout(dropout)
-        self.output = nn.Linear(MAP_CHANNELS, CLASSES)
+        self.output = nn.Linear(MAP_CHANNELS, len(CLASSES))
         for layer in (self.first, self.second, self.third):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
         nn.init.normal_(self.output.weight, std=MAP_CHANNELS**-0.5, generator=generator)

@@ -3,11 +3,13 @@
 import torch
 from torch import Tensor, nn
 
-CLASSES = 2
+from glassliquid.errors import check_range
+from glassliquid.models.networks import MODELS
+
 CHANNELS = 3
 
 
-class ImageClassifier(nn.Module):
+class Network(nn.Module):
     """A network that takes RGB images as they are stored and scales them itself.
 
     So whoever loads a registered model passes plain images, and no scaling can be forgotten or done twice.
@@ -78,3 +80,27 @@ class SeededDropout(nn.Module):
             raise RuntimeError("SeededDropout needs draw_from(generator) before training")
         keep = torch.rand(x.shape, generator=self._generator, device=x.device) >= self.probability
         return x * keep / (1 - self.probability)
+
+
+def build_model(name: str, image_size: int, dropout: float, generator: torch.Generator) -> Network:
+    """Make a network with fresh weights.
+
+    Args:
+        name: one of MODELS.
+        image_size: side of its images [pixels].
+        dropout: probability with which dropout zeroes an element, 0 up to 0.95.
+        generator: source of the weights, on the CPU.
+
+    Raises:
+        UserError: the name is unknown, or the image size or dropout does not suit the network.
+    """
+    network = MODELS.get(name)
+    check_range("dropout", dropout, 0, 0.95)
+    return network(image_size, dropout, generator)
+
+
+def seed_dropout(model: nn.Module, generator: torch.Generator) -> None:
+    """Let every dropout layer of the network draw from this generator."""
+    for layer in model.modules():
+        if isinstance(layer, SeededDropout):
+            layer.draw_from(generator)
