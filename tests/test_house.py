@@ -88,10 +88,10 @@ MODULES = sources()
 def own_modules(path: Path, for_types: bool = True) -> set[str]:
     """The modules of this program that a file imports, by their names in `sources`."""
     found = set()
-    for name in imports(path, for_types):
-        if name.partition(".")[0] not in ("glassliquid", "entrypoints"):
+    for full_name in imports(path, for_types):
+        if full_name.partition(".")[0] not in ("glassliquid", "entrypoints"):
             continue
-        name = name.removeprefix("glassliquid.")
+        name = full_name.removeprefix("glassliquid.")
         while name not in MODULES:  # a function or a class of the module before it
             name = name.rpartition(".")[0]
             assert name, f"{path} imports what is not there"
