@@ -27,7 +27,7 @@ from glassliquid.ensembles.cluster import open_pool
 from glassliquid.ensembles.dask_settings import variables
 from glassliquid.ensembles.making import make_ensemble
 from glassliquid.ensembles.workers import WorkerPool, run_all
-from glassliquid.physics.lammps_engine import Engine, engine_of_this_process
+from glassliquid.physics.engines.lammps import Engine, engine_of_this_process
 from glassliquid.physics.protocol import PRESETS, Protocol
 
 SEED = 1

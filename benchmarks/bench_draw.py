@@ -24,7 +24,7 @@ from PIL import Image
 
 from benchmarks.report import print_surroundings, print_table, spread
 from glassliquid.datasets.draw import COLOURS, DrawConfig, draw
-from glassliquid.physics.lammps_engine import Engine
+from glassliquid.physics.engines.lammps import Engine
 from glassliquid.physics.potential import DIAMETERS, box_length
 from glassliquid.physics.protocol import PRESETS
 from glassliquid.trajectories.trajectory import particle_types

@@ -31,8 +31,8 @@ from glassliquid.datasets.description import Recipe
 from glassliquid.ensembles.ensemble import plan_ensemble
 from glassliquid.ensembles.making import make_ensemble
 from glassliquid.ensembles.workers import LocalPool
-from glassliquid.physics import lammps_engine as engine_module
-from glassliquid.physics.lammps_engine import Engine
+from glassliquid.physics.engines import lammps as engine_module
+from glassliquid.physics.engines.lammps import Engine
 from glassliquid.physics.protocol import PRESETS, Protocol
 
 SEED = 1

@@ -16,7 +16,7 @@ from glassliquid.datasets.description import Dataset, Recipe
 from glassliquid.ensembles.ensemble import Ensemble
 from glassliquid.ensembles.making import make_ensemble
 from glassliquid.ensembles.workers import LocalPool
-from glassliquid.physics.lammps_engine import Engine
+from glassliquid.physics.engines.lammps import Engine
 from glassliquid.physics.protocol import PRESETS, Protocol
 from tests.postgresql import server
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from glassliquid.ensembles.ensemble import INHERENT_FOLDER, Ensemble, Simulation
 from glassliquid.ensembles.workers import Report, WorkerPool, run_all
 from glassliquid.files import locked, remove_partials
-from glassliquid.physics.lammps_engine import engine_of_this_process
+from glassliquid.physics.engines.lammps import engine_of_this_process
 from glassliquid.trajectories import trajectory
 
 

@@ -17,7 +17,7 @@ from glassliquid.ensembles.ensemble import DESCRIPTION, FORMAT, Ensemble, Simula
 from glassliquid.ensembles.workers import Report, Task, WorkerPool, run_all
 from glassliquid.errors import UserError, listed
 from glassliquid.files import locked, remove_partials, write_json
-from glassliquid.physics.lammps_engine import engine_of_this_process
+from glassliquid.physics.engines.lammps import engine_of_this_process
 from glassliquid.physics.protocol import Protocol
 from glassliquid.trajectories import trajectory
 

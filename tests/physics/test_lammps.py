@@ -9,7 +9,7 @@ import pytest
 
 from glassliquid.errors import UserError
 from glassliquid.physics import potential
-from glassliquid.physics.lammps_engine import Engine
+from glassliquid.physics.engines.lammps import Engine
 from glassliquid.physics.protocol import Protocol
 from glassliquid.trajectories.trajectory import particle_types, read_configurations, read_cooling_curve
 from tests.physics.configurations import LENGTH, POSITIONS, TYPES
@@ -179,7 +179,7 @@ def test_missing_programs_are_named_with_the_remedy(monkeypatch, module, message
 
 
 def test_an_error_of_lammps_becomes_one_sentence(engine, monkeypatch):
-    monkeypatch.setattr("glassliquid.physics.lammps_engine.TIME_STEP", -1.0)
+    monkeypatch.setattr("glassliquid.physics.engines.lammps.TIME_STEP", -1.0)
     with pytest.raises(UserError, match=r"LAMMPS stopped: ERROR[^\n]+; the configuration is not physical"):
         engine.cool(BRIEF, seed=1)
     monkeypatch.undo()
