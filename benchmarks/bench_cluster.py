@@ -25,9 +25,10 @@ from benchmarks.report import print_surroundings, print_table, spread
 from entrypoints import SOURCE
 from glassliquid.ensembles.cluster import open_pool
 from glassliquid.ensembles.dask_settings import variables
+from glassliquid.ensembles.ensemble import plan_ensemble
 from glassliquid.ensembles.making import make_ensemble
 from glassliquid.ensembles.workers import WorkerPool, run_all
-from glassliquid.physics.engines.lammps import Engine, engine_of_this_process
+from glassliquid.physics.engine import REFERENCE, engine_of_this_process
 from glassliquid.physics.protocol import PRESETS, Protocol
 
 SEED = 1
@@ -106,7 +107,7 @@ def seconds_of(pool: WorkerPool, folder: Path, simulations: int) -> tuple[float,
     for _ in run_all(pool, load_engine, range(4 * pool.size)):
         pass
     started, used = time.perf_counter(), processor_seconds()
-    make_ensemble(folder, "demo", PRESETS["demo"].protocol, simulations, SEED, pool, lambda *_: None)
+    make_ensemble(plan_ensemble(folder, "demo", PRESETS["demo"].protocol, simulations, SEED), pool, lambda *_: None)
     return time.perf_counter() - started, processor_seconds() - used
 
 
@@ -119,13 +120,13 @@ def processor_seconds() -> float:
 
 def load_engine(_: int) -> None:
     """Start LAMMPS, and stay long enough for the other workers to get such a task as well."""
-    engine_of_this_process()
+    engine_of_this_process(REFERENCE)
     time.sleep(0.2)
 
 
 def print_core_hours() -> None:
     """Speed of one core by size, and the reference ensemble's cost."""
-    engine, rows, speed = Engine(), [], 0.0
+    engine, rows, speed = engine_of_this_process(REFERENCE), [], 0.0
     for particles, steps in ((256, 40_000), (1_024, 20_000)):
         protocol = Protocol(particles=particles, equilibration_steps=0, cooling_steps=steps)
         rates = []

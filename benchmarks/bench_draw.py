@@ -24,7 +24,7 @@ from PIL import Image
 
 from benchmarks.report import print_surroundings, print_table, spread
 from glassliquid.datasets.draw import COLOURS, DrawConfig, draw
-from glassliquid.physics.engines.lammps import Engine
+from glassliquid.physics.engines.lammps import Lammps
 from glassliquid.physics.potential import DIAMETERS, box_length
 from glassliquid.physics.protocol import PRESETS
 from glassliquid.trajectories.trajectory import particle_types
@@ -45,7 +45,7 @@ def main() -> None:
     print_surroundings(["numpy", "pillow", "matplotlib", "lammps"], f"simulation {SEED}; {rounds} rounds, one thread")
     matplotlib.use("agg")
     protocol = PRESETS["demo"].protocol
-    frames = Engine().cool(protocol, SEED).positions
+    frames = Lammps().cool(protocol, SEED).positions
     types, length = particle_types(protocol.particles), box_length(protocol.particles)
     config = DrawConfig(image_size=SIZE)
 

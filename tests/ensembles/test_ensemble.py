@@ -25,7 +25,7 @@ TINY = Protocol(particles=32, equilibration_steps=0, cooling_steps=200, snapshot
 
 
 def make(folder, pool, protocol=PROTOCOL, simulations=SIMULATIONS, seed=SEED, report=ignore_progress):
-    return make_ensemble(folder, "demo", protocol, simulations, seed, pool, report)
+    return make_ensemble(plan_ensemble(folder, "demo", protocol, simulations, seed), pool, report)
 
 
 def make_tiny(folder, pool, **changes):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from glassliquid.physics import potential
-from glassliquid.physics.engines.lammps import THERMOSTAT_TIME
+from glassliquid.physics.engine import THERMOSTAT_TIME
 from glassliquid.physics.protocol import PRESETS, TIME_STEP, temperature
 from glassliquid.trajectories.trajectory import particle_types, read_configurations, read_cooling_curve
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from glassliquid.errors import UserError
-from glassliquid.physics.engines.lammps import Cooling
+from glassliquid.physics.engine import Cooling
 from glassliquid.physics.protocol import Protocol
 from glassliquid.trajectories import trajectory
 from glassliquid.trajectories.chunks import ChunkFile

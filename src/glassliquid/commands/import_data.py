@@ -11,6 +11,7 @@ from glassliquid.ensembles.importing import ImportPlan, import_ensemble, plan_im
 from glassliquid.ensembles.workers import WorkerPool
 from glassliquid.errors import UserError, listed, one_line
 from glassliquid.layout import Layout
+from glassliquid.physics.engine import AUTO
 from glassliquid.physics.protocol import check_snapshot
 from glassliquid.progress_bar import progress_bar
 
@@ -19,8 +20,8 @@ SOURCES = (SIMULATED, IMPORTED, IMAGES)
 
 _UNUSED = {
     SIMULATED: ("input", "skip_unreadable", "first_step"),
-    IMPORTED: ("particles", "simulations", "skip_unreadable"),
-    IMAGES: ("particles", "simulations", "cooling_steps", "snapshots", "inherent", "first_step"),
+    IMPORTED: ("engine", "particles", "simulations", "skip_unreadable"),
+    IMAGES: ("engine", "particles", "simulations", "cooling_steps", "snapshots", "inherent", "first_step"),
 }
 """Parameters that have no meaning with a source: the files themselves tell, or there is nothing to tell."""
 
@@ -29,7 +30,7 @@ def check_parameters(source: str, given: Mapping[str, Any]) -> None:
     """Raise UserError if a parameter is given that the source has no use for, or its input is missing."""
     for name in _UNUSED[source]:
         value = given[name]
-        if value not in (None, False, 0):
+        if value not in (None, False, 0, AUTO):
             told = "the files tell it" if source == IMPORTED else f"source={source} has no use for it"
             raise UserError(f"{name} is {value}, but {told}: leave {name} out.")
     if source == IMAGES:

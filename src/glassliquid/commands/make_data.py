@@ -16,7 +16,7 @@ from glassliquid.commands.import_data import (
     take_trajectories,
 )
 from glassliquid.datasets.build import check_recipe, make_dataset
-from glassliquid.datasets.description import Dataset, Label, Recipe
+from glassliquid.datasets.description import Dataset, Label, Recipe, open_dataset
 from glassliquid.datasets.draw import DrawConfig
 from glassliquid.ensembles.cluster import check_scheduler, open_pool
 from glassliquid.ensembles.ensemble import IMPORTED, Ensemble, cooling_curves, plan_ensemble
@@ -29,6 +29,7 @@ from glassliquid.errors import UserError, check_choice
 from glassliquid.files import tidy
 from glassliquid.inputs.load import read_image
 from glassliquid.layout import Layout
+from glassliquid.physics.engine import AUTO, ENGINES
 from glassliquid.physics.protocol import Protocol, check_snapshot, preset_named, temperature
 from glassliquid.progress_bar import progress_bar
 
@@ -45,6 +46,8 @@ class MakeDataConfig:
 
     name: str = "data_liquid5"
     """Name of the dataset."""
+    engine: str = AUTO
+    """Engine that simulates; auto is the one that the ensemble was begun with, or the fastest that can run here."""
     source: str = "simulate"
     """Where the data come from: simulations of our own, somebody's trajectories, or somebody's images."""
     input: Path | None = None
@@ -87,6 +90,7 @@ class MakeDataConfig:
     def __post_init__(self) -> None:
         """Check every field, before anything is simulated."""
         check_choice("source", self.source, SOURCES)
+        check_choice("engine", self.engine, (AUTO, *ENGINES))
         DrawConfig(image_size=self.image_size, window=self.window)
         worker_count(self.workers)
         if self.scheduler is not None:
@@ -122,7 +126,7 @@ class MakeDataConfig:
         preset = preset_named(self.preset)
         count = preset.simulations if self.simulations is None else self.simulations
         folder = Layout(self.folder).ensemble(self.ensemble or self.preset)
-        return plan_ensemble(folder, self.preset, self.protocol, count, self.seed)
+        return plan_ensemble(folder, self.preset, self.protocol, count, self.seed, self.engine)
 
     @property
     def folder(self) -> Path:
@@ -196,10 +200,8 @@ def _make_ensemble(config: MakeDataConfig, pool: WorkerPool) -> Ensemble:
     planned = config.planned_ensemble
     if config.source == IMPORTED:
         return take_trajectories(planned, config.source_folder, pool)
-    with progress_bar(f"simulating {planned.name}", "simulations") as report:
-        return make_ensemble(
-            planned.folder, config.preset, planned.protocol, len(planned.simulations), config.seed, pool, report
-        )
+    with progress_bar(f"simulating {planned.name} with {planned.engine}", "simulations") as report:
+        return make_ensemble(planned, pool, report)
 
 
 def run(config: MakeDataConfig) -> None:
@@ -247,15 +249,14 @@ def _draw_pictures(tracked: "TrackedRun", made: MadeData) -> None:
     # Other people's files do not tell temperatures, energies and pressures.
     if ensemble is not None and ensemble.origin is None:
         curves = list(cooling_curves(ensemble, CURVES_IN_FIGURE))
-        caption = (
-            f"{ensemble.name}: N = {ensemble.protocol.particles}, {ensemble.protocol.cooling_steps:,} cooling steps"
-        )
+        protocol = ensemble.protocol
+        caption = f"{ensemble.name}: N = {protocol.particles}, {protocol.cooling_steps:,} cooling steps"
         tracked.figure(cooling_figure(curves, caption), "cooling.png")
 
 
 def _keep_inherent_energies(tracked: "TrackedRun", dataset: Dataset, ensemble: Ensemble) -> str:
-    sentences = []
-    for label, snapshot in ((Label.LIQUID, dataset.recipe.liquid), (Label.GLASS, dataset.recipe.glass)):
+    sentences, recipe = [], dataset.recipe
+    for label, snapshot in ((Label.LIQUID, recipe.liquid), (Label.GLASS, recipe.glass)):
         energies = inherent_energies(ensemble, snapshot)
         mean, error = float(energies.mean()), float(energies.std(ddof=1) / len(energies) ** 0.5)
         tracked.metrics({f"inherent_energy_{label}": mean, f"inherent_energy_{label}_error": error})
@@ -280,8 +281,6 @@ def require_dataset(name: str, data_dir: Path, make_default: bool) -> Dataset:
     Raises:
         UserError: it is missing and not the default one, or damaged.
     """
-    from glassliquid.datasets.description import open_dataset
-
     default = MakeDataConfig(data_dir=data_dir)
     folder = Layout(data_dir).dataset(name)
     if not folder.exists() and name == default.name and make_default:

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 from glassliquid.ensembles.connection import NO_WORKER_S, brief, connected_client, is_address
 from glassliquid.ensembles.worker_check import (
-    PACKAGES,
     REMEDY,
     Requirements,
     own_versions,
@@ -159,7 +158,7 @@ def _requirements(data_dir: Path) -> Iterator[Requirements]:
 def _check_workers(client: "Client", requirements: Requirements) -> None:
     """Refuse a scheduler or workers that cannot do this command's work, before any of them gets any."""
     _check_scheduler_code(client, requirements)
-    answers: Any = client.get_versions(packages=list(PACKAGES))
+    answers: Any = client.get_versions()
     for address, found in sorted(answers["workers"].items()):
         there, here = ".".join(found["host"]["python"].split(".")[:3]), platform.python_version()
         # Functions of another Python cannot even be read there.

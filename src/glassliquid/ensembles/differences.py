@@ -18,6 +18,7 @@ def ensemble_differences(present: Ensemble, wanted: Ensemble) -> list[str]:
         *((name, value, values[name]) for name, value in present.protocol.to_json().items()),
         ("simulations", len(present.simulations), len(wanted.simulations)),
         ("seed", present.seed, wanted.seed),
+        ("engine", present.engine, wanted.engine),
         ("what its files say", _described(present.origin), _described(wanted.origin)),
         *((f"the file of simulation {one.number}", one.file, other.file) for one, other in both),
     ):

@@ -17,6 +17,7 @@ import numpy as np
 from glassliquid.ensembles.split import LARGEST_ENSEMBLE, Split, draw_split
 from glassliquid.errors import UserError, listed
 from glassliquid.files import check_name, read_json, whole_number
+from glassliquid.physics.engine import AUTO, REFERENCE, best_engine
 from glassliquid.physics.protocol import LARGEST_PARTICLES, MOST_STEPS, Protocol, check_snapshot
 from glassliquid.trajectories import trajectory
 from glassliquid.trajectories.trajectory import LONGEST_SIDE, SHORTEST_SIDE
@@ -96,6 +97,8 @@ class Ensemble:
     simulations: tuple[Simulation, ...]
     origin: Origin | None = None
     """None if it was simulated here."""
+    engine: str | None = None
+    """Name of the engine that makes all of its simulations; None if it was imported."""
 
     @property
     def name(self) -> str:
@@ -111,6 +114,9 @@ class Ensemble:
     def digest(self) -> str:
         """Fingerprint of what determines the simulations: the protocol, the seed and their number, or their files."""
         content = {"protocol": self.protocol.to_json(), "seed": self.seed, "simulations": len(self.simulations)}
+        if self.engine not in (None, REFERENCE):
+            # Only then: datasets and checkpoints refer to ensembles from before there were other engines.
+            content |= {"engine": self.engine}
         if self.origin is not None:
             content |= {"origin": asdict(self.origin), "files": [simulation.file for simulation in self.simulations]}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
@@ -130,15 +136,29 @@ class Ensemble:
         return [simulation for simulation in self.simulations if simulation.file_name not in present]
 
 
-def plan_ensemble(folder: Path, preset: str, protocol: Protocol, simulations: int, seed: int) -> Ensemble:
-    """The ensemble that this protocol and seed define; nothing is written."""
+def plan_ensemble(
+    folder: Path, preset: str, protocol: Protocol, simulations: int, seed: int, engine: str = REFERENCE
+) -> Ensemble:
+    """The ensemble that this protocol and seed define; nothing is written.
+
+    Args:
+        folder: where it is or will be; its name is the ensemble's.
+        preset: name of the preset that the protocol was derived from, for the record.
+        protocol: how each simulation is run.
+        simulations: how many.
+        seed: source of all randomness, zero or more.
+        engine: name of the engine, or `auto`: the one that the ensemble was begun with, or else the fastest that can run here.
+    """
     check_name("ensemble", folder.name)
     check_seed(seed)
     splits = draw_split(simulations, np.random.default_rng([seed, SPLIT_STREAM]))
     # Of 64 bits: among 10,000 seeds of 32 bits two are likely to coincide.
     seeds = np.random.SeedSequence(seed).generate_state(simulations, np.uint64)
     members = (Simulation(k + 1, int(seeds[k]), splits[k]) for k in range(simulations))
-    return Ensemble(folder, preset, protocol, seed, tuple(members))
+    if engine == AUTO:
+        begun = open_ensemble(folder).engine if (folder / DESCRIPTION).exists() else None
+        engine = begun or best_engine()
+    return Ensemble(folder, preset, protocol, seed, tuple(members), engine=engine)
 
 
 def check_seed(seed: int) -> None:
@@ -173,7 +193,8 @@ def open_ensemble(folder: Path) -> Ensemble:
         origin = Origin.from_json(value["origin"]) if "origin" in value else None
         protocol = Protocol.from_json(value["protocol"])
         seed = whole_number(value["seed"], 0, LARGEST_SEED)
-        return Ensemble(folder, str(value["preset"])[:100], protocol, seed, members, origin)
+        engine = None if origin is not None else check_name("engine", str(value.get("engine", REFERENCE)))
+        return Ensemble(folder, str(value["preset"])[:100], protocol, seed, members, origin, engine)
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"{folder / DESCRIPTION} is damaged ({error!r}): move the folder away and make it anew."

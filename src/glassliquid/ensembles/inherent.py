@@ -1,24 +1,43 @@
-"""Inherent structures of an ensemble's snapshots: made where they are asked for, kept beside the trajectories."""
+"""Inherent structures of an ensemble's snapshots: made where they are asked for, kept beside the trajectories.
+
+All of an ensemble's are minimised by one engine, which `inherent.json` beside them names. It is the ensemble's own, unless that
+cannot run where the first is asked for.
+"""
 
 from dataclasses import replace
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glassliquid.ensembles.ensemble import INHERENT_FOLDER, Ensemble, Simulation
 from glassliquid.ensembles.workers import Report, WorkerPool, run_all
-from glassliquid.files import locked, remove_partials
-from glassliquid.physics.engines.lammps import engine_of_this_process
+from glassliquid.files import locked, read_json, remove_partials, write_json
+from glassliquid.physics.engine import ENGINES, REFERENCE, best_engine, engine_of_this_process
+from glassliquid.settings import Choice, restored, settings, stored
 from glassliquid.trajectories import trajectory
+
+DESCRIPTION = "inherent.json"
+
+
+@settings
+class Minimiser:
+    """What minimised an ensemble's inherent structures; those that do not name it are from before there was a choice."""
+
+    engine: Annotated[str, Choice(lambda: ENGINES)] = REFERENCE
+    """Name of the engine."""
+    engine_version: str = ""
+    """Its version."""
 
 
 def make_inherent(ensemble: Ensemble, snapshots: list[int], pool: WorkerPool, report: Report) -> None:
     """Add the inherent structures of these snapshots, with e_IS, to what the ensemble has of them."""
     with locked(ensemble.folder / INHERENT_FOLDER, "minimising"):
         remove_partials(ensemble.folder / INHERENT_FOLDER)
+        engine = _engine(ensemble)
         # Each task carries its own simulation only: with all of them, 10,000 tasks would be 10,000 times as large.
         tasks = [
-            (replace(ensemble, simulations=(simulation,)), simulation, tuple(snapshots))
+            (engine, replace(ensemble, simulations=(simulation,)), simulation, tuple(snapshots))
             for simulation in ensemble.simulations
         ]
         for done, _ in enumerate(run_all(pool, _minimise_one, tasks), start=1):
@@ -34,15 +53,40 @@ def inherent_energies(ensemble: Ensemble, snapshot: int) -> NDArray[np.float64]:
     return np.array([log[trajectory.LOG_INHERENT_ENERGY] for log in found])
 
 
-def _minimise_one(task: tuple[Ensemble, Simulation, tuple[int, ...]]) -> None:
-    ensemble, simulation, snapshots = task
+def minimised_by(ensemble: Ensemble) -> Minimiser:
+    """The engine that minimised the ensemble's inherent structures.
+
+    Raises:
+        UserError: the file that names it is damaged.
+    """
+    path = ensemble.folder / INHERENT_FOLDER / DESCRIPTION
+    if not path.exists():
+        return Minimiser()
+    return restored(Minimiser, read_json(path, "a folder of inherent structures"), f"The values in {path}")
+
+
+def _engine(ensemble: Ensemble) -> str:
+    """The engine to minimise with, which is recorded before anything is."""
+    folder = ensemble.folder / INHERENT_FOLDER
+    if not (folder / DESCRIPTION).exists() and not any(folder.glob("sim-*.gsd")):
+        name = ensemble.engine
+        if name is None or ENGINES.get(name).obstacle() is not None:
+            name = best_engine()
+        write_json(
+            folder / DESCRIPTION, stored(Minimiser(engine=name, engine_version=engine_of_this_process(name).version))
+        )
+    return minimised_by(ensemble).engine
+
+
+def _minimise_one(task: tuple[str, Ensemble, Simulation, tuple[int, ...]]) -> None:
+    engine, ensemble, simulation, snapshots = task
     path = ensemble.inherent_path(simulation)
     known = {each.snapshot: each for each in trajectory.read_configurations(path)} if path.exists() else {}
     lacking = [snapshot for snapshot in snapshots if snapshot not in known]
     if not lacking:
         return
     for found in trajectory.read_configurations(ensemble.path(simulation), lacking):
-        positions, energy = engine_of_this_process().minimise(found.positions, found.types, found.length)
+        positions, energy = engine_of_this_process(engine).minimise(found.positions, found.types, found.length)
         log = {trajectory.LOG_INHERENT_ENERGY: energy}
         known[found.snapshot] = trajectory.Configuration(
             found.snapshot, positions.astype(np.float32), found.types, found.length, log

@@ -13,26 +13,20 @@ from typing import Any
 import numpy as np
 
 from glassliquid.ensembles.differences import ensemble_differences
-from glassliquid.ensembles.ensemble import DESCRIPTION, FORMAT, Ensemble, Simulation, open_ensemble, plan_ensemble
+from glassliquid.ensembles.ensemble import DESCRIPTION, FORMAT, Ensemble, Simulation, open_ensemble
 from glassliquid.ensembles.workers import Report, Task, WorkerPool, run_all
 from glassliquid.errors import UserError, listed
 from glassliquid.files import locked, remove_partials, write_json
-from glassliquid.physics.engines.lammps import engine_of_this_process
+from glassliquid.physics.engine import engine_of_this_process
 from glassliquid.physics.protocol import Protocol
 from glassliquid.trajectories import trajectory
 
 
-def make_ensemble(
-    folder: Path, preset: str, protocol: Protocol, simulations: int, seed: int, pool: WorkerPool, report: Report
-) -> Ensemble:
-    """Create the ensemble, or continue with what is missing of it.
+def make_ensemble(wanted: Ensemble, pool: WorkerPool, report: Report) -> Ensemble:
+    """Create the planned ensemble, or continue with what is missing of it.
 
     Args:
-        folder: where it is or will be; its name is the ensemble's.
-        preset: name of the preset that the protocol was derived from, for the record.
-        protocol: how each simulation is run.
-        simulations: how many.
-        seed: source of all randomness, zero or more.
+        wanted: what `plan_ensemble` gave.
         pool: where the simulations run.
         report: told of the progress.
 
@@ -40,10 +34,9 @@ def make_ensemble(
         The complete ensemble.
 
     Raises:
-        UserError: the folder holds something else, or an ensemble that was made differently.
+        UserError: the folder holds something else, or an ensemble that was made differently, or the engine cannot run here.
     """
-    wanted = plan_ensemble(folder, preset, protocol, simulations, seed)
-    tasks = ((protocol, simulation, wanted.path(simulation)) for simulation in wanted.simulations)
+    tasks = ((str(wanted.engine), wanted.protocol, each, wanted.path(each)) for each in wanted.simulations)
     return complete_ensemble(wanted, _simulate_one, tasks, pool, report)
 
 
@@ -85,9 +78,9 @@ def complete_ensemble(
     return ensemble
 
 
-def _simulate_one(task: tuple[Protocol, Simulation, Path]) -> None:
-    protocol, simulation, path = task
-    trajectory.write_cooling(path, protocol, engine_of_this_process().cool(protocol, simulation.seed))
+def _simulate_one(task: tuple[str, Protocol, Simulation, Path]) -> None:
+    engine, protocol, simulation, path = task
+    trajectory.write_cooling(path, protocol, engine_of_this_process(engine).cool(protocol, simulation.seed))
 
 
 def _check_same(present: Ensemble, wanted: Ensemble) -> None:
@@ -109,13 +102,14 @@ def _check_empty(folder: Path) -> None:
 
 def _to_json(ensemble: Ensemble) -> dict[str, Any]:
     versions = {"gsd": importlib.metadata.version("gsd"), "numpy": np.__version__}
-    if ensemble.origin is None:
-        versions = {"lammps": engine_of_this_process().version} | versions
+    if ensemble.engine is not None:
+        versions = {ensemble.engine: engine_of_this_process(ensemble.engine).version} | versions
     return {
         "format": FORMAT,
         "name": ensemble.name,
         "preset": ensemble.preset,
         "seed": ensemble.seed,
+        **({} if ensemble.engine is None else {"engine": ensemble.engine}),
         "protocol": ensemble.protocol.to_json(),
         "versions": versions,
         **({} if ensemble.origin is None else {"origin": asdict(ensemble.origin)}),

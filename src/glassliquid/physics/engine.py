@@ -1,0 +1,147 @@
+"""What an engine is: the program that simulates. Each module of `physics/engines` is one.
+
+To add an engine, write a module there that registers a subclass of `Engine` under the module's name. It must be importable
+where the engine cannot run: import what it needs in `__init__`, and raise UserError there if that is missing.
+`tests/physics/test_engines.py` then tests it.
+"""
+
+import functools
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassliquid.errors import UserError
+from glassliquid.physics.protocol import Protocol
+from glassliquid.registry import Registry
+
+AUTO = "auto"
+"""Stands for the fastest engine that can run on this machine."""
+
+REFERENCE = "lammps"
+"""The engine that the others are compared with; it made all ensembles that record no engine."""
+
+THERMOSTAT_TIME = 0.1
+"""Relaxation time of the thermostat [tau]. The kinetic temperature lags behind the set one by about the cooling rate
+times twice this time: 0.008 for the fastest preset, less than the spread of a single snapshot."""
+
+START_DISTANCE = 0.7
+"""No two particles of the random start are closer than this [sigma_AA]; the minimiser separates the rest. At 0.5 the
+start is so uneven that the energy takes twice as long to reach its equilibrium."""
+
+MINIMUM_FORCE = 1e-8
+"""Minimising ends when the norm of all forces is below this [epsilon_AA / sigma_AA]."""
+
+
+@dataclass(frozen=True)
+class Cooling:
+    """What one simulation produces."""
+
+    positions: NDArray[np.float64]
+    """Stored snapshots, wrapped into [-L/2, L/2) [sigma_AA], shape (stored, N, 2)."""
+    temperature: NDArray[np.float64]
+    """Kinetic temperature at every index 0..200, shape (201,)."""
+    potential_energy: NDArray[np.float64]
+    """Potential energy per particle, truncated, not shifted, at every index, shape (201,)."""
+    pressure: NDArray[np.float64]
+    """Virial pressure [epsilon_AA / sigma_AA^2] at every index, shape (201,)."""
+
+
+class Engine(ABC):
+    """Simulates the mixture of `potential`; one instance serves many simulations one after the other.
+
+    Positions have shape (N, 2) [sigma_AA], types are 0 for A and 1 for B, shape (N,), and `length` is the side of the square
+    periodic box [sigma_AA]. What an instance did before changes no result. Making one raises UserError if the engine cannot
+    run on this machine.
+    """
+
+    name: ClassVar[str]
+    """The name of its module."""
+    packages: ClassVar[tuple[str, ...]]
+    """Distributions that it is made of; their versions must be the same on all workers of a cluster."""
+    speed: ClassVar[float]
+    """Atom steps a second of one core, relative to LAMMPS's, measured on the demo preset; `auto` takes the fastest."""
+
+    precision: ClassVar[type[np.floating]] = np.float64
+    """In which it computes forces; its tests' tolerances follow from it."""
+
+    @property
+    @abstractmethod
+    def version(self) -> str:
+        """Its version, or those of what it is made of, in one word."""
+
+    @abstractmethod
+    def cool(self, protocol: Protocol, seed: int) -> Cooling:
+        """Simulate: random start, minimise, equilibrate at T = 2.0, cool linearly to T = 0.05.
+
+        Velocity Verlet with the stochastic velocity rescaling thermostat of Bussi, Donadio and Parrinello,
+        J. Chem. Phys. 126, 014101 (2007), which samples the canonical ensemble and disturbs the dynamics little.
+        The same protocol and seed give the same bits on the same machine and version.
+
+        Raises:
+            UserError: the dynamics left what is physical.
+        """
+
+    @abstractmethod
+    def minimise(
+        self, positions: NDArray[np.floating], types: NDArray[np.integer], length: float
+    ) -> tuple[NDArray[np.float64], float]:
+        """The inherent structure of a configuration: the local energy minimum below it.
+
+        The shifted potential is minimised: it has the same forces and the same minimum as the truncated one, but no
+        jump at the cutoff for a line search to fail on. The energy is then taken from the truncated potential.
+
+        Returns:
+            Positions of the minimum, wrapped into [-L/2, L/2), shape (N, 2), and e_IS, its energy per particle.
+        """
+
+    @abstractmethod
+    def energy_and_forces(
+        self, positions: NDArray[np.floating], types: NDArray[np.integer], length: float
+    ) -> tuple[float, NDArray[np.float64]]:
+        """Truncated energy per particle and forces, shape (N, 2), as its dynamics has them."""
+
+    @abstractmethod
+    def total_energies(
+        self, positions: NDArray[np.floating], types: NDArray[np.integer], length: float, temperature: float, marks: int
+    ) -> NDArray[np.float64]:
+        """Total energy per particle at the start and after each of `marks` times 100 steps without thermostat (NVE).
+
+        Uses the shifted potential, whose energy has no jump at the cutoff and is conserved. Shape (marks + 1,).
+        """
+
+    @classmethod
+    def obstacle(cls) -> str | None:
+        """Why it cannot run on this machine, as a sentence that says what to do; None if it can."""
+        try:
+            engine_of_this_process(cls.name)
+        except UserError as error:
+            return str(error)
+        return None
+
+
+ENGINES: Registry[type[Engine]] = Registry("engine", "glassliquid.physics.engines")
+
+
+@functools.cache
+def engine_of_this_process(name: str) -> Engine:
+    """The instance that this process keeps for all its simulations: making one takes a tenth of a small simulation's time.
+
+    Raises:
+        UserError: there is no such engine, or it cannot run on this machine.
+    """
+    return ENGINES.get(name)()
+
+
+def best_engine() -> str:
+    """The name of the fastest engine that can run on this machine.
+
+    Raises:
+        UserError: none can; the message is that of the reference engine.
+    """
+    for name in sorted(ENGINES, key=lambda name: -ENGINES.get(name).speed):
+        if ENGINES.get(name).obstacle() is None:
+            return name
+    return engine_of_this_process(REFERENCE).name
