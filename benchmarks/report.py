@@ -7,6 +7,8 @@ import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from tabulate import tabulate
+
 
 def print_surroundings(packages: Iterable[str], seeds: str) -> None:
     """Print the processor, how busy it is, the versions of the packages that matter, and the seeds."""
@@ -21,11 +23,7 @@ def print_surroundings(packages: Iterable[str], seeds: str) -> None:
 def print_table(title: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a Markdown table."""
     print(f"\n{title}\n")
-    print(f"| {' | '.join(head)} |")
-    print(f"|{'---|' * len(head)}")
-    for row in rows:
-        print(f"| {' | '.join(str(cell) for cell in row)} |")
-    print(flush=True)
+    print(tabulate(rows, head, "github", disable_numparse=True), flush=True)
 
 
 def spread(values: Sequence[float], digits: int = 2) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from tabulate import tabulate
+
 from glassliquid.evaluation.scores import wilson_interval
 from glassliquid.physics.protocol import temperature
 
@@ -146,5 +148,4 @@ def _percent(right: int, count: int) -> str:
 
 
 def _table(head: Sequence[object], rows: Sequence[Sequence[object]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
+    return tabulate(rows, [str(cell) for cell in head], "github", disable_numparse=True)

@@ -17,6 +17,7 @@ from glassliquid.files import (
     PARTIAL_SUFFIX,
     UncachedFile,
     check_name,
+    csv_text,
     locked,
     raise_if_full,
     read_json,
@@ -266,3 +267,7 @@ def test_a_full_disk_is_found_behind_other_errors(number: int):
     with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
         raise_if_full(RuntimeError("copying failed: [Errno 28] No space left on device: 'x'"))
     raise_if_full(FileNotFoundError(errno.ENOENT, "x"))
+
+
+def test_a_table_is_quoted_where_a_value_needs_it_and_ends_its_lines_with_a_line_feed():
+    assert csv_text(("a", "b"), [(1, 'x, "y"'), ("", 0.1)]) == 'a,b\n1,"x, ""y"""\n,0.1\n'

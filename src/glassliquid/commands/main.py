@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from tabulate import tabulate
+
 from glassliquid.commands.make_data import MakeDataConfig
 from glassliquid.commands.transfer_eval import COARSE_LIQUIDS, FIGURE, SENTENCE_TAG
 from glassliquid.datasets.description import DESCRIPTION
@@ -122,29 +124,18 @@ def _liquids(data: MakeDataConfig) -> str:
 
 def _table(steps: list[StepResult]) -> str:
     made, trained, evaluated, transferred = (step.metrics for step in steps)
-    rows: list[tuple[str, str, StepResult | str]] = [
-        ("step", "result", "run"),
-        ("---", "---", "---"),
-        ("make_data", f"{made['simulations']:.0f} simulations, {made['images']:.0f} images", steps[0]),
-        (
-            "train",
-            f"best validation accuracy {100 * trained['best_val_accuracy']:.2f} % in iteration {trained['best_iteration']:.0f}, "
-            f"largest drop {100 * trained['largest_drop']:.1f} %",
-            steps[1],
-        ),
-        ("evaluate", f"validation {_accuracy(evaluated, 'val')}; test {_accuracy(evaluated, 'test')}", steps[2]),
-        ("transfer_eval", _breakdown(transferred), steps[3]),
+    results = (
+        f"{made['simulations']:.0f} simulations, {made['images']:.0f} images",
+        f"best validation accuracy {100 * trained['best_val_accuracy']:.2f} % in iteration {trained['best_iteration']:.0f}, "
+        f"largest drop {100 * trained['largest_drop']:.1f} %",
+        f"validation {_accuracy(evaluated, 'val')}; test {_accuracy(evaluated, 'test')}",
+        _breakdown(transferred),
+    )
+    rows = [
+        (name, result, f"{step.run_id[:8]}{' (reused)' if step.reused else ''}")
+        for name, result, step in zip(("make_data", "train", "evaluate", "transfer_eval"), results, steps, strict=True)
     ]
-    cells = [
-        (a, b, f"{c.run_id[:8]}{' (reused)' if c.reused else ''}" if isinstance(c, StepResult) else c)
-        for a, b, c in rows
-    ]
-    widths = [max(len(row[column]) for row in cells) for column in range(3)]
-    lines = []
-    for row in cells:
-        fill = "-" if row[0] == "---" else " "
-        lines.append("| " + " | ".join(cell.ljust(width, fill) for cell, width in zip(row, widths, strict=True)) + " |")
-    return "\n".join(lines)
+    return tabulate(rows, ("step", "result", "run"), "github", disable_numparse=True)
 
 
 def _breakdown(metrics: dict[str, float]) -> str:

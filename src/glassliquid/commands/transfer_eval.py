@@ -15,7 +15,7 @@ from pathlib import Path
 from glassliquid.datasets.description import open_dataset
 from glassliquid.ensembles.ensemble import open_ensemble
 from glassliquid.errors import UserError
-from glassliquid.evaluation.transfer_report import ModelTransfer, csv_table, markdown_table, sentence
+from glassliquid.evaluation.transfer_summary import ModelTransfer, csv_table, markdown_table, sentence
 from glassliquid.layout import Layout
 from glassliquid.physics.protocol import check_snapshot, temperature
 from glassliquid.plots import transfer as plots

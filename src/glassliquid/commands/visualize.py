@@ -1,10 +1,8 @@
 """visualize: show what a network looks at, in pictures and as a number for each particle."""
 
-import csv
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,7 @@ from glassliquid.errors import UserError, check_positive
 from glassliquid.evaluation import explanation
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import GLASS, glass_probabilities
-from glassliquid.files import remove_abandoned, replacing, write_text
+from glassliquid.files import csv_text, remove_abandoned, replacing, write_text
 from glassliquid.inputs.load import LabelledImages, load_split
 from glassliquid.layout import Layout
 from glassliquid.physics.potential import SPECIES
@@ -144,7 +142,7 @@ def _explain(
         return f"{text}. There are no numbers per particle: {lacking}"
     first = dataset.split_range(Split.TEST).start
     rows = _rows(dataset, first, chosen, p_glass, particles, values)
-    target.text(_csv(rows), PARTICLES)
+    target.text(csv_text(COLUMNS, rows), PARTICLES)
     return f"{text}, and as a number per particle in {PARTICLES}."
 
 
@@ -175,14 +173,6 @@ def _rows(
         image = (record.simulation, record.snapshot, record.label.value, f"{p_glass[index]:.6g}")
         for number, kind, (x, y), amount in zip(shown.numbers, shown.types, shown.positions, value, strict=True):
             yield (*image, number, SPECIES[kind], f"{x:.6f}", f"{y:.6f}", f"{amount:.6g}")
-
-
-def _csv(rows: Iterator[tuple[object, ...]]) -> str:
-    text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def _first_layer(

@@ -36,7 +36,7 @@ MOST_STEPS = 10**12
 """Time steps: a thousand years at N = 1,000. What says more is taken for a mistake."""
 
 
-def temperature(snapshot: int) -> float:
+def temperature(snapshot: float) -> float:
     """Set temperature of a snapshot, T_k = T_hot - (T_hot - T_cold) k / 200 [epsilon_AA / k_B]."""
     # Rounded, so that T_200 is 0.05 and not 0.050000000000000044.
     return round(TEMPERATURE_HOT - (TEMPERATURE_HOT - TEMPERATURE_COLD) * snapshot / INTERVALS, 12)

@@ -1,14 +1,13 @@
 """One setting trained several times with as many seeds: child runs of one parent, and what they have in common."""
 
 import contextlib
-import csv
-import io
 from collections.abc import Callable
 from dataclasses import replace
 
 from glassliquid.datasets.description import Dataset
 from glassliquid.errors import Diverged, UserError
 from glassliquid.evaluation.spread import spread
+from glassliquid.files import csv_text
 from glassliquid.layout import Layout
 from glassliquid.plots.training import replicates_figure
 from glassliquid.sessions.resume import END_IT, TAG_REPLICATE, changed_settings, describe_changes, find_start
@@ -183,10 +182,9 @@ def _summarise(job: TrainJob, tracked: TrackedRun, dataset: Dataset, finished: l
 
 def _table(finished: list[StoredRun]) -> str:
     """One row a replicate, as CSV."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([TAG_REPLICATE, "run_id", *FIGURES, "best_iteration", "collapsed"])
-    for child in finished:
-        figures = [child.metrics[name] for name in (*FIGURES, "best_iteration")]
-        writer.writerow([child.tags[TAG_REPLICATE], child.run_id, *figures, child.tags["collapsed"]])
-    return text.getvalue()
+    columns = (*FIGURES, "best_iteration")
+    rows = (
+        [child.tags[TAG_REPLICATE], child.run_id, *(child.metrics[name] for name in columns), child.tags["collapsed"]]
+        for child in finished
+    )
+    return csv_text([TAG_REPLICATE, "run_id", *columns, "collapsed"], rows)

@@ -25,7 +25,7 @@ from glassliquid.errors import UserError
 from glassliquid.evaluation.predict import predict_stream
 from glassliquid.evaluation.scan import SEED, scan_cooling
 from glassliquid.evaluation.transfer import Point, score_point
-from glassliquid.evaluation.transfer_report import PREFIX, ModelTransfer, TransferRow, point_metrics, scan_metrics
+from glassliquid.evaluation.transfer_summary import PREFIX, ModelTransfer, TransferRow, point_metrics, scan_metrics
 from glassliquid.inputs.load import load_split
 from glassliquid.layout import Layout
 from glassliquid.progress_bar import progress_bar

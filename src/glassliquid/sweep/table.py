@@ -1,11 +1,12 @@
 """What a sweep found: the best trial, the table of a page and the table of a file."""
 
-import csv
-import io
 from collections.abc import Sequence
 from typing import Any
 
+from tabulate import tabulate
+
 from glassliquid.evaluation.scores import wilson_interval
+from glassliquid.files import csv_text
 from glassliquid.sweep import study as kept
 from glassliquid.sweep.study import Row
 from glassliquid.sweep.trial_run import RUN, SECONDS
@@ -47,18 +48,13 @@ def percent(row: Row, images: int) -> str:
 def markdown(rows: Sequence[Row], names: Sequence[str], images: int) -> str:
     """The best trials, one a line, as a Markdown table whose columns line up in a terminal too."""
     ranked = sorted((row for row in rows if row.state == kept.COMPLETE), key=_rank, reverse=True)
-    cells: list[tuple[str, ...]] = [("trial", *names, "validation accuracy", "largest drop", "run")]
-    cells.append(("---",) * len(cells[0]))
+    lines = []
     for row in ranked[:SHOWN]:
         settings = (f"{row.settings[name]:.4g}" for name in names)
         drop = f"{100 * float(row.attributes['largest_drop']):.1f} %"
-        cells.append((str(row.number), *settings, percent(row, images), drop, str(row.attributes[RUN])[:8]))
-    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
-    lines = []
-    for line in cells:
-        fill = "-" if line[0] == "---" else " "
-        lines.append("| " + " | ".join(c.ljust(width, fill) for c, width in zip(line, widths, strict=True)) + " |")
-    return "\n".join(lines)
+        lines.append((row.number, *settings, percent(row, images), drop, str(row.attributes[RUN])[:8]))
+    head = ("trial", *names, "validation accuracy", "largest drop", "run")
+    return tabulate(lines, head, "github", disable_numparse=True)
 
 
 def counts(rows: Sequence[Row]) -> str:
@@ -70,20 +66,18 @@ def counts(rows: Sequence[Row]) -> str:
 
 def as_csv(rows: Sequence[Row], names: Sequence[str], images: int) -> str:
     """Every trial, in the order of the numbers, killed ones included."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*COLUMNS, *names, "seconds", "run_id", "again_after", "error"])
+    lines: list[list[Any]] = []
     for row in rows:
         known = row.attributes
         low, high = interval(row, images) if row.state == kept.COMPLETE else ("", "")
         # Of a pruned trial, the best accuracy that it had reached.
         value: Any = known.get("best", "") if row.value is None else row.value
-        writer.writerow(
+        lines.append(
             [row.number, row.state, value, low, high, known.get("largest_drop", ""), known.get("best_iteration", "")]
             + [row.settings.get(name, "") for name in names]
             + [known.get(SECONDS, ""), known.get(RUN, ""), known.get(kept.AGAIN, ""), known.get(kept.ERROR, "")]
         )
-    return text.getvalue()
+    return csv_text([*COLUMNS, *names, "seconds", "run_id", "again_after", "error"], lines)
 
 
 def _rank(row: Row) -> tuple[float, float, float, int]:

@@ -9,7 +9,7 @@ import pytest
 
 from glassliquid.datasets.description import Recipe
 from glassliquid.evaluation.scan import scan_cooling
-from glassliquid.evaluation.transfer_report import (
+from glassliquid.evaluation.transfer_summary import (
     ModelTransfer,
     TransferRow,
     csv_table,
