@@ -3,8 +3,35 @@
 import textwrap
 from typing import Any
 
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
 TEMPERATURE = "set temperature [epsilon_AA / k_B]"
 HARD_SPACE = "\N{NO-BREAK SPACE}"
+
+
+def verbatim(text: str) -> str:
+    """A text as matplotlib shows it letter for letter: between two dollar signs it would read a formula, and fail at others."""
+    return text.replace("$", r"\$")
+
+
+def add_caption(figure: Figure, text: str, width: int | None = None, fontsize: int = 10) -> None:
+    """Write a text above a figure, in lines of at most `width` characters if that is given."""
+    figure.suptitle(verbatim(text) if width is None else textwrap.fill(verbatim(text), width), fontsize=fontsize)
+
+
+def add_settings(figure: Figure, settings: str, width: int = 100) -> None:
+    """Write a list of settings above a figure, broken after commas alone, so that no name is parted from its value."""
+    add_caption(figure, settings.replace(" ", HARD_SPACE).replace(f",{HARD_SPACE}", ", "), width)
+
+
+def show_image(axes: Any, pixels: NDArray[Any], title: str, fontsize: int = 10) -> None:
+    """An image without ticks, in colours or in its own grey scale; its edges are at whole numbers, as particles' places are."""
+    size = len(pixels)
+    axes.imshow(pixels, cmap="gray", interpolation="nearest", extent=(0, size, size, 0))
+    axes.set(xticks=[], yticks=[])
+    axes.set_title(title, fontsize=fontsize)
 
 
 def count_iterations(axes: Any) -> None:
@@ -25,6 +52,6 @@ def logarithmic(axes: Any) -> None:
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def wrapped(settings: str, width: int = 100) -> str:
-    """A list of settings in lines of at most `width`, broken after commas alone, so that no name is parted from its value."""
-    return textwrap.fill(settings.replace(" ", HARD_SPACE).replace(f",{HARD_SPACE}", ", "), width)
+def plot_points(axes: Any, points: Any, **style: Any) -> None:
+    """Plot pairs of iteration and value as a line; none is a line too, for the legend."""
+    axes.plot(*np.array(points).reshape(-1, 2).T, **style)

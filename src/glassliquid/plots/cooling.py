@@ -7,33 +7,31 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from glassliquid.physics.protocol import GLASS_TRANSITION_SNAPSHOT, INTERVALS, temperature
-from glassliquid.plots.axes import TEMPERATURE
-from glassliquid.plots.words import verbatim
+from glassliquid.plots.axes import TEMPERATURE, add_caption
 from glassliquid.trajectories.trajectory import CoolingCurve
+
+LABELS = {
+    "potential_energy": "potential energy per particle [epsilon_AA]",
+    "pressure": "pressure [epsilon_AA / sigma_AA²]",
+}
 
 
 def cooling_figure(curves: Sequence[CoolingCurve], caption: str) -> Figure:
     """Potential energy and pressure against the set temperature: the mean over simulations and their spread."""
     figure = Figure(figsize=(8, 6), layout="constrained")
+    rows: list[Any] = list(figure.subplots(2, 1, sharex=True))
     set_temperature = [temperature(index) for index in range(INTERVALS + 1)]
     transition = temperature(GLASS_TRANSITION_SNAPSHOT)
-    rows: list[Any] = list(figure.subplots(2, 1, sharex=True))
-    for axes, name, label in zip(
-        rows,
-        ("potential_energy", "pressure"),
-        ("potential energy per particle [epsilon_AA]", "pressure [epsilon_AA / sigma_AA²]"),
-        strict=True,
-    ):
+    for axes, (name, label) in zip(rows, LABELS.items(), strict=True):
         values = np.array([getattr(curve, name) for curve in curves])
         mean, spread = values.mean(axis=0), values.std(axis=0)
+        band = {"alpha": 0.25, "label": "standard deviation among them"}
         axes.plot(set_temperature, mean, label=f"mean of {len(curves)} simulations", color="#1f63be")
-        axes.fill_between(
-            set_temperature, mean - spread, mean + spread, alpha=0.25, label="standard deviation among them"
-        )
+        axes.fill_between(set_temperature, mean - spread, mean + spread, **band)
         axes.axvline(transition, color="0.4", linestyle="--", linewidth=1, label="next to the assumed T_g = 0.21")
         axes.set_ylabel(label)
         axes.grid(alpha=0.3)
     rows[0].legend(fontsize=9)
     rows[1].set_xlabel(TEMPERATURE)
-    figure.suptitle(verbatim(caption), fontsize=10)
+    add_caption(figure, caption)
     return figure

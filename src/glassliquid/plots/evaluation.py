@@ -1,6 +1,5 @@
 """How a model does on a dataset: confusion matrix, reliability diagram, what it is most wrong about."""
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from glassliquid.datasets.description import CLASSES
 from glassliquid.evaluation.calibration import ReliabilityBin, expected_calibration_error
 from glassliquid.evaluation.scores import Scores
-from glassliquid.plots.words import verbatim
+from glassliquid.plots.axes import add_caption
 
 GLASS_COLOUR, LIQUID_COLOUR = "#1f63be", "#d9480f"
 COLUMNS = 4
@@ -47,7 +46,7 @@ def evaluation_figure(
     histogram.set_ylabel("images")
     histogram.set_title("what the model says", fontsize=11)
     histogram.legend(fontsize=9, loc="upper center")
-    figure.suptitle(textwrap.fill(verbatim(caption), 130), fontsize=10)
+    add_caption(figure, caption, 130)
     return figure
 
 
@@ -62,7 +61,7 @@ def gallery_figure(examples: Sequence[Example], caption: str) -> Figure:
     for axes, example in zip(places, examples, strict=False):
         axes.imshow(example.image, interpolation="nearest")
         axes.set_title(example.title, fontsize=10)
-    figure.suptitle(verbatim(caption), fontsize=11)
+    add_caption(figure, caption, fontsize=11)
     return figure
 
 

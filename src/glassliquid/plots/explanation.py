@@ -1,6 +1,6 @@
 """What a network looks at, drawn: attribution over images and particles, first-layer maps, filters, extreme images."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from glassliquid.plots.words import verbatim
+from glassliquid.plots.axes import add_caption, show_image
 
 EVIDENCE_COLOURS = "PiYG"
 """Pink for liquid, white for nothing, green for glass: apart from the particles' orange and blue."""
@@ -48,12 +48,12 @@ def attribution_figure(images: Sequence[ExplainedImage], caption: str) -> Figure
     shading = {"cmap": EVIDENCE_COLOURS, "vmin": -limit, "vmax": limit}
     for row, image in zip(grid, images, strict=True):
         size = len(image.pixels)
-        _bare(row[0], image.pixels, image.title)
+        show_image(row[0], image.pixels, image.title)
         grey = np.repeat(image.pixels.mean(axis=2, keepdims=True), 3, axis=2) / 255
-        _bare(row[1], 0.35 + 0.65 * grey, "attribution over the image")
+        show_image(row[1], 0.35 + 0.65 * grey, "attribution over the image")
         row[1].imshow(image.attribution, alpha=0.75, interpolation="nearest", extent=(0, size, size, 0), **shading)
-        if image.points is not None and image.radii is not None and image.values is not None:
-            _draw_particles(row[2], image.points, image.radii, image.values, shading)
+        if image.points is not None:
+            _draw_particles(row[2], image, shading)
             row[2].set_title("attribution of the particles", fontsize=10)
         elif columns == 3:
             row[2].text(0.5, 0.5, "no trajectory", ha="center", transform=row[2].transAxes)
@@ -62,28 +62,19 @@ def attribution_figure(images: Sequence[ExplainedImage], caption: str) -> Figure
     colours = ScalarMappable(Normalize(-limit, limit), EVIDENCE_COLOURS)
     bar = figure.colorbar(colours, ax=grid, extend="both", shrink=0.8, aspect=15 * len(images), pad=0.02)
     bar.set_label("evidence: towards liquid  <  0  <  towards glass  [logits]", fontsize=10)
-    figure.suptitle(verbatim(caption), fontsize=11)
+    add_caption(figure, caption, fontsize=11)
     return figure
 
 
 def maps_figure(pixels: NDArray[np.uint8], maps: NDArray[np.floating], caption: str) -> Figure:
     """An image and what each channel of the first convolution makes of it, each in its own grey scale (light is high)."""
-    titles = ["original", *(f"channel {channel + 1}" for channel in range(len(maps)))]
-    figure, axes = _tiles(len(titles), 2.0, caption)
-    _bare(axes[0], pixels, titles[0])
-    for place, channel, title in zip(axes[1:], maps, titles[1:], strict=False):
-        place.imshow(channel, cmap="gray", interpolation="nearest")
-        _bare(place, None, title)
-    return figure
+    return _tiles({"original": pixels, **_channels(maps)}, 2.0, caption)
 
 
 def filters_figure(filters: NDArray[np.floating], caption: str) -> Figure:
     """The filters of the first convolution as colours: grey is zero, each filter in its own scale."""
-    figure, axes = _tiles(len(filters), 1.5, caption)
-    for number, (place, weights) in enumerate(zip(axes, filters, strict=False), start=1):
-        scaled = 0.5 + weights / (2 * max(float(np.abs(weights).max()), 1e-12))
-        _bare(place, scaled.transpose(1, 2, 0), f"channel {number}")
-    return figure
+    largest = np.maximum(np.abs(filters).max(axis=(1, 2, 3), keepdims=True), 1e-12)
+    return _tiles(_channels((0.5 + filters / (2 * largest)).transpose(0, 2, 3, 1)), 1.5, caption)
 
 
 def extremes_figure(rows: Sequence[tuple[str, Sequence[tuple[NDArray[np.uint8], str]]]], caption: str) -> Figure:
@@ -95,58 +86,40 @@ def extremes_figure(rows: Sequence[tuple[str, Sequence[tuple[NDArray[np.uint8], 
         for place in places[len(images) :]:
             place.axis("off")
         for place, (pixels, title) in zip(places, images, strict=False):
-            _bare(place, pixels, title)
+            show_image(place, pixels, title)
         if images:
             places[0].set_ylabel(heading, fontsize=11)
         else:
             places[0].text(0, 0.5, f"{heading}: none")
-    figure.suptitle(verbatim(caption), fontsize=11)
+    add_caption(figure, caption, fontsize=11)
     return figure
 
 
-def _draw_particles(
-    axes: Any,
-    points: NDArray[np.float64],
-    radii: NDArray[np.float64],
-    values: NDArray[np.float64],
-    shading: dict[str, Any],
-) -> None:
+def _draw_particles(axes: Any, image: ExplainedImage, shading: dict[str, Any]) -> None:
     from matplotlib.collections import EllipseCollection
 
-    discs = EllipseCollection(
-        2 * radii,
-        2 * radii,
-        np.zeros(len(radii)),
-        units="xy",
-        offsets=points,
-        offset_transform=axes.transData,
-        cmap=shading["cmap"],
-        edgecolors="0.35",
-        linewidths=0.4,
-    )
-    discs.set_array(values)
+    assert image.radii is not None
+    sizes, angles = 2 * image.radii, np.zeros(len(image.radii))
+    places = {"units": "xy", "offsets": image.points, "offset_transform": axes.transData}
+    discs = EllipseCollection(sizes, sizes, angles, **places, cmap=shading["cmap"], edgecolors="0.35", linewidths=0.4)
+    discs.set_array(image.values)
     discs.set_clim(shading["vmin"], shading["vmax"])
     axes.add_collection(discs)
 
 
-def _tiles(count: int, side: float, caption: str) -> tuple[Figure, list[Any]]:
-    """A figure with room for so many small pictures, and their axes."""
-    columns = count if count <= MOST_COLUMNS else -(-count // -(-count // MOST_COLUMNS))
-    rows = -(-count // columns)
+def _channels(images: NDArray[np.floating]) -> dict[str, NDArray[np.floating]]:
+    return {f"channel {number}": image for number, image in enumerate(images, start=1)}
+
+
+def _tiles(images: Mapping[str, NDArray[Any]], side: float, caption: str) -> Figure:
+    """Small pictures with their titles, in rows of equal length, each `side` inches wide."""
+    rows = -(-len(images) // MOST_COLUMNS)
+    columns = -(-len(images) // rows)
     figure = Figure(figsize=(max(side * columns, 5), (side + 0.3) * rows + 0.5), layout="constrained")
     axes: list[Any] = list(np.ravel(figure.subplots(rows, columns, squeeze=False)))
-    for unused in axes[count:]:
+    for place, (title, image) in zip(axes, images.items(), strict=False):
+        show_image(place, image, title)
+    for unused in axes[len(images) :]:
         unused.axis("off")
-    figure.suptitle(verbatim(caption), fontsize=11)
-    return figure, axes
-
-
-def _bare(axes: Any, pixels: NDArray[Any] | None, title: str | None) -> None:
-    if pixels is not None:
-        # Edges at whole numbers, as the particles' coordinates count.
-        size = len(pixels)
-        axes.imshow(pixels, interpolation="nearest", extent=(0, size, size, 0))
-    axes.set_xticks([])
-    axes.set_yticks([])
-    if title:
-        axes.set_title(title, fontsize=10)
+    add_caption(figure, caption, fontsize=11)
+    return figure

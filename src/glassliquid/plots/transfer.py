@@ -1,6 +1,5 @@
 """Where models stop working: curves along the cooling, and the matrix of models and data."""
 
-import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,11 +11,10 @@ from glassliquid.evaluation.scores import GLASS
 from glassliquid.evaluation.transfer import BREAKDOWN_ACCURACY, LIQUID, Crossing, Interval
 from glassliquid.evaluation.transfer import Point as Scored
 from glassliquid.physics.protocol import GLASS_TRANSITION_SNAPSHOT, INTERVALS, temperature
-from glassliquid.plots.axes import TEMPERATURE
+from glassliquid.plots.axes import TEMPERATURE, add_caption, verbatim
 from glassliquid.plots.evaluation import GLASS_COLOUR, LIQUID_COLOUR
-from glassliquid.plots.words import verbatim
 
-ACCURACY_COLOUR = "0.15"
+ACCURACY_COLOUR, AUC_COLOUR = "0.15", "#2b8a3e"
 TICK_EVERY = 20
 CHARACTERS_AN_INCH = 11
 """Of a caption."""
@@ -31,47 +29,24 @@ def transfer_figure(scan: CoolingScan, trained_liquid: int, trained_glass: int, 
     rows: list[Any] = list(figure.subplots(2, 1, sharex=True, height_ratios=(3, 2)))
     above, below = rows
     indices, points = list(scan.points), list(scan.points.values())
-    for values, intervals, colour, label in (
-        (
-            [p.class_accuracy(LIQUID) for p in points],
-            [p.class_interval(LIQUID) for p in points],
-            LIQUID_COLOUR,
-            "liquid",
-        ),
-        ([p.class_accuracy(GLASS) for p in points], [p.class_interval(GLASS) for p in points], GLASS_COLOUR, "glass"),
-        ([p.accuracy for p in points], [p.accuracy_interval for p in points], ACCURACY_COLOUR, "both"),
-    ):
-        _curve(above, indices, values, intervals, colour, f"accuracy, {label}")
-    _curve(
-        above,
-        indices,
-        [p.auc for p in points],
-        [p.auc_interval for p in points],
-        "#2b8a3e",
-        "area under the ROC curve",
-        ":",
-    )
-    above.axhline(BREAKDOWN_ACCURACY, color="0.5", linewidth=0.8, linestyle="--")
-    above.set_ylabel("accuracy, area")
-    above.set_ylim(-0.03, 1.03)
-    _curve(
-        below,
-        indices,
-        [p.p_glass for p in points],
-        [p.p_glass_interval for p in points],
-        LIQUID_COLOUR,
-        "mean P(glass)",
-    )
-    below.plot(
-        [indices[-1], scan.glass], [points[-1].p_glass, scan.p_glass_of_glass], color=LIQUID_COLOUR, linestyle=":"
-    )
-    below.plot(scan.glass, scan.p_glass_of_glass, "s", color=GLASS_COLOUR, label=f"of the glass, snapshot {scan.glass}")
-    below.axhline(0.5, color="0.5", linewidth=0.8, linestyle="--")
-    below.set_ylabel("order parameter, mean P(glass)")
-    below.set_ylim(-0.03, 1.03)
+    for phase, name, colour in ((LIQUID, "liquid", LIQUID_COLOUR), (GLASS, "glass", GLASS_COLOUR)):
+        values = [(point.class_accuracy(phase), point.class_interval(phase)) for point in points]
+        _curve(above, indices, values, colour, f"accuracy, {name}")
+    _curve(above, indices, [(p.accuracy, p.accuracy_interval) for p in points], ACCURACY_COLOUR, "accuracy, both")
+    _curve(above, indices, [(p.auc, p.auc_interval) for p in points], AUC_COLOUR, "area under the ROC curve", ":")
+    _curve(below, indices, [(p.p_glass, p.p_glass_interval) for p in points], LIQUID_COLOUR, "mean P(glass)")
+    last, glass = (indices[-1], points[-1].p_glass), (scan.glass, scan.p_glass_of_glass)
+    below.plot(*zip(last, glass, strict=True), color=LIQUID_COLOUR, linestyle=":")
+    below.plot(*glass, "s", color=GLASS_COLOUR, label=f"of the glass, snapshot {scan.glass}")
     _crossing(above, scan.breakdown, f"falls below {100 * BREAKDOWN_ACCURACY:.0f} %")
     _crossing(below, scan.half_glass, "passes one half")
-    for axes in rows:
+    for axes, level, label in (
+        (above, BREAKDOWN_ACCURACY, "accuracy, area"),
+        (below, 0.5, "order parameter, mean P(glass)"),
+    ):
+        axes.axhline(level, color="0.5", linewidth=0.8, linestyle="--")
+        axes.set_ylabel(label)
+        axes.set_ylim(-0.03, 1.03)
         axes.fill_between([], [], [], color=ACCURACY_COLOUR, alpha=0.15, linewidth=0, label="95 % intervals")
         _marks(axes, trained_liquid, trained_glass, labelled=axes is above)
         axes.grid(alpha=0.3)
@@ -80,7 +55,7 @@ def transfer_figure(scan: CoolingScan, trained_liquid: int, trained_glass: int, 
     below.set_xticks(range(0, INTERVALS + 1, TICK_EVERY))
     below.set_xlabel("snapshot index (cooling goes to the right)")
     _temperature_axis(above)
-    figure.suptitle(textwrap.fill(verbatim(caption), 105), fontsize=10)
+    add_caption(figure, caption, 105)
     return figure
 
 
@@ -103,21 +78,23 @@ def matrix_figure(points: Sequence[Sequence[Scored]], models: Sequence[str], dat
     axes.set_yticks(range(len(models)), [verbatim(model) for model in models], fontsize=9)
     figure.colorbar(picture, ax=axes, label="accuracy", shrink=0.9)
     caption = "Accuracy of each model (trained on) in simulations that it was not trained on, with 95 % intervals"
-    figure.suptitle(textwrap.fill(caption, round(CHARACTERS_AN_INCH * figure.get_figwidth())), fontsize=10)
+    add_caption(figure, caption, round(CHARACTERS_AN_INCH * figure.get_figwidth()))
     return figure
 
 
 def _curve(
     axes: Any,
     indices: Sequence[int],
-    values: Sequence[float],
-    intervals: Sequence[Interval],
+    values: Sequence[tuple[float, Interval]],
     colour: str,
     label: str,
     style: str = "-",
 ) -> None:
-    axes.plot(indices, values, color=colour, marker=".", linestyle=style, linewidth=1.4, label=label)
-    low, high = zip(*intervals, strict=True)
+    """A line through values with a band of their intervals."""
+    axes.plot(
+        indices, [value for value, _ in values], color=colour, marker=".", linestyle=style, linewidth=1.4, label=label
+    )
+    low, high = zip(*(interval for _, interval in values), strict=True)
     axes.fill_between(indices, low, high, color=colour, alpha=0.15, linewidth=0)
 
 
