@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 import pytest
 
 from glassliquid.errors import UserError
-from glassliquid.settings import Absent, Choice, Field, fields_of, restored, settings, stored
+from glassliquid.settings import Absent, Choice, Field, FromText, fields_of, restored, settings, stored
 
 
 @settings
@@ -104,3 +104,19 @@ def test_a_damaged_or_newer_form_is_refused_in_a_sentence(changed: dict[str, Any
 def test_what_is_no_table_is_refused() -> None:
     with pytest.raises(UserError, match="not a table of values"):
         restored(Example, [1, 2], "The settings")
+
+
+def test_a_list_that_a_command_line_writes_as_text_comes_back_from_a_file():
+    text = FromText(lambda text: tuple(map(int, text.split(","))), "indices such as 5,200")
+
+    @settings
+    class Listed:
+        """Settings with a list."""
+
+        indices: Annotated[tuple[int, ...], text] = (5,)
+        """Indices."""
+
+    assert Listed(indices="5,200").indices == (5, 200)
+    assert restored(Listed, stored(Listed(indices="5,200")), "The settings").indices == (5, 200)
+    with pytest.raises(UserError, match="damaged"):
+        restored(Listed, {"indices": "5,200"}, "The settings")

@@ -62,14 +62,16 @@ class FromText:
         """Read a text before the value is checked; a file has a list."""
 
         def read(value: Any, info: core_schema.ValidationInfo) -> Any:
-            if info.mode != "python" or not isinstance(value, str):
+            if not isinstance(value, str):
                 return value
             try:
                 return self.read(value)
             except ValueError:
                 raise UserError(f"{info.field_name} is {value!r}: pass {self.allowed}.") from None
 
-        return core_schema.with_info_before_validator_function(read, handler(source))
+        reading = core_schema.with_info_before_validator_function(read, handler(source))
+        # A list in a file must reach the strict check as JSON: as a Python list it would not pass for a tuple.
+        return core_schema.json_or_python_schema(handler(source), reading)
 
 
 def whole_numbers(text: str) -> tuple[int, ...]:
