@@ -21,6 +21,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.report import print_surroundings, print_table, spread
@@ -77,7 +78,7 @@ def main() -> None:
         ],
     )
     count = (options.images or 2 * options.simulations) // 2
-    few = Ensemble(ensemble.folder, ensemble.preset, ensemble.protocol, ensemble.seed, ensemble.simulations[:count])
+    few = replace(ensemble, simulations=ensemble.simulations[:count])
     ours: list[tuple[float, float]] = []
     bare: list[tuple[float, float]] = []
     sides = [

@@ -128,23 +128,24 @@ def stored(value: Any) -> dict[str, Any]:
     return {VERSION: _version(type(value)), **json.loads(TypeAdapter(type(value)).dump_json(value))}
 
 
-def restored(cls: type[Declared], value: Any, what: str) -> Declared:
+def restored(cls: type[Declared], value: Any, what: str, remedy: str = "choose another file") -> Declared:
     """Settings out of a file, of any version up to today's.
 
     Args:
         cls: the class of settings.
         value: what `stored` gave, of this version of the program or an earlier one.
         what: what is read, for error messages, such as `The checkpoint's settings`.
+        remedy: what to do about one that is damaged, for error messages.
 
     Raises:
         UserError: it is damaged, has settings that are unknown, or was written by a newer version of the program.
     """
     if not isinstance(value, dict):
-        raise UserError(f"{what} are damaged (they are not a table of values): choose another file.")
+        raise UserError(f"{what} are damaged (they are not a table of values): {remedy}.")
     present = dict(value)
     version = present.pop(VERSION, 1)
     if type(version) is not int or version < 1:
-        raise UserError(f"{what} are damaged (their version is {str(version)[:40]!r}): choose another file.")
+        raise UserError(f"{what} are damaged (their version is {str(version)[:40]!r}): {remedy}.")
     newest = _version(cls)
     if version > newest:
         raise UserError(
@@ -156,7 +157,7 @@ def restored(cls: type[Declared], value: Any, what: str) -> Declared:
     if unknown := sorted(present.keys() - fields_of(cls).keys()):
         raise UserError(
             f"{what} have {listed(repr(name)[:60] for name in unknown[:3])}, which this program does not know: use the glassliquid that "
-            "wrote them, or choose another file."
+            f"wrote them, or {remedy}."
         )
     try:
         # As JSON, whose strict reading takes lists for tuples, and neither texts nor true for numbers.
@@ -165,7 +166,7 @@ def restored(cls: type[Declared], value: Any, what: str) -> Declared:
         reason = _sentence(cls, error)
     except (UserError, TypeError, ValueError, RecursionError) as error:
         reason = str(error)
-    raise UserError(f"{what} are damaged ({reason.rstrip('.')}): choose another file.")
+    raise UserError(f"{what} are damaged ({reason.rstrip('.')}): {remedy}.")
 
 
 def _version(cls: type[Any]) -> int:

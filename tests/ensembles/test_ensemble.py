@@ -1,8 +1,10 @@
 """Ensembles: what their description holds, what is refused, and their inherent structures."""
 
 import json
+import shutil
 from collections import Counter
-from dataclasses import replace
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,15 +19,18 @@ from glassliquid.ensembles.making import make_ensemble
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError
 from glassliquid.files import storage_fault
+from glassliquid.physics.engine import AUTO
 from glassliquid.physics.protocol import PRESETS, Protocol
 from glassliquid.trajectories.trajectory import read_configurations
 from tests.conftest import PROTOCOL, SEED, SIMULATIONS, contents, ignore_progress
 
+RELEASED = Path(__file__).parent / "released"
+"""Ensembles as earlier versions have made them."""
 TINY = Protocol(particles=32, equilibration_steps=0, cooling_steps=200, snapshots=(5, 200))
 
 
-def make(folder, pool, protocol=PROTOCOL, simulations=SIMULATIONS, seed=SEED, report=ignore_progress):
-    return make_ensemble(plan_ensemble(folder, "demo", protocol, simulations, seed), pool, report)
+def make(folder, pool, protocol=PROTOCOL, simulations=SIMULATIONS, seed=SEED, engine="lammps", report=ignore_progress):
+    return make_ensemble(plan_ensemble(folder, "demo", protocol, simulations, seed, engine), pool, report)
 
 
 def make_tiny(folder, pool, **changes):
@@ -37,7 +42,9 @@ def test_every_simulation_has_its_file_and_its_entry(ensemble):
     names = [f"sim-{number:05d}.gsd" for number in range(1, SIMULATIONS + 1)]
     assert sorted(contents(ensemble.folder)) == ["ensemble.json", *names]
     described = json.loads((ensemble.folder / "ensemble.json").read_text())
-    assert described["protocol"] == PROTOCOL.to_json()
+    assert described["version"] == 2
+    assert described["protocol"] == {**asdict(PROTOCOL), "snapshots": list(PROTOCOL.snapshots)}
+    assert described["engine"] == "lammps"
     assert described["seed"] == SEED
     assert {"lammps", "gsd", "numpy"} <= set(described["versions"])
     assert [entry["number"] for entry in described["simulations"]] == list(range(1, SIMULATIONS + 1))
@@ -95,6 +102,7 @@ def test_progress_counts_up_to_the_whole(tmp_path, pool):
         ({"protocol": replace(TINY, snapshots=(5, 100))}, "snapshots is 5, 200 there and 5, 100 here"),
         ({"simulations": 4}, "simulations is 3 there and 4 here"),
         ({"seed": 2}, "seed is 1 there and 2 here"),
+        ({"engine": "toy"}, "engine is lammps there and toy here"),
     ],
 )
 def test_protocols_are_not_mixed(tmp_path, pool, changes, message):
@@ -146,17 +154,34 @@ def damaged(change):
         (lambda text: text[: len(text) // 2], r"ensemble\.json is damaged"),
         (lambda text: "", r"ensemble\.json is damaged"),
         (lambda text: "[]", r"ensemble\.json does not describe an ensemble"),
-        (lambda text: "{}", r"ensemble\.json is damaged"),
+        (lambda text: "{}", r"ensemble\.json are damaged"),
         (lambda text: "[" * 100_000, r"ensemble\.json is damaged"),
         (lambda text: "\udcff", r"ensemble\.json is damaged"),
-        (damaged(lambda value: value.update(format=2)), "has format 2, and this version reads 1"),
-        (damaged(lambda value: value.pop("seed")), r"ensemble\.json is damaged"),
-        (damaged(lambda value: value.update(simulations=[])), r"ensemble\.json is damaged"),
-        (damaged(lambda value: value.update(simulations=None)), r"ensemble\.json is damaged"),
-        (damaged(lambda value: value["simulations"][0].update(split="all")), r"ensemble\.json is damaged"),
-        (damaged(lambda value: value["simulations"].reverse()), r"ensemble\.json is damaged"),
-        (damaged(lambda value: value["protocol"].pop("particles")), "protocol has missing or unknown fields"),
-        (damaged(lambda value: value["protocol"].update(particles="many")), "something else than whole numbers"),
+        (
+            damaged(lambda value: value.update(version=3)),
+            "are of version 3, and this program reads up to 2: use the newer",
+        ),
+        (damaged(lambda value: value.update(format=2)), "have 'format', which this program does not know"),
+        (damaged(lambda value: value.pop("seed")), r"ensemble\.json are damaged \(seed is missing.*make it again"),
+        (damaged(lambda value: value.update(seed=-1)), r"are damaged \(seed is -1"),
+        (damaged(lambda value: value.update(seed=1.5)), r"are damaged \(seed is 1\.5: pass a whole number"),
+        (damaged(lambda value: value.update(simulations=[])), r"are damaged \(simulations is"),
+        (damaged(lambda value: value.update(simulations=None)), r"are damaged \(simulations is"),
+        (damaged(lambda value: value.update(engine=None)), r"either an engine or an origin"),
+        (damaged(lambda value: value.update(engine="../toy")), r"are damaged \(engine is '\.\./toy'"),
+        (damaged(lambda value: value["simulations"][0].update(split="all")), r"are damaged \(simulations\.0\.split"),
+        (damaged(lambda value: value["simulations"][0].update(seed=2**64)), r"are damaged \(simulations\.0\.seed"),
+        (damaged(lambda value: value["simulations"][0].update(file=7)), r"are damaged \(simulations\.0\.file"),
+        (damaged(lambda value: value["simulations"][0].update(more=7)), r"are damaged \(simulations\.0\.more"),
+        (
+            damaged(lambda value: value["simulations"].reverse()),
+            r"is damaged \(its simulations are not numbered from 1",
+        ),
+        (damaged(lambda value: value["protocol"].pop("particles")), r"are damaged \(protocol\.particles is missing"),
+        (
+            damaged(lambda value: value["protocol"].update(particles="many")),
+            r"are damaged \(protocol\.particles is 'many'",
+        ),
     ],
 )
 def test_a_damaged_description_is_refused_and_kept(tmp_path, pool, damage, message):
@@ -170,6 +195,34 @@ def test_a_damaged_description_is_refused_and_kept(tmp_path, pool, damage, messa
     with pytest.raises(UserError, match=message):
         open_ensemble(folder)
     assert contents(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "digest", "engine"), [("simulated", "7b4a9b19fa070993", "lammps"), ("imported", "bdea5e6ebf045400", None)]
+)
+def test_ensembles_of_version_1_are_read_as_they_were(name, digest, engine):
+    """They name no engine, and datasets and checkpoints refer to them by these digests."""
+    found = open_ensemble(RELEASED / name)
+    assert (found.digest, found.engine, found.seed, found.protocol.snapshots) == (digest, engine, 7, (5, 200))
+    assert found.versions["gsd"] == "5.0.1"
+
+
+def test_an_ensemble_of_version_1_goes_on(pool, tmp_path):
+    """What is missing is made, and its description stays as it was."""
+    folder = tmp_path / "simulated"
+    shutil.copytree(RELEASED / "simulated", folder)
+    before = contents(folder)
+    (folder / "sim-00002.gsd").unlink()
+    planned = plan_ensemble(folder, "demo", replace(TINY, equilibration_steps=3_000), 3, 7, AUTO)
+    assert planned.engine == "lammps"
+    assert make_ensemble(planned, pool, ignore_progress).missing() == []
+    assert contents(folder).keys() == before.keys()
+    assert contents(folder)["ensemble.json"] == before["ensemble.json"]
+
+
+def test_only_another_engine_than_lammps_changes_the_digest(tmp_path):
+    digests = {name: plan_ensemble(tmp_path / "small", "demo", TINY, 3, 1, name).digest for name in ("lammps", "toy")}
+    assert digests["lammps"] != digests["toy"]
 
 
 def test_a_missing_ensemble_lists_those_that_are_there(ensemble):

@@ -104,13 +104,11 @@ def test_settings_of_a_training(sandbox: Sandbox, value):
 
 
 @given(
-    value=mutated_value(
-        Protocol(particles=100, equilibration_steps=0, cooling_steps=2000, snapshots=(5, 200)).to_json()
-    )
+    value=mutated_value(stored(Protocol(particles=100, equilibration_steps=0, cooling_steps=2000, snapshots=(5, 200))))
 )
 @inputs(quick=60, long=600)
 def test_protocols(sandbox: Sandbox, value):
-    sandbox.attempt("protocols", lambda: Protocol.from_json(value), MOST_MIB)
+    sandbox.attempt("protocols", lambda: settings.restored(Protocol, value, "The protocol"), MOST_MIB)
 
 
 GOOD_QUEUE = {

@@ -8,12 +8,12 @@ import pytest
 
 from glassliquid.datasets.description import Dataset, Label, Recipe, Record
 from glassliquid.ensembles.ensemble import Ensemble, plan_ensemble
-from glassliquid.ensembles.making import _to_json as ensemble_json
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError
 from glassliquid.files import write_json
 from glassliquid.layout import Layout
 from glassliquid.sessions.unseen import trained_recipe, unseen_of_dataset, unseen_of_ensemble
+from glassliquid.settings import stored
 from tests.conftest import PROTOCOL
 
 
@@ -26,7 +26,7 @@ def planned(layout: Layout, name: str, simulations: int, seed: int, particles: i
     """An ensemble of which only the description exists; that is all it takes."""
     folder = layout.ensemble(name)
     ensemble = plan_ensemble(folder, "demo", replace(PROTOCOL, particles=particles), simulations, seed)
-    write_json(folder / "ensemble.json", ensemble_json(ensemble))
+    write_json(folder / "ensemble.json", stored(ensemble))
     return ensemble
 
 

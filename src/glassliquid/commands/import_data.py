@@ -6,7 +6,7 @@ from typing import Any
 
 from glassliquid.datasets.description import Dataset, Recipe
 from glassliquid.datasets.images import find_images, import_images, listing_digest
-from glassliquid.ensembles.ensemble import IMPORTED, SIMULATED, Ensemble, check_seed, open_ensemble
+from glassliquid.ensembles.ensemble import Ensemble, check_seed, open_ensemble
 from glassliquid.ensembles.importing import ImportPlan, import_ensemble, plan_import
 from glassliquid.ensembles.workers import WorkerPool
 from glassliquid.errors import UserError, listed, one_line
@@ -15,7 +15,7 @@ from glassliquid.physics.engine import AUTO
 from glassliquid.physics.protocol import check_snapshot
 from glassliquid.progress_bar import progress_bar
 
-IMAGES = "images"
+SIMULATED, IMPORTED, IMAGES = "simulate", "trajectories", "images"
 SOURCES = (SIMULATED, IMPORTED, IMAGES)
 
 _UNUSED = {

@@ -19,7 +19,7 @@ from glassliquid.datasets.build import check_recipe, make_dataset
 from glassliquid.datasets.description import Dataset, Label, Recipe, open_dataset
 from glassliquid.datasets.draw import DrawConfig
 from glassliquid.ensembles.cluster import check_scheduler, open_pool
-from glassliquid.ensembles.ensemble import IMPORTED, Ensemble, cooling_curves, plan_ensemble
+from glassliquid.ensembles.ensemble import Ensemble, cooling_curves, plan_ensemble
 from glassliquid.ensembles.importing import ImportPlan
 from glassliquid.ensembles.inherent import inherent_energies
 from glassliquid.ensembles.making import make_ensemble
@@ -112,7 +112,7 @@ class MakeDataConfig:
     @functools.cached_property
     def planned_ensemble(self) -> Ensemble:
         """The ensemble that is asked for; nothing is written."""
-        if self.source == IMPORTED:
+        if self.source == "trajectories":
             plan = None
             if self.source_folder is not None:
                 plan = ImportPlan(
@@ -198,7 +198,7 @@ def make_data(config: MakeDataConfig) -> MadeData:
 
 def _make_ensemble(config: MakeDataConfig, pool: WorkerPool) -> Ensemble:
     planned = config.planned_ensemble
-    if config.source == IMPORTED:
+    if config.source == "trajectories":
         return take_trajectories(planned, config.source_folder, pool)
     with progress_bar(f"simulating {planned.name} with {planned.engine}", "simulations") as report:
         return make_ensemble(planned, pool, report)

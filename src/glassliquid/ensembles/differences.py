@@ -1,5 +1,7 @@
 """What two descriptions of an ensemble differ in, in words."""
 
+from dataclasses import asdict
+
 from glassliquid.ensembles.ensemble import Ensemble, Origin
 from glassliquid.errors import listed
 
@@ -11,11 +13,11 @@ LONG_LIST = 100
 
 def ensemble_differences(present: Ensemble, wanted: Ensemble) -> list[str]:
     """The first few differences between the ensemble that is there and the one that is wanted; empty if they are the same."""
-    values = wanted.protocol.to_json()
+    values = asdict(wanted.protocol)
     both = zip(present.simulations, wanted.simulations, strict=False)
     differences = []
     for what, here, asked in (
-        *((name, value, values[name]) for name, value in present.protocol.to_json().items()),
+        *((name, value, values[name]) for name, value in asdict(present.protocol).items()),
         ("simulations", len(present.simulations), len(wanted.simulations)),
         ("seed", present.seed, wanted.seed),
         ("engine", present.engine, wanted.engine),
@@ -29,7 +31,7 @@ def ensemble_differences(present: Ensemble, wanted: Ensemble) -> list[str]:
 
 def _brief(value: object) -> str:
     """A value for a message; of a long list only where it ends."""
-    if not isinstance(value, list):
+    if not isinstance(value, tuple):
         return str(value)
     return listed(value) if len(value) < LONG_LIST else listed([*value[:3], "...", value[-1]])
 

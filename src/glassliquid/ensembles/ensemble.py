@@ -10,24 +10,24 @@ import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
 from glassliquid.ensembles.split import LARGEST_ENSEMBLE, Split, draw_split
 from glassliquid.errors import UserError, listed
-from glassliquid.files import check_name, read_json, whole_number
+from glassliquid.files import check_name, read_json
 from glassliquid.physics.engine import AUTO, REFERENCE, best_engine
-from glassliquid.physics.protocol import LARGEST_PARTICLES, MOST_STEPS, Protocol, check_snapshot
+from glassliquid.physics.protocol import LARGEST_PARTICLES, MOST_STEPS, Protocol
+from glassliquid.settings import Field, restored, settings
 from glassliquid.trajectories import trajectory
 from glassliquid.trajectories.trajectory import LONGEST_SIDE, SHORTEST_SIDE
 
 FOLDER = "ensembles"
 DESCRIPTION = "ensemble.json"
 INHERENT_FOLDER = "inherent"
-FORMAT = 1
-SIMULATED, IMPORTED = "simulate", "trajectories"
-"""What `make_data` calls the two sources of ensembles."""
+REMEDY = "move the folder away and make it again"
+"""What to do about a damaged description."""
 LARGEST_SEED = 2**63 - 1
 SPLIT_STREAM = 1
 """Branch of the ensemble's seed from which the split is drawn; branch 0 gives the simulations' seeds."""
@@ -37,9 +37,9 @@ SPLIT_STREAM = 1
 class Simulation:
     """One member of an ensemble."""
 
-    number: int
+    number: Annotated[int, Field(ge=1, le=LARGEST_ENSEMBLE)]
     """Counted from 1."""
-    seed: int
+    seed: Annotated[int, Field(ge=0, lt=2**64)]
     """Seed of its random start, velocities and thermostat; of an imported one a number that identifies its file."""
     split: Split
     """The split that all its images belong to."""
@@ -63,42 +63,48 @@ class Origin:
 
     species: tuple[str, ...]
     """What the files call A and B."""
-    particles_a: int
+    particles_a: Annotated[int, Field(ge=0, le=LARGEST_PARTICLES)]
     """How many particles are A."""
-    length: float
+    length: Annotated[float, Field(ge=SHORTEST_SIDE, le=LONGEST_SIDE)]
     """Side of the box."""
-    first_step: int
+    first_step: Annotated[int, Field(ge=-MOST_STEPS, le=MOST_STEPS)]
     """Time step at which the cooling starts."""
 
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> "Origin":
-        """The inverse of `dataclasses.asdict`; KeyError, TypeError or ValueError if it is none."""
-        species, length = value["species"], value["length"]
-        if type(species) is not list or not all(type(name) is str for name in species):
-            raise ValueError("the species are no list of names")
-        if type(length) not in (int, float) or not SHORTEST_SIDE <= length <= LONGEST_SIDE:
-            raise ValueError(f"the side of the box is {str(length)[:40]}")
-        return cls(
-            species=tuple(species),
-            particles_a=whole_number(value["particles_a"], 0, LARGEST_PARTICLES),
-            length=float(length),
-            first_step=whole_number(value["first_step"], -MOST_STEPS, MOST_STEPS),
-        )
+
+def _from_version_1(old: dict[str, Any]) -> dict[str, Any]:
+    """Version 1 was called format, repeated the folder's name, and knew one engine."""
+    engine = {} if "origin" in old else {"engine": REFERENCE}
+    return {name: value for name, value in old.items() if name != "name" and (name, value) != ("format", 1)} | engine
 
 
-@dataclass(frozen=True)
+@settings
 class Ensemble:
     """An ensemble as `ensemble.json` describes it; its files may not all be there yet."""
 
-    folder: Path
-    preset: str
+    VERSION: ClassVar[int] = 2
+    UPGRADES: ClassVar[dict[int, Any]] = {1: _from_version_1}
+
+    folder: Annotated[Path, Field(exclude=True)]
+    """Where it is; not part of the description."""
+    preset: Annotated[str, Field(max_length=100)]
+    """Name of the preset that the protocol was derived from, for the record."""
     protocol: Protocol
-    seed: int
-    simulations: tuple[Simulation, ...]
-    origin: Origin | None = None
-    """None if it was simulated here."""
-    engine: str | None = None
+    """How each simulation is run."""
+    seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)]
+    """Source of all randomness."""
+    engine: Annotated[str | None, Field(pattern=r"^[a-z0-9_]{1,40}$")] = None
     """Name of the engine that makes all of its simulations; None if it was imported."""
+    versions: dict[str, Annotated[str, Field(max_length=100)]] = Field(default_factory=dict)
+    """Versions of the engine and the libraries that it was begun with; empty before."""
+    origin: Origin | None = None
+    """What its files say; None if it was simulated here."""
+    simulations: Annotated[tuple[Simulation, ...], Field(min_length=1, max_length=LARGEST_ENSEMBLE)]
+    """All of them, by number."""
+
+    def __post_init__(self) -> None:
+        """Check that it was either simulated or imported."""
+        if (self.engine is None) == (self.origin is None):
+            raise UserError("an ensemble has either an engine or an origin: make it again.")
 
     @property
     def name(self) -> str:
@@ -106,14 +112,9 @@ class Ensemble:
         return self.folder.name
 
     @property
-    def source(self) -> str:
-        """Where its configurations come from, as `make_data` calls it."""
-        return SIMULATED if self.origin is None else IMPORTED
-
-    @property
     def digest(self) -> str:
         """Fingerprint of what determines the simulations: the protocol, the seed and their number, or their files."""
-        content = {"protocol": self.protocol.to_json(), "seed": self.seed, "simulations": len(self.simulations)}
+        content = {"protocol": asdict(self.protocol), "seed": self.seed, "simulations": len(self.simulations)}
         if self.engine not in (None, REFERENCE):
             # Only then: datasets and checkpoints refer to ensembles from before there were other engines.
             content |= {"engine": self.engine}
@@ -158,7 +159,9 @@ def plan_ensemble(
     if engine == AUTO:
         begun = open_ensemble(folder).engine if (folder / DESCRIPTION).exists() else None
         engine = begun or best_engine()
-    return Ensemble(folder, preset, protocol, seed, tuple(members), engine=engine)
+    return Ensemble(
+        folder=folder, preset=preset, protocol=protocol, seed=seed, engine=engine, simulations=tuple(members)
+    )
 
 
 def check_seed(seed: int) -> None:
@@ -179,46 +182,15 @@ def open_ensemble(folder: Path) -> Ensemble:
             f"There is no ensemble {folder.name!r} in {folder.parent} (there: {listed(known)}): make it with make_data."
         )
     value = read_json(folder / DESCRIPTION, "an ensemble")
-    try:
-        if value["format"] != FORMAT:
-            raise UserError(
-                f"{folder} has format {value['format']}, and this version reads {FORMAT}: use a newer version."
-            )
-        entries = value["simulations"]
-        if type(entries) is not list or len(entries) > LARGEST_ENSEMBLE:
-            raise ValueError("the simulations are no list, or too many")
-        members = tuple(_member(entry) for entry in entries)
-        if [member.number for member in members] != list(range(1, len(members) + 1)) or not members:
-            raise ValueError("the simulations are not numbered from 1")
-        origin = Origin.from_json(value["origin"]) if "origin" in value else None
-        protocol = Protocol.from_json(value["protocol"])
-        seed = whole_number(value["seed"], 0, LARGEST_SEED)
-        engine = None if origin is not None else check_name("engine", str(value.get("engine", REFERENCE)))
-        return Ensemble(folder, str(value["preset"])[:100], protocol, seed, members, origin, engine)
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{folder / DESCRIPTION} is damaged ({error!r}): move the folder away and make it anew."
-        ) from error
-
-
-def _member(entry: dict[str, Any]) -> Simulation:
-    """A simulation as the description lists it; KeyError, TypeError or ValueError if it is none."""
-    if type(entry) is not dict or type(file := entry.get("file", "")) is not str:
-        raise ValueError("a simulation is no object, or its file no text")
-    number = whole_number(entry["number"], 1, LARGEST_ENSEMBLE)
-    return Simulation(number, whole_number(entry["seed"], 0, 2**64 - 1), Split(entry["split"]), file)
+    ensemble = restored(Ensemble, {**value, "folder": str(folder)}, f"The values in {folder / DESCRIPTION}", REMEDY)
+    if [member.number for member in ensemble.simulations] != list(range(1, len(ensemble.simulations) + 1)):
+        raise UserError(f"{folder / DESCRIPTION} is damaged (its simulations are not numbered from 1): {REMEDY}.")
+    return ensemble
 
 
 def check_stored(ensemble: Ensemble, what: str, snapshot: int) -> None:
     """Raise UserError unless the ensemble stores this snapshot; the message names the nearest that are."""
-    check_snapshot(what, snapshot)
-    stored = ensemble.protocol.snapshots
-    if snapshot not in stored:
-        nearest = sorted(sorted(stored, key=lambda index: abs(index - snapshot))[:4])
-        raise UserError(
-            f"{what} is {snapshot}, which the ensemble {ensemble.name!r} does not store (nearest: {listed(nearest)}): "
-            f"choose one of {listed(stored)}."
-        )
+    ensemble.protocol.check_stored(what, snapshot, ensemble.name)
 
 
 def cooling_curves(ensemble: Ensemble, most: int) -> Iterator[trajectory.CoolingCurve]:

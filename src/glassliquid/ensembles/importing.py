@@ -133,7 +133,9 @@ def plan_import(folder: Path, plan: ImportPlan) -> Ensemble:
         _member(number, split, file.relative_to(plan.input).as_posix(), plan.input.name)
         for number, (file, split) in enumerate(zip(files, splits, strict=True), start=1)
     )
-    return Ensemble(folder, PRESET, protocol, plan.seed, tuple(members), origin)
+    return Ensemble(
+        folder=folder, preset=PRESET, protocol=protocol, seed=plan.seed, origin=origin, simulations=tuple(members)
+    )
 
 
 def import_ensemble(wanted: Ensemble, source: Path, pool: WorkerPool, report: Report) -> Ensemble:

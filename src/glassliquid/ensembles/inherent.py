@@ -62,7 +62,9 @@ def minimised_by(ensemble: Ensemble) -> Minimiser:
     path = ensemble.folder / INHERENT_FOLDER / DESCRIPTION
     if not path.exists():
         return Minimiser()
-    return restored(Minimiser, read_json(path, "a folder of inherent structures"), f"The values in {path}")
+    return restored(
+        Minimiser, read_json(path, "a folder of inherent structures"), f"The values in {path}", f"remove {path.parent}"
+    )
 
 
 def _engine(ensemble: Ensemble) -> str:

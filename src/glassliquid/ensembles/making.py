@@ -6,19 +6,19 @@ is made by the next command.
 
 import importlib.metadata
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from glassliquid.ensembles.differences import ensemble_differences
-from glassliquid.ensembles.ensemble import DESCRIPTION, FORMAT, Ensemble, Simulation, open_ensemble
+from glassliquid.ensembles.ensemble import DESCRIPTION, Ensemble, Simulation, open_ensemble
 from glassliquid.ensembles.workers import Report, Task, WorkerPool, run_all
 from glassliquid.errors import UserError, listed
 from glassliquid.files import locked, remove_partials, write_json
 from glassliquid.physics.engine import engine_of_this_process
 from glassliquid.physics.protocol import Protocol
+from glassliquid.settings import stored
 from glassliquid.trajectories import trajectory
 
 
@@ -62,8 +62,8 @@ def complete_ensemble(
             _check_same(ensemble, wanted)
         else:
             _check_empty(folder)
-            ensemble = wanted
-            write_json(folder / DESCRIPTION, _to_json(ensemble))
+            ensemble = replace(wanted, versions=_versions(wanted))
+            write_json(folder / DESCRIPTION, stored(ensemble))
         remove_partials(folder)
         missing = {simulation.number for simulation in ensemble.missing()}
         total = len(ensemble.simulations)
@@ -100,22 +100,8 @@ def _check_empty(folder: Path) -> None:
         )
 
 
-def _to_json(ensemble: Ensemble) -> dict[str, Any]:
+def _versions(ensemble: Ensemble) -> dict[str, str]:
     versions = {"gsd": importlib.metadata.version("gsd"), "numpy": np.__version__}
     if ensemble.engine is not None:
-        versions = {ensemble.engine: engine_of_this_process(ensemble.engine).version} | versions
-    return {
-        "format": FORMAT,
-        "name": ensemble.name,
-        "preset": ensemble.preset,
-        "seed": ensemble.seed,
-        **({} if ensemble.engine is None else {"engine": ensemble.engine}),
-        "protocol": ensemble.protocol.to_json(),
-        "versions": versions,
-        **({} if ensemble.origin is None else {"origin": asdict(ensemble.origin)}),
-        "simulations": [
-            {"number": member.number, "seed": member.seed, "split": member.split.value}
-            | ({"file": member.file} if member.file else {})
-            for member in ensemble.simulations
-        ],
-    }
+        versions[ensemble.engine] = engine_of_this_process(ensemble.engine).version
+    return versions

@@ -1,9 +1,10 @@
 """How an ensemble is simulated: sizes, temperatures, times, and which snapshots are stored."""
 
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated
 
-from glassliquid.errors import UserError, check_choice, check_range, listed
+from glassliquid.errors import UserError, check_choice, listed
+from glassliquid.settings import Field, settings
 
 INTERVALS = 200
 """The cooling time is cut into this many equal parts; snapshot indices run from 0 to this number."""
@@ -50,37 +51,26 @@ def check_snapshot(what: str, index: int) -> None:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings
 class Protocol:
-    """Everything but the seed that determines one simulation."""
+    """Everything but the seed and the engine that determines one simulation."""
 
-    particles: int
+    particles: Annotated[int, Field(ge=SMALLEST_PARTICLES, le=LARGEST_PARTICLES)]
     """Number of particles N, species A and B together."""
-    equilibration_steps: int
+    equilibration_steps: Annotated[int, Field(ge=0, le=MOST_STEPS)]
     """Time steps at T = 2.0 before the cooling starts."""
-    cooling_steps: int
+    cooling_steps: Annotated[int, Field(le=MOST_STEPS)]
     """Time steps of the cooling, a multiple of 200."""
     snapshots: tuple[int, ...] = DEFAULT_SNAPSHOTS
     """Indices that are stored, ascending."""
 
     def __post_init__(self) -> None:
-        """Check every field."""
-        if self.particles < SMALLEST_PARTICLES:
-            raise UserError(
-                f"particles is {self.particles}, the smallest system is {SMALLEST_PARTICLES} (a smaller box is less than "
-                f"two cutoffs wide): pass {SMALLEST_PARTICLES} or more."
-            )
-        check_range("particles", self.particles, SMALLEST_PARTICLES, LARGEST_PARTICLES)
-        for name in ("cooling_steps", "equilibration_steps"):
-            if getattr(self, name) > MOST_STEPS:
-                raise UserError(f"{name} is {getattr(self, name)}, and {MOST_STEPS:,} are the most: pass fewer.")
+        """Check what the bounds of single fields do not say."""
         if self.cooling_steps < INTERVALS or self.cooling_steps % INTERVALS:
             raise UserError(
                 f"cooling_steps is {self.cooling_steps}, and it must be a positive multiple of {INTERVALS} (one part for "
                 f"each snapshot): pass for example {max(1, round(max(0, self.cooling_steps) / INTERVALS)) * INTERVALS}."
             )
-        if self.equilibration_steps < 0:
-            raise UserError(f"equilibration_steps is {self.equilibration_steps}: pass zero or a positive number.")
         if not self.snapshots:
             raise UserError("snapshots is empty: name at least one index from 0 to 200, for example 5,200.")
         for index in self.snapshots:
@@ -93,23 +83,21 @@ class Protocol:
         """Time steps between neighbouring snapshot indices."""
         return self.cooling_steps // INTERVALS
 
-    def to_json(self) -> dict[str, Any]:
-        """The fields as JSON values."""
-        return {**asdict(self), "snapshots": list(self.snapshots)}
+    def check_stored(self, what: str, snapshot: int, ensemble: str) -> None:
+        """Raise UserError unless this snapshot is stored; the message names the nearest that are.
 
-    @classmethod
-    def from_json(cls, value: Any) -> "Protocol":
-        """The inverse of `to_json`.
-
-        Raises:
-            UserError: a field is missing, unknown or of the wrong type.
+        Args:
+            what: the parameter that names the snapshot, for the message.
+            snapshot: its index.
+            ensemble: name of the ensemble, for the message.
         """
-        if not isinstance(value, dict) or set(value) != {field.name for field in fields(cls)}:
-            raise UserError("The ensemble's protocol has missing or unknown fields: make the ensemble anew.")
-        counts = {name: value[name] for name in ("particles", "equilibration_steps", "cooling_steps")}
-        if not all(type(count) is int for count in [*counts.values(), *_as_list(value["snapshots"])]):
-            raise UserError("The ensemble's protocol holds something else than whole numbers: make the ensemble anew.")
-        return cls(**counts, snapshots=tuple(value["snapshots"]))
+        check_snapshot(what, snapshot)
+        if snapshot not in self.snapshots:
+            nearest = sorted(sorted(self.snapshots, key=lambda index: abs(index - snapshot))[:4])
+            raise UserError(
+                f"{what} is {snapshot}, which the ensemble {ensemble!r} does not store (nearest: {listed(nearest)}): "
+                f"choose one of {listed(self.snapshots)}."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +126,3 @@ def preset_named(name: str) -> Preset:
     """The preset of that name; UserError lists the known ones."""
     check_choice("preset", name, PRESETS)
     return PRESETS[name]
-
-
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [None]
