@@ -28,7 +28,7 @@ from glassliquid.ensembles.dask_settings import variables
 from glassliquid.ensembles.ensemble import plan_ensemble
 from glassliquid.ensembles.making import make_ensemble
 from glassliquid.ensembles.workers import WorkerPool, run_all
-from glassliquid.physics.engine import REFERENCE, engine_of_this_process
+from glassliquid.physics.engines import REFERENCE, engine_of_this_process
 from glassliquid.physics.protocol import PRESETS, Protocol
 
 SEED = 1

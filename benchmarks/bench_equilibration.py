@@ -9,7 +9,8 @@ import multiprocessing
 import numpy as np
 
 from benchmarks.report import print_surroundings, print_table
-from glassliquid.physics.engine import THERMOSTAT_TIME, engine_of_this_process
+from glassliquid.physics.engine import THERMOSTAT_TIME
+from glassliquid.physics.engines import engine_of_this_process
 from glassliquid.physics.protocol import PRESETS, TEMPERATURE_HOT
 
 SIMULATIONS = 240

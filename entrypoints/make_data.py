@@ -11,7 +11,7 @@ from entrypoints.options import AUTO_INTEGER, AUTO_TEXT, BOOLEAN, INTEGER, NUMBE
 
 @click.command(help=__doc__)
 @option("name", TEXT, "data_liquid5", "Name of the dataset.")
-@option("engine", TEXT, "auto", "Engine that simulates; auto is the ensemble's, or the fastest that can run here.")
+@option("engine", AUTO_TEXT, "auto", "Engine that simulates; auto is the ensemble's, or the fastest that can run here.")
 @option("source", TEXT, "simulate", "Where the data come from: simulate, trajectories or images.")
 @option("input", OPTIONAL_TEXT, "none", "Folder of the trajectories or images.")
 @option("preset", TEXT, "demo", "Protocol: demo, fast or reference.")

@@ -16,7 +16,8 @@ from glassliquid.datasets.description import Dataset, Recipe
 from glassliquid.ensembles.ensemble import Ensemble, plan_ensemble
 from glassliquid.ensembles.making import make_ensemble
 from glassliquid.ensembles.workers import LocalPool
-from glassliquid.physics.engine import Engine, engine_of_this_process
+from glassliquid.physics.engine import Engine
+from glassliquid.physics.engines import engine_of_this_process
 from glassliquid.physics.protocol import PRESETS, Protocol
 from tests.postgresql import server
 

@@ -19,7 +19,6 @@ from glassliquid.ensembles.making import make_ensemble
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError
 from glassliquid.files import storage_fault
-from glassliquid.physics.engine import AUTO
 from glassliquid.physics.protocol import PRESETS, Protocol
 from glassliquid.trajectories.trajectory import read_configurations
 from tests.conftest import PROTOCOL, SEED, SIMULATIONS, contents, ignore_progress
@@ -213,7 +212,7 @@ def test_an_ensemble_of_version_1_goes_on(pool, tmp_path):
     shutil.copytree(RELEASED / "simulated", folder)
     before = contents(folder)
     (folder / "sim-00002.gsd").unlink()
-    planned = plan_ensemble(folder, "demo", replace(TINY, equilibration_steps=3_000), 3, 7, AUTO)
+    planned = plan_ensemble(folder, "demo", replace(TINY, equilibration_steps=3_000), 3, 7, None)
     assert planned.engine == "lammps"
     assert make_ensemble(planned, pool, ignore_progress).missing() == []
     assert contents(folder).keys() == before.keys()

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from glassliquid.physics import potential
-from glassliquid.physics.engine import ENGINES, MINIMUM_FORCE, Cooling, Engine, engine_of_this_process
+from glassliquid.physics.engine import MINIMUM_FORCE, Cooling, Engine
+from glassliquid.physics.engines import ENGINES, engine_of_this_process
 from glassliquid.physics.protocol import Protocol
 from glassliquid.trajectories.trajectory import particle_types
 from tests.conftest import ROOT
@@ -184,7 +185,8 @@ TOY = '''
 import numpy as np
 
 from glassliquid.physics import potential
-from glassliquid.physics.engine import ENGINES, Cooling, Engine
+from glassliquid.physics.engine import Cooling, Engine
+from glassliquid.physics.engines import ENGINES
 from glassliquid.physics.protocol import INTERVALS
 
 
@@ -222,7 +224,7 @@ from glassliquid.commands.make_data import MakeDataConfig, make_data
 if __name__ == "__main__":
     config = MakeDataConfig(
         name="tiny", ensemble="tiny", particles=32, cooling_steps=200, simulations=4, image_size=16, inherent=True,
-        workers="1", data_dir=Path(sys.argv[2]), engine=sys.argv[3],
+        workers="1", data_dir=Path(sys.argv[2]), engine=sys.argv[3] if sys.argv[3] != "auto" else None,
     )
     print(make_data(config).dataset.digest)
 """

@@ -11,7 +11,6 @@ from glassliquid.ensembles.importing import ImportPlan, import_ensemble, plan_im
 from glassliquid.ensembles.workers import WorkerPool
 from glassliquid.errors import UserError, listed, one_line
 from glassliquid.layout import Layout
-from glassliquid.physics.engine import AUTO
 from glassliquid.physics.protocol import check_snapshot
 from glassliquid.progress_bar import progress_bar
 
@@ -30,7 +29,7 @@ def check_parameters(source: str, given: Mapping[str, Any]) -> None:
     """Raise UserError if a parameter is given that the source has no use for, or its input is missing."""
     for name in _UNUSED[source]:
         value = given[name]
-        if value not in (None, False, 0, AUTO):
+        if value not in (None, False, 0):
             told = "the files tell it" if source == IMPORTED else f"source={source} has no use for it"
             raise UserError(f"{name} is {value}, but {told}: leave {name} out.")
     if source == IMAGES:

@@ -29,7 +29,7 @@ from glassliquid.errors import UserError, check_choice
 from glassliquid.files import tidy
 from glassliquid.inputs.load import read_image
 from glassliquid.layout import Layout
-from glassliquid.physics.engine import AUTO, ENGINES
+from glassliquid.physics.engines import ENGINES
 from glassliquid.physics.protocol import Protocol, check_snapshot, preset_named, temperature
 from glassliquid.progress_bar import progress_bar
 
@@ -46,8 +46,8 @@ class MakeDataConfig:
 
     name: str = "data_liquid5"
     """Name of the dataset."""
-    engine: str = AUTO
-    """Engine that simulates; auto is the one that the ensemble was begun with, or the fastest that can run here."""
+    engine: str | None = None
+    """Engine that simulates; None is the one that the ensemble was begun with, or the fastest that can run here."""
     source: str = "simulate"
     """Where the data come from: simulations of our own, somebody's trajectories, or somebody's images."""
     input: Path | None = None
@@ -90,7 +90,8 @@ class MakeDataConfig:
     def __post_init__(self) -> None:
         """Check every field, before anything is simulated."""
         check_choice("source", self.source, SOURCES)
-        check_choice("engine", self.engine, (AUTO, *ENGINES))
+        if self.engine is not None:
+            check_choice("engine", self.engine, ENGINES)
         DrawConfig(image_size=self.image_size, window=self.window)
         worker_count(self.workers)
         if self.scheduler is not None:

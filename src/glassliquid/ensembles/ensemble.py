@@ -17,7 +17,7 @@ import numpy as np
 from glassliquid.ensembles.split import LARGEST_ENSEMBLE, Split, draw_split
 from glassliquid.errors import UserError, listed
 from glassliquid.files import check_name, read_json
-from glassliquid.physics.engine import AUTO, REFERENCE, best_engine
+from glassliquid.physics.engines import REFERENCE, best_engine
 from glassliquid.physics.protocol import LARGEST_PARTICLES, MOST_STEPS, Protocol
 from glassliquid.settings import Field, restored, settings
 from glassliquid.trajectories import trajectory
@@ -138,7 +138,7 @@ class Ensemble:
 
 
 def plan_ensemble(
-    folder: Path, preset: str, protocol: Protocol, simulations: int, seed: int, engine: str = REFERENCE
+    folder: Path, preset: str, protocol: Protocol, simulations: int, seed: int, engine: str | None = REFERENCE
 ) -> Ensemble:
     """The ensemble that this protocol and seed define; nothing is written.
 
@@ -148,7 +148,7 @@ def plan_ensemble(
         protocol: how each simulation is run.
         simulations: how many.
         seed: source of all randomness, zero or more.
-        engine: name of the engine, or `auto`: the one that the ensemble was begun with, or else the fastest that can run here.
+        engine: name of the engine, or None: the one that the ensemble was begun with, or else the fastest that can run here.
     """
     check_name("ensemble", folder.name)
     check_seed(seed)
@@ -156,7 +156,7 @@ def plan_ensemble(
     # Of 64 bits: among 10,000 seeds of 32 bits two are likely to coincide.
     seeds = np.random.SeedSequence(seed).generate_state(simulations, np.uint64)
     members = (Simulation(k + 1, int(seeds[k]), splits[k]) for k in range(simulations))
-    if engine == AUTO:
+    if engine is None:
         begun = open_ensemble(folder).engine if (folder / DESCRIPTION).exists() else None
         engine = begun or best_engine()
     return Ensemble(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from glassliquid.ensembles.ensemble import INHERENT_FOLDER, Ensemble, Simulation
 from glassliquid.ensembles.workers import Report, WorkerPool, run_all
 from glassliquid.files import locked, read_json, remove_partials, write_json
-from glassliquid.physics.engine import ENGINES, REFERENCE, best_engine, engine_of_this_process
+from glassliquid.physics.engines import ENGINES, REFERENCE, best_engine, engine_of_this_process
 from glassliquid.settings import Choice, restored, settings, stored
 from glassliquid.trajectories import trajectory
 

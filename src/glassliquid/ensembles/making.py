@@ -16,7 +16,7 @@ from glassliquid.ensembles.ensemble import DESCRIPTION, Ensemble, Simulation, op
 from glassliquid.ensembles.workers import Report, Task, WorkerPool, run_all
 from glassliquid.errors import UserError, listed
 from glassliquid.files import locked, remove_partials, write_json
-from glassliquid.physics.engine import engine_of_this_process
+from glassliquid.physics.engines import engine_of_this_process
 from glassliquid.physics.protocol import Protocol
 from glassliquid.settings import stored
 from glassliquid.trajectories import trajectory

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from glassliquid.errors import UserError
-from glassliquid.physics.engine import ENGINES
+from glassliquid.physics.engines import ENGINES
 
 PACKAGES = ("numpy", "gsd", "pillow")
 """Packages whose versions must agree, beside those of the engines."""

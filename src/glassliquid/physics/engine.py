@@ -1,11 +1,10 @@
-"""What an engine is: the program that simulates. Each module of `physics/engines` is one.
+"""What an engine is: the program that simulates.
 
-To add an engine, write a module there that registers a subclass of `Engine` under the module's name. It must be importable
-where the engine cannot run: import what it needs in `__init__`, and raise UserError there if that is missing.
+To add one, write a module of `physics/engines` that registers a subclass of `Engine` under the module's name. It must be
+importable where the engine cannot run: import what it needs in `__init__`, and raise UserError there if that is missing.
 `tests/physics/test_engines.py` then tests it.
 """
 
-import functools
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
@@ -15,13 +14,6 @@ from numpy.typing import NDArray
 
 from glassliquid.errors import UserError
 from glassliquid.physics.protocol import Protocol
-from glassliquid.registry import Registry
-
-AUTO = "auto"
-"""Stands for the fastest engine that can run on this machine."""
-
-REFERENCE = "lammps"
-"""The engine that the others are compared with; it made all ensembles that record no engine."""
 
 THERMOSTAT_TIME = 0.1
 """Relaxation time of the thermostat [tau]. The kinetic temperature lags behind the set one by about the cooling rate
@@ -116,32 +108,7 @@ class Engine(ABC):
     def obstacle(cls) -> str | None:
         """Why it cannot run on this machine, as a sentence that says what to do; None if it can."""
         try:
-            engine_of_this_process(cls.name)
+            cls()
         except UserError as error:
             return str(error)
         return None
-
-
-ENGINES: Registry[type[Engine]] = Registry("engine", "glassliquid.physics.engines")
-
-
-@functools.cache
-def engine_of_this_process(name: str) -> Engine:
-    """The instance that this process keeps for all its simulations: making one takes a tenth of a small simulation's time.
-
-    Raises:
-        UserError: there is no such engine, or it cannot run on this machine.
-    """
-    return ENGINES.get(name)()
-
-
-def best_engine() -> str:
-    """The name of the fastest engine that can run on this machine.
-
-    Raises:
-        UserError: none can; the message is that of the reference engine.
-    """
-    for name in sorted(ENGINES, key=lambda name: -ENGINES.get(name).speed):
-        if ENGINES.get(name).obstacle() is None:
-            return name
-    return engine_of_this_process(REFERENCE).name

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassliquid.errors import UserError
-from glassliquid.physics.engine import ENGINES, MINIMUM_FORCE, START_DISTANCE, THERMOSTAT_TIME, Cooling, Engine
+from glassliquid.physics.engine import MINIMUM_FORCE, START_DISTANCE, THERMOSTAT_TIME, Cooling, Engine
+from glassliquid.physics.engines import ENGINES
 from glassliquid.physics.potential import PAIRS, box_length, species_counts
 from glassliquid.physics.protocol import INTERVALS, TEMPERATURE_COLD, TEMPERATURE_HOT, TIME_STEP, Protocol
 
