@@ -21,6 +21,7 @@ import torch
 
 from benchmarks.report import print_surroundings, print_table, spread
 from glassliquid.commands import transfer_eval
+from glassliquid.commands.jobs import TransferJob
 from glassliquid.datasets.snapshots import draw_snapshots
 from glassliquid.ensembles.ensemble import open_ensemble
 from glassliquid.evaluation.predict import BATCH, predict_logits, predict_stream
@@ -95,7 +96,7 @@ def ratios(reference: Times, times: Times, clock: int) -> list[float]:
     return [a[clock] / b[clock] for a, b in zip(reference, times, strict=True)]
 
 
-def whole(job: transfer_eval.TransferJob) -> None:
+def whole(job: TransferJob) -> None:
     """Seconds of transfer_eval, MLflow and figures included, after everything is imported."""
     seconds = []
     for _ in range(SCAN_ROUNDS):
@@ -161,15 +162,7 @@ def main() -> None:
         os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
         with tracked_run("benchmark", "opens the database", layout.runs):
             pass
-        job = transfer_eval.TransferJob(
-            models=(str(checkpoint),),
-            datasets=None,
-            ensemble=None,
-            liquids=transfer_eval.COARSE_LIQUIDS,
-            glass=200,
-            find_breakdown=True,
-            data_dir=arguments.data_dir,
-        )
+        job = TransferJob(model=(str(checkpoint),), data_dir=arguments.data_dir)
         whole(job)
 
 

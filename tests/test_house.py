@@ -42,7 +42,6 @@ ONLY_IN = {
 """Library to the packages or modules that may import it."""
 
 KNOWN_ARROWS = {
-    ("sessions.resume", "commands"),
     ("sweep.trial_run", "commands"),
     ("tracking.run", "upkeep"),
 }

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 import pytest
 
 from glassliquid.errors import UserError
-from glassliquid.settings import Absent, Choice, Field, FromText, fields_of, restored, settings, stored
+from glassliquid.settings import Absent, Choice, Field, FromText, fields_of, restored, settings, stored, whole_numbers
 
 
 @settings
@@ -29,6 +29,10 @@ class Example:
     """Which network."""
     thresholds: tuple[tuple[float, float | None], ...] = ((0.9, None),)
     """Pairs."""
+    sizes: Annotated[tuple[int, ...] | None, FromText(whole_numbers, "sizes such as 8,16, or all"), Absent("all")] = (
+        None
+    )
+    """Sizes."""
 
     def __post_init__(self) -> None:
         if self.batch_size == 13:
@@ -57,6 +61,8 @@ def test_text_of_a_command_line_becomes_values() -> None:
         ({"augment": "perhaps"}, "augment is 'perhaps': pass true or false."),
         ({"network": "huge"}, "network is 'huge', which is not known: choose one of small, large."),
         ({"batch_size": 13}, "batch_size is 13: pass another number."),
+        ({"batch_size": "9" * 5000}, f"batch_size is '{'9' * 199}: pass a whole number."),
+        ({"sizes": "8,many"}, "sizes is '8,many': pass sizes such as 8,16, or all."),
     ],
 )
 def test_a_wrong_value_is_refused_in_a_sentence(given: dict[str, Any], sentence: str) -> None:
@@ -70,10 +76,11 @@ def test_a_replaced_value_is_checked_too() -> None:
 
 
 def test_stored_settings_come_back_equal_and_carry_their_version() -> None:
-    example = Example(batch_size=7, patience=3, thresholds=((0.5, None), (0.9, 0.1)))
+    example = Example(batch_size=7, patience=3, thresholds=((0.5, None), (0.9, 0.1)), sizes="8,16")  # type: ignore[arg-type]
     value = stored(example)
     assert value["version"] == 3
     assert value["thresholds"] == [[0.5, None], [0.9, 0.1]]
+    assert value["sizes"] == [8, 16]
     assert restored(Example, value, "The settings") == example
 
 
@@ -94,6 +101,10 @@ def test_older_forms_are_upgraded_step_by_step_and_new_fields_get_their_defaults
         ({"rate": float("nan")}, "are damaged (rate is nan"),
         ({"thresholds": [[0.9]]}, "are damaged (thresholds.0.1 is missing"),
         ({"batch_size": 13}, "are damaged (batch_size is 13: pass another number)"),
+        # What a command line has for None and for a list is no value in a file.
+        ({"patience": "none"}, "are damaged (patience is 'none': pass a whole number or none)"),
+        ({"sizes": "8,16"}, "are damaged (sizes is '8,16': Input should be a valid array)"),
+        ({"batch_size": 10**5000}, "are damaged (Exceeds the limit"),
     ],
 )
 def test_a_damaged_or_newer_form_is_refused_in_a_sentence(changed: dict[str, Any], sentence: str) -> None:

@@ -39,12 +39,10 @@ class Absent:
     word: str
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Let the word become None before the value is checked; a file has null for it."""
-
-        def read(value: Any, info: core_schema.ValidationInfo) -> Any:
-            return None if info.mode == "python" and isinstance(value, str) and value == self.word else value
-
-        return core_schema.with_info_before_validator_function(read, handler(source))
+        """Let the word become None before the value is checked."""
+        return _not_in_files(
+            lambda value, _: None if isinstance(value, str) and value == self.word else value, handler(source)
+        )
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ class FromText:
     """The inverse of `read`."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Read a text before the value is checked; a file has a list."""
+        """Read a text before the value is checked."""
 
         def read(value: Any, info: core_schema.ValidationInfo) -> Any:
             if not isinstance(value, str):
@@ -69,9 +67,12 @@ class FromText:
             except ValueError:
                 raise UserError(f"{info.field_name} is {value!r}: pass {self.allowed}.") from None
 
-        reading = core_schema.with_info_before_validator_function(read, handler(source))
-        # A list in a file must reach the strict check as JSON: as a Python list it would not pass for a tuple.
-        return core_schema.json_or_python_schema(handler(source), reading)
+        return _not_in_files(read, handler(source))
+
+
+def _not_in_files(read: Callable[[Any, core_schema.ValidationInfo], Any], schema: CoreSchema) -> CoreSchema:
+    """Read a value before it is checked, unless it is out of a file, which has null and lists for these texts."""
+    return core_schema.json_or_python_schema(schema, core_schema.with_info_before_validator_function(read, schema))
 
 
 def whole_numbers(text: str) -> tuple[int, ...]:

@@ -44,7 +44,7 @@ WRONG = [
     ("train", {"batch_size": 0}, "batch_size is 0"),
     ("train", {"batch_size": "many"}, "batch_size is 'many': pass a whole number"),
     ("train", {"learning_rate": -0.1}, "learning_rate is -0.1"),
-    ("train", {"learning_rate": "inf"}, "learning_rate is inf"),
+    ("train", {"learning_rate": "inf"}, "learning_rate is 'inf': pass a number"),
     ("train", {"dropout": 1}, "dropout is 1"),
     ("train", {"augment": "on"}, "augment is 'on': pass true or false"),
     ("train", {"iterations": 0}, "iterations is 0"),

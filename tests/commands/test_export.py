@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from glassliquid.commands import export as workflow
-from glassliquid.commands.export import ExportConfig, export
+from glassliquid.commands.export import export
+from glassliquid.commands.jobs import ExportJob
 from glassliquid.ensembles.importing import ImportPlan, import_ensemble, plan_import
 from glassliquid.ensembles.workers import run_all
 from glassliquid.errors import UserError
@@ -22,9 +23,7 @@ with warnings.catch_warnings():
 
 
 def test_a_dump_has_the_particles_of_the_trajectory(ensemble, data_dir, tmp_path):
-    assert (
-        export(ExportConfig(ensemble="small", data_dir=data_dir, output=tmp_path / "out", workers="2")) == SIMULATIONS
-    )
+    assert export(ExportJob(ensemble="small", data_dir=data_dir, output=tmp_path / "out", workers="2")) == SIMULATIONS
     expected = read_configurations(ensemble.path(ensemble.simulations[0]))
     length = box_length(PROTOCOL.particles)
     path = tmp_path / "out" / "00001" / "traj.atom"
@@ -46,7 +45,7 @@ def test_a_dump_has_the_particles_of_the_trajectory(ensemble, data_dir, tmp_path
 
 @pytest.mark.parametrize("kind", ["dump", "dump.gz"])
 def test_an_export_comes_back_bit_for_bit(ensemble, data_dir, tmp_path, pool, kind):
-    export(ExportConfig(ensemble="small", data_dir=data_dir, output=tmp_path / "out", format=kind, snapshots=(5, 200)))
+    export(ExportJob(ensemble="small", data_dir=data_dir, output=tmp_path / "out", format=kind, snapshots=(5, 200)))
     plan = plan_import(tmp_path / "back", ImportPlan(input=tmp_path / "out", seed=1, cooling_steps=2_000))
     back = import_ensemble(plan, tmp_path / "out", pool, ignore_progress)
     assert [each.split for each in back.simulations] == [each.split for each in ensemble.simulations]
@@ -60,7 +59,7 @@ def test_an_export_comes_back_bit_for_bit(ensemble, data_dir, tmp_path, pool, ki
 
 
 def test_an_interrupted_export_continues_and_is_not_mixed(ensemble, data_dir, tmp_path):
-    config = ExportConfig(ensemble="small", data_dir=data_dir, output=tmp_path, format="dump.gz", snapshots=(5,))
+    config = ExportJob(ensemble="small", data_dir=data_dir, output=tmp_path, format="dump.gz", snapshots=(5,))
     export(config)
     whole = contents(tmp_path)
     (tmp_path / "00007" / "traj.atom.gz").unlink()
@@ -69,7 +68,7 @@ def test_an_interrupted_export_continues_and_is_not_mixed(ensemble, data_dir, tm
     assert contents(tmp_path) == whole
     assert not (tmp_path / "00007" / ".traj.atom.gz.x.partial").exists()
     assert gzip.decompress(whole["00007/traj.atom.gz"]).count(b"ITEM: TIMESTEP") == 1
-    other = ExportConfig(ensemble="small", data_dir=data_dir, output=tmp_path, format="dump.gz", snapshots=(5, 60))
+    other = ExportJob(ensemble="small", data_dir=data_dir, output=tmp_path, format="dump.gz", snapshots=(5, 60))
     with pytest.raises(UserError, match=r"holds another export \(other snapshots\): pass another folder"):
         export(other)
     (tmp_path / "export.json").unlink()
@@ -86,7 +85,7 @@ def test_what_a_killed_worker_left_half_written_goes_with_the_command(ensemble, 
         left.touch()
 
     monkeypatch.setattr(workflow, "run_all", run_and_leave)
-    export(ExportConfig(ensemble="small", data_dir=data_dir, output=tmp_path, snapshots=(5,)))
+    export(ExportJob(ensemble="small", data_dir=data_dir, output=tmp_path, snapshots=(5,)))
     assert (tmp_path / "00007" / "traj.atom").exists()
     assert not left.exists()
 
@@ -98,9 +97,9 @@ def test_what_cannot_be_exported_is_one_sentence(ensemble, data_dir, copied, tmp
         ({"snapshots": (7,)}, "snapshots is 7, which the ensemble 'small' does not store"),
     ):
         with pytest.raises(UserError, match=message):
-            export(ExportConfig(**{"ensemble": "small", "data_dir": data_dir, "output": tmp_path / "out", **options}))
+            export(ExportJob(**{"ensemble": "small", "data_dir": data_dir, "output": tmp_path / "out", **options}))
     folder = copied(ensemble.folder)
     (folder / "sim-00004.gsd").unlink()
     with pytest.raises(UserError, match=r"1 simulations of .*small are missing"):
-        export(ExportConfig(ensemble="small", data_dir=tmp_path))
+        export(ExportJob(ensemble="small", data_dir=tmp_path))
     assert not (tmp_path / "exports").exists()

@@ -10,8 +10,7 @@ import mlflow
 import pytest
 import torch
 
-from entrypoints.transfer_eval import main
-from glassliquid.commands.transfer_eval import COARSE_LIQUIDS, parse_liquids
+from glassliquid.commands.jobs import COARSE_LIQUIDS, TransferJob
 from glassliquid.datasets.build import make_dataset
 from glassliquid.datasets.description import Dataset, Recipe
 from glassliquid.ensembles.ensemble import Ensemble
@@ -20,6 +19,7 @@ from glassliquid.ensembles.workers import LocalPool
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import wilson_interval
 from glassliquid.inputs.load import load_split
+from glassliquid.parameters import from_texts
 from glassliquid.training.checkpoint import load_checkpoint, restore_model
 from tests.commands.conftest import TRANSFER_NAME as NAME
 from tests.commands.conftest import Command, run_of
@@ -243,5 +243,4 @@ def test_a_model_of_inherent_structures_is_tried_on_inherent_structures(
 
 
 def test_the_coarse_scan_of_the_chain_is_the_default_one():
-    (default,) = [option.default for option in main.params if option.name == "liquids"]
-    assert parse_liquids(default) == COARSE_LIQUIDS
+    assert from_texts(TransferJob, {"liquids": ",".join(map(str, COARSE_LIQUIDS))}) == TransferJob()

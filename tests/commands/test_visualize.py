@@ -135,7 +135,8 @@ def test_a_trajectory_that_is_gone_is_named(
     dataset: Dataset, ensemble: Ensemble, copied: Callable[[Path], Path], tmp_path: Path
 ):
     """One file of the ensemble is missing: the sentence names it, and nothing is made up for the others."""
-    from glassliquid.commands.visualize import VisualizeJob, _particles
+    from glassliquid.commands.jobs import VisualizeJob
+    from glassliquid.commands.visualize import _particles
 
     copied(dataset.folder)
     folder = copied(ensemble.folder)

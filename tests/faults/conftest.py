@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from glassliquid.commands.transfer_eval import COARSE_LIQUIDS
+from glassliquid.commands.jobs import COARSE_LIQUIDS
 from glassliquid.datasets.description import Dataset
 from glassliquid.ensembles.ensemble import Ensemble
 from tests.conftest import PROTOCOL, ROOT

@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glassliquid import settings
+from glassliquid.commands.jobs import ReportJob, TransferJob
 from glassliquid.commands.make_data import parse_snapshots
-from glassliquid.commands.report import parse_since
-from glassliquid.commands.transfer_eval import parse_liquids, parse_list
 from glassliquid.ensembles.job_queue import read_configuration
 from glassliquid.errors import UserError
 from glassliquid.parameters import from_texts
@@ -55,9 +54,9 @@ PARSERS = {
     "snapshots": lambda text: Protocol(
         particles=100, equilibration_steps=0, cooling_steps=200, snapshots=parse_snapshots(text)
     ),
-    "liquids": parse_liquids,
-    "models": lambda text: parse_list("model", text),
-    "since": parse_since,
+    "liquids": lambda text: from_texts(TransferJob, {"liquids": text}),
+    "models": lambda text: from_texts(TransferJob, {"model": text}),
+    "since": lambda text: from_texts(ReportJob, {"since": text}),
 }
 dates = st.one_of(
     words,

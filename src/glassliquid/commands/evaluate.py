@@ -1,12 +1,12 @@
 """evaluate: score a saved model on a dataset's validation and test splits."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from glassliquid.commands.jobs import EvaluateJob
 from glassliquid.commands.make_data import require_dataset
 from glassliquid.datasets.description import CLASSES, Dataset
 from glassliquid.ensembles.split import Split
@@ -28,18 +28,6 @@ SPLITS = {Split.VALIDATION: "val", Split.TEST: "test"}
 """The splits that are scored, and what their metrics' names begin with."""
 PICTURES = 8
 """At most so many mistakes are shown."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluateJob:
-    """A model and a dataset."""
-
-    model: str
-    """Run id, `runs:/...`, `models:/...` or a file."""
-    dataset: str
-    """Name of the dataset."""
-    data_dir: Path
-    """Where everything lies."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +54,7 @@ def run(job: EvaluateJob) -> None:
     with tracked_run("evaluate", f"evaluate on {job.dataset}", Layout(job.data_dir).runs) as tracked:
         dataset = require_dataset(job.dataset, job.data_dir, make_default=False)
         layout = Layout(job.data_dir)
-        found = find_model(job.model, layout.runs)
+        found = find_model(job.model_address, layout.runs)
         check_fits(found, dataset)
         trained = trained_recipe(found, layout)
         unseen = unseen_of_dataset(dataset, trained, layout, found.label)
@@ -77,7 +65,9 @@ def run(job: EvaluateJob) -> None:
                 "trained on: choose another dataset, or score the whole of it with transfer_eval."
             )
         tracked.dataset(dataset, context="evaluation", model_id=found.model_id)
-        tracked.tags({"model": job.model, "model_label": found.label, "trained_on": found.state["data"]["name"]})
+        tracked.tags(
+            {"model": job.model_address, "model_label": found.label, "trained_on": found.state["data"]["name"]}
+        )
         metrics: dict[str, float] = {}
         for each in scored:
             metrics |= _metrics(each)

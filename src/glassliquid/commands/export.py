@@ -2,66 +2,36 @@
 
 import gzip
 import io
-from dataclasses import dataclass
 from pathlib import Path
 
+from glassliquid.commands.jobs import EXPORTS, ExportJob
 from glassliquid.ensembles.cluster import open_pool
 from glassliquid.ensembles.ensemble import Ensemble, check_stored, open_ensemble
 from glassliquid.ensembles.workers import WorkerPool, run_all, worker_count
-from glassliquid.errors import UserError, check_choice, listed
+from glassliquid.errors import UserError, listed
 from glassliquid.files import locked, read_json, remove_partials, replacing, write_json
 from glassliquid.layout import Layout
 from glassliquid.progress_bar import progress_bar
 from glassliquid.trajectories import dump
 from glassliquid.trajectories.trajectory import read_configurations
 
-ENDINGS = {"dump": "traj.atom", "dump.gz": "traj.atom.gz"}
-"""Formats, and the name of a simulation's file in its folder."""
-
 NOTE = "export.json"
-EXPORTS = "exports"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ExportConfig:
-    """What is exported."""
-
-    ensemble: str = "demo"
-    """Name of the ensemble."""
-    output: Path | None = None
-    """Folder to write to; None is `exports/<ensemble>` below data_dir."""
-    format: str = "dump"
-    """`dump` or `dump.gz`: LAMMPS text dumps, plain or compressed."""
-    snapshots: tuple[int, ...] | None = None
-    """Snapshot indices; None is all that are stored."""
-    workers: str = "auto"
-    """Number of worker processes."""
-    data_dir: Path = Path("data")
-    """Where everything lies."""
-
-    def __post_init__(self) -> None:
-        """Check every field."""
-        check_choice("format", self.format, ENDINGS)
-        worker_count(self.workers)
-        for snapshot in self.snapshots or ():
-            check_stored(self.opened(), "snapshots", snapshot)
-
-    def opened(self) -> Ensemble:
-        """The ensemble; UserError if it is not there or not complete."""
-        ensemble = open_ensemble(Layout(self.data_dir).ensemble(self.ensemble))
-        if missing := len(ensemble.missing()):
-            raise UserError(
-                f"{missing} simulations of {ensemble.folder} are missing: run the make_data that made it again."
-            )
-        return ensemble
-
-    @property
-    def folder(self) -> Path:
-        """Where the export goes."""
-        return self.output or self.data_dir / EXPORTS / self.ensemble
+def source_of(job: ExportJob) -> Ensemble:
+    """The ensemble; UserError if it is not there or not complete, or something of the job does not fit it."""
+    worker_count(job.workers)
+    ensemble = open_ensemble(Layout(job.data_dir).ensemble(job.ensemble))
+    if missing := len(ensemble.missing()):
+        raise UserError(
+            f"{missing} simulations of {ensemble.folder} are missing: run the make_data that made it again."
+        )
+    for snapshot in job.snapshots or ():
+        check_stored(ensemble, "snapshots", snapshot)
+    return ensemble
 
 
-def export(config: ExportConfig) -> int:
+def export(job: ExportJob) -> int:
     """Write a dump of every simulation that has none in the folder yet; each appears whole.
 
     Returns:
@@ -70,12 +40,12 @@ def export(config: ExportConfig) -> int:
     Raises:
         UserError: the ensemble is incomplete, or the folder holds something else.
     """
-    ensemble, folder = config.opened(), config.folder
-    snapshots = list(config.snapshots or ensemble.protocol.snapshots)
+    ensemble, folder = source_of(job), job.folder
+    snapshots = list(job.snapshots or ensemble.protocol.snapshots)
     note: dict[str, object] = {
         "ensemble": ensemble.name,
         "digest": ensemble.digest,
-        "format": config.format,
+        "format": job.format,
         "snapshots": snapshots,
     }
     with locked(folder, "exporting"):
@@ -84,14 +54,14 @@ def export(config: ExportConfig) -> int:
         write_json(folder / NOTE, note)
         tasks = []
         for simulation in ensemble.simulations:
-            target = folder / f"{simulation.number:05d}" / ENDINGS[config.format]
+            target = folder / f"{simulation.number:05d}" / EXPORTS[job.format]
             if target.parent.is_dir():
                 remove_partials(target.parent)
             if not target.exists():
                 tasks.append(
                     (ensemble.path(simulation), target, ensemble.protocol.steps_per_snapshot, tuple(snapshots))
                 )
-        with open_pool(config.workers, None, folder) as pool:
+        with open_pool(job.workers, None, folder) as pool:
             _export_all(tasks, len(ensemble.simulations), pool)
         # Of workers that were killed while they wrote.
         for _, target, _, _ in tasks:
@@ -99,15 +69,16 @@ def export(config: ExportConfig) -> int:
     return len(ensemble.simulations)
 
 
-def run(config: ExportConfig) -> None:
+def run(job: ExportJob) -> None:
     """Export, and keep in MLflow what was exported."""
     from glassliquid.tracking.run import tracked_run
 
-    with tracked_run("export", f"export {config.ensemble}", Layout(config.data_dir).runs) as tracked:
-        count = export(config)
-        tracked.file(config.folder / NOTE)
+    source_of(job)
+    with tracked_run("export", f"export {job.ensemble}", Layout(job.data_dir).runs) as tracked:
+        count = export(job)
+        tracked.file(job.folder / NOTE)
         tracked.metrics({"simulations": count})
-        headline = f"Exported {count} simulations of {config.ensemble} to {config.folder} as {config.format}."
+        headline = f"Exported {count} simulations of {job.ensemble} to {job.folder} as {job.format}."
         tracked.describe(headline)
         print(headline)
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from tabulate import tabulate
 
+from glassliquid.commands.jobs import COARSE_LIQUIDS
 from glassliquid.commands.make_data import MakeDataConfig
-from glassliquid.commands.transfer_eval import COARSE_LIQUIDS, FIGURE, SENTENCE_TAG
+from glassliquid.commands.transfer_eval import FIGURE, SENTENCE_TAG
 from glassliquid.datasets.description import DESCRIPTION
 from glassliquid.ensembles import ensemble
 from glassliquid.errors import UserError

@@ -1,12 +1,12 @@
 """report: write the results log of an experiment as one self-contained HTML file."""
 
 import time
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from glassliquid.commands.jobs import ReportJob
 from glassliquid.errors import UserError
-from glassliquid.files import ABANDONED_AFTER_S, is_plain, remove_partials_of, write_text
+from glassliquid.files import ABANDONED_AFTER_S, remove_partials_of, write_text
 from glassliquid.layout import Layout
 from glassliquid.report.artifacts import Artifacts
 from glassliquid.report.entries import TRAIN, TRIAL
@@ -25,27 +25,6 @@ from glassliquid.tracking.run import tracked_run
 
 NO_RESULTS = ("report", "continuation", "main", "tidy")
 """Stages that are left out: reports, pointers to continued runs, and parents that only hold a chain together."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReportJob:
-    """What is reported, and where to."""
-
-    experiment: str | None
-    """Name or id; None is the experiment that the command runs in."""
-    since: datetime | None
-    """Only runs that started then or later."""
-    output: Path
-    """The file to write."""
-    data_dir: Path
-    """Where trainings of this clone may have left metrics that were not sent yet."""
-
-    def __post_init__(self) -> None:
-        """Check what can be checked without reading anything."""
-        if self.output.is_dir():
-            raise UserError(f"output is {str(self.output)!r}, which is a folder: pass the name of an HTML file.")
-        if self.output.exists() and not is_plain(self.output):
-            raise UserError(f"output is {str(self.output)!r}, which is no plain file: pass the name of an HTML file.")
 
 
 def run(job: ReportJob) -> None:
@@ -80,21 +59,3 @@ def write(experiment: Experiment, runs: list[PastRun], since: datetime | None, o
     remove_partials_of(output, ABANDONED_AFTER_S)
     write_text(output, page)
     return page
-
-
-def parse_since(text: str) -> datetime:
-    """Read a date or a time in ISO form; without a time zone it is this machine's.
-
-    Raises:
-        UserError: it is neither.
-    """
-    try:
-        since = datetime.fromisoformat(text).astimezone()
-        if not 1 < since.year < 9999:
-            raise ValueError
-        since.timestamp()
-        return since
-    except (ValueError, OverflowError, OSError):
-        raise UserError(
-            f"since is {text!r}: pass none, a date such as 2026-01-31 or a time such as 2026-01-31T18:00."
-        ) from None

@@ -1,8 +1,8 @@
 """tidy: what every command does for the runs before it, asked for by itself, in all experiments, and said in words."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from glassliquid.commands.jobs import TidyJob
 from glassliquid.files import remove_abandoned
 from glassliquid.layout import Layout
 from glassliquid.sessions.replicates import TAG_REPEATS
@@ -17,16 +17,6 @@ from glassliquid.upkeep.stale_runs import Tidied, tidy_up
 
 AGAIN = ("main", "make_data", "sweep")
 """Commands that find by themselves what is there already."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TidyJob:
-    """What is tidied."""
-
-    experiment: str | None
-    """Name or id; None is all of them."""
-    data_dir: Path
-    """Where everything lies."""
 
 
 def run(job: TidyJob) -> None:

@@ -9,15 +9,15 @@ one index, marked as training data everywhere, is a choice among few and may be 
 import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
+from glassliquid.commands.jobs import TransferJob
 from glassliquid.datasets.description import open_dataset
 from glassliquid.ensembles.ensemble import open_ensemble
 from glassliquid.errors import UserError
 from glassliquid.evaluation.transfer_summary import ModelTransfer, csv_table, markdown_table, sentence
 from glassliquid.layout import Layout
-from glassliquid.physics.protocol import check_snapshot, temperature
+from glassliquid.physics.protocol import temperature
 from glassliquid.plots import transfer as plots
 from glassliquid.sessions.transfer_trials import CoolingTrial, DatasetsTrial, Subject, Trial
 from glassliquid.sessions.unseen import trained_recipe
@@ -25,8 +25,6 @@ from glassliquid.tracking.registry import find_model
 from glassliquid.tracking.run import TrackedRun, tracked_run
 from glassliquid.training.device import choose_device
 
-COARSE_LIQUIDS = (5, 10, 15, 25, 35, 45, 60, 80, 100, 120, 140, 160, 171)
-"""Indices of the coarse scan, unless others are asked for."""
 STAGE = "transfer_eval"
 RUN_ID = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{24}\b")
 """Its first eight digits are enough in a name."""
@@ -35,49 +33,12 @@ FIGURE, TABLE, MATRIX = "transfer.png", "transfer.csv", "matrix.png"
 LONGEST_NAME = 200
 
 
-@dataclass(frozen=True, kw_only=True)
-class TransferJob:
-    """Models and what they are tried on."""
-
-    models: tuple[str, ...]
-    """Each a run id, `runs:/...`, `models:/...` or a file."""
-    datasets: tuple[str, ...] | None
-    """Names of datasets; None scans an ensemble's cooling."""
-    ensemble: str | None
-    """Name of the ensemble that is scanned; None is that of the models' training data."""
-    liquids: tuple[int, ...] | None
-    """Liquid indices of the coarse scan; None is every stored one."""
-    glass: int
-    """Snapshot index of the glass."""
-    find_breakdown: bool
-    """Whether to look between the liquid indices for the breakdown."""
-    data_dir: Path
-    """Where everything lies."""
-
-    def __post_init__(self) -> None:
-        """Check what can be checked without reading anything."""
-        check_snapshot("glass", self.glass)
-        for index in self.liquids or ():
-            check_snapshot("liquids", index)
-            if index >= self.glass:
-                raise UserError(
-                    f"liquids has {index}, and the glass is {self.glass}: choose liquids before it, that is smaller indices."
-                )
-
-    @property
-    def run_name(self) -> str:
-        """What the run is called."""
-        where = listed_briefly(self.datasets) if self.datasets else self.ensemble or "the cooling"
-        models = [RUN_ID.sub(r"\1", name) for name in self.models]
-        return f"transfer_eval {listed_briefly(models)} on {where}"
-
-
 def run(job: TransferJob) -> None:
     """Try every model, print what was found, and keep it in MLflow; several models get a child run each."""
     layout = Layout(job.data_dir)
-    with tracked_run(STAGE, job.run_name, layout.runs) as tracked:
+    with tracked_run(STAGE, run_name(job), layout.runs) as tracked:
         subjects = []
-        for name in job.models:
+        for name in job.model:
             found = find_model(name, layout.runs)
             subjects.append(Subject(name, found, trained_recipe(found, layout)))
         subjects = _told_apart(subjects)
@@ -112,30 +73,11 @@ def _own_run(
     return tracked_run(STAGE, f"{STAGE} {subject.found.label}", layout.runs, parent=tracked.run_id)
 
 
-def parse_list(what: str, text: str) -> tuple[str, ...]:
-    """Read names separated by commas, each once.
-
-    Raises:
-        UserError: there is nothing between two commas.
-    """
-    names = [name.strip() for name in text.split(",")]
-    if not all(names):
-        raise UserError(f"{what} is {text!r}: pass one name or several separated by commas, with nothing left out.")
-    return tuple(dict.fromkeys(names))
-
-
-def parse_liquids(text: str) -> tuple[int, ...] | None:
-    """Read snapshot indices separated by commas; None stands for `all`.
-
-    Raises:
-        UserError: it is neither.
-    """
-    if text == "all":
-        return None
-    try:
-        return tuple(dict.fromkeys(int(part) for part in text.split(",")))
-    except ValueError:
-        raise UserError(f"liquids is {text!r}: pass indices separated by commas, such as 5,100,171, or all.") from None
+def run_name(job: TransferJob) -> str:
+    """What the run is called."""
+    where = listed_briefly(job.datasets) if job.datasets else job.ensemble or "the cooling"
+    models = [RUN_ID.sub(r"\1", name) for name in job.model]
+    return f"transfer_eval {listed_briefly(models)} on {where}"
 
 
 def listed_briefly(names: Sequence[str]) -> str:

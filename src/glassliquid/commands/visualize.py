@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from glassliquid.commands.jobs import VisualizeJob
 from glassliquid.commands.make_data import require_dataset
 from glassliquid.datasets.description import CLASSES, Dataset, Label
 from glassliquid.datasets.particles import ShownParticles, drawn_ensemble, shown_particles
 from glassliquid.ensembles.split import Split
-from glassliquid.errors import UserError, check_positive
+from glassliquid.errors import UserError
 from glassliquid.evaluation import explanation
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import GLASS, glass_probabilities
@@ -32,40 +33,21 @@ COLUMNS = ("simulation", "snapshot", "label", "p_glass", "particle", "species", 
 """`particle` counts from 0 as in the trajectory's frame, x and y are in the box [sigma_AA], attribution in logits."""
 EXTREMES = 6
 """Images in a row of the most certain and the most wrong."""
-MOST_SAMPLES = 20
 FIGURE_DPI = 110
-
-
-@dataclass(frozen=True, kw_only=True)
-class VisualizeJob:
-    """A model, a dataset, and how much is shown."""
-
-    model: str
-    """Run id, `runs:/...`, `models:/...` or a file."""
-    dataset: str
-    """Name of the dataset."""
-    samples: int
-    """Images of each class that are explained."""
-    data_dir: Path
-    """Where everything lies."""
-
-    def __post_init__(self) -> None:
-        """Check what can be checked without reading anything."""
-        check_positive("samples", self.samples)
-        if self.samples > MOST_SAMPLES:
-            raise UserError(f"samples is {self.samples}, and a page holds {MOST_SAMPLES} of each class: pass fewer.")
 
 
 def run(job: VisualizeJob) -> None:
     """Draw everything into the run and into a folder under data_dir, and print where it is."""
     with tracked_run("visualize", f"visualize on {job.dataset}", Layout(job.data_dir).runs) as tracked:
         dataset = require_dataset(job.dataset, job.data_dir, make_default=False)
-        found = find_model(job.model, Layout(job.data_dir).runs)
+        found = find_model(job.model_address, Layout(job.data_dir).runs)
         check_fits(found, dataset)
         explanation.convolutions(found.model)
         test = load_split(dataset, Split.TEST)
         tracked.dataset(dataset, context="explanation")
-        tracked.tags({"model": job.model, "model_label": found.label, "trained_on": found.state["data"]["name"]})
+        tracked.tags(
+            {"model": job.model_address, "model_label": found.label, "trained_on": found.state["data"]["name"]}
+        )
         slug = re.sub(r"[^A-Za-z0-9]+", "-", found.label).strip("-")
         target = _Target(tracked, Layout(job.data_dir).pictures(f"{dataset.name}-{slug}"))
         remove_abandoned(target.folder)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from glassliquid.commands.make_data import MakeDataConfig
 from glassliquid.errors import UserError, listed
 from glassliquid.layout import Layout
 from glassliquid.parameters import changed_texts, positional
@@ -112,7 +111,7 @@ def find_start(job: TrainJob, runs_folder: Path) -> tuple[TrainJob, Start]:
             f"{', '.join(changed)} differs from the run {stored.run_id}, so what follows is a further step in a run of its "
             "own: leave out --run-id."
         )
-    dataset = str(state["data"].get("name")) if job.dataset == MakeDataConfig().name else job.dataset
+    dataset = str(state["data"].get("name")) if job.dataset == TrainJob().dataset else job.dataset
     job = replace(job, config=config, dataset=dataset)
     return _with_labels(job, stored, is_new_step=start.run_id is None), start
 
