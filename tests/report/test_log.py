@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from glassliquid.report.artifacts import Artifacts
-from glassliquid.report.log import results_log
+from glassliquid.report.log import ResultsLog
 from glassliquid.report.page import render
 from tests.report.runs import EXPERIMENT, START, Page, past_run, training
 
@@ -31,8 +31,7 @@ def page_of(runs, curves=None, files=None, allowance=10**7) -> Page:
         allowance,
     )
     drawn = {run.run_id: CURVE for run in runs if run.stage in ("train", "trial")} if curves is None else curves
-    html = render(results_log(EXPERIMENT, runs, drawn, artifacts, START, None), artifacts.left_out)
-    return Page(html)
+    return Page(render(ResultsLog(EXPERIMENT, runs, drawn, artifacts, START)))
 
 
 def test_the_page_needs_nothing_else_and_every_link_in_it_leads_somewhere():

@@ -1,6 +1,10 @@
 """Descriptions become HTML, and nothing in them becomes more than text."""
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from glassliquid.report.page import to_html
 
@@ -27,3 +31,11 @@ from glassliquid.report.page import to_html
 )
 def test_the_html_of_a_description(text: str, html: str):
     assert str(to_html(text)).replace(">\n", ">").strip() == html
+
+
+ELEMENTS = {"p", "strong", "em", "code", "table", "thead", "tbody", "tr", "th", "td"}
+
+
+@given(st.text(alphabet="*_`|-\n\\ <>&;ab:#[]()!/\"'=\t\r\0", max_size=200))
+def test_a_description_holds_no_element_but_those_of_its_markdown(text: str):
+    assert set(re.findall(r"</?(\w*)", to_html(text))) <= ELEMENTS

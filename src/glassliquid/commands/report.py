@@ -10,7 +10,7 @@ from glassliquid.files import ABANDONED_AFTER_S, remove_partials_of, write_text
 from glassliquid.layout import Layout
 from glassliquid.report.artifacts import Artifacts
 from glassliquid.report.entries import TRAIN, TRIAL
-from glassliquid.report.log import drawn_metrics, results_log
+from glassliquid.report.log import ResultsLog, drawn_metrics
 from glassliquid.report.page import render
 from glassliquid.tracking.history import (
     Experiment,
@@ -54,8 +54,7 @@ def write(experiment: Experiment, runs: list[PastRun], since: datetime | None, o
     trained = [run for run in runs if run.stage in (TRAIN, TRIAL)]
     artifacts = Artifacts(artifact_names, read_artifact)
     curves = read_curves(trained, drawn_metrics(trained))
-    log = results_log(experiment, runs, curves, artifacts, datetime.now().astimezone(), since)
-    page = render(log, artifacts.left_out)
+    page = render(ResultsLog(experiment, runs, curves, artifacts, datetime.now().astimezone(), since))
     remove_partials_of(output, ABANDONED_AFTER_S)
     write_text(output, page)
     return page

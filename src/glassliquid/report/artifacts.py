@@ -5,7 +5,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from glassliquid.tracking.history import PastRun
 
@@ -32,13 +32,6 @@ class Artifacts:
     allowance: int = PICTURE_ALLOWANCE
     left_out: int = 0
     """How many pictures did not fit."""
-    _names: dict[str, Sequence[str]] = field(default_factory=dict)
-
-    def listed(self, run: PastRun) -> Sequence[str]:
-        """The files of a run, asked for once."""
-        if run.run_id not in self._names:
-            self._names[run.run_id] = self.names(run.run_id)
-        return self._names[run.run_id]
 
     def picture(self, run: PastRun, name: str) -> str | None:
         """A picture as a data address; None if it is missing, damaged or does not fit."""

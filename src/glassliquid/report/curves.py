@@ -5,7 +5,7 @@ Written here rather than by matplotlib, which takes 0.1 s and 25 kB for the same
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from markupsafe import Markup
 
@@ -20,43 +20,45 @@ BLUE, ORANGE, RED, GREY = "#1f63be", "#d97000", "#c1121f", "#8a8a8a"
 CHANCE = 0.5
 
 
-@dataclass(frozen=True, kw_only=True)
+Line = tuple[str, str, Curve]
+"""Name, colour and points."""
+
+
+@dataclass(frozen=True)
 class Panel:
     """One pair of axes."""
 
-    title: str
     width: int
     """With its margins [pixels]."""
-    lines: Sequence[tuple[str, str, Curve]]
-    """Name, colour and points."""
+    lines: Sequence[Line]
     low: float
     high: float
     ticks: Sequence[float]
     logarithmic: bool = False
-    guide: float | None = None
-    """A dashed horizontal line here."""
 
 
 def run_picture(curves: Mapping[str, Curve], collapsed: bool) -> Markup | None:
-    """Validation accuracy, losses and learning rate of one training; None if nothing of it was recorded."""
-    panels: list[Panel | None] = []
-    if curves.get("val_accuracy"):
-        colour = RED if collapsed else BLUE
-        panels.append(_accuracy(WIDTHS[0], [("validation accuracy", colour, curves["val_accuracy"])]))
-    losses = [("training loss", ORANGE, "loss"), ("validation loss", BLUE, "val_loss")]
-    panels.append(_logarithmic(WIDTHS[1], [(n, c, curves[key]) for n, c, key in losses if curves.get(key)]))
-    panels.append(_logarithmic(WIDTHS[2], [("learning rate", GREY, curves.get("learning_rate", []))]))
-    present = [panel for panel in panels if panel is not None]
-    if present and len(present) < len(panels):  # what is left takes the room
-        share = sum(WIDTHS) / sum(panel.width for panel in present)
-        present = [replace(panel, width=round(share * panel.width)) for panel in present]
-    return draw(present)
+    """Validation accuracy, losses and learning rate of one training run; None if nothing of it was recorded."""
+    accuracy = [("validation accuracy", RED if collapsed else BLUE, curves.get("val_accuracy", ()))]
+    losses = [
+        ("training loss", ORANGE, _positive(curves.get("loss", ()))),
+        ("validation loss", BLUE, _positive(curves.get("val_loss", ()))),
+    ]
+    rate = [("learning rate", GREY, _positive(curves.get("learning_rate", ())))]
+    makers = (_accuracy, _logarithmic, _logarithmic)
+    present = [
+        (maker, width, shown)
+        for maker, width, lines in zip(makers, WIDTHS, (accuracy, losses, rate), strict=True)
+        if (shown := [line for line in lines if line[2]])
+    ]
+    share = sum(WIDTHS) / max(sum(width for _, width, _ in present), 1)  # what is left takes the room
+    return draw([maker(round(share * width), lines) for maker, width, lines in present])
 
 
 def overlay_picture(curves: Sequence[tuple[Curve, bool]]) -> Markup | None:
     """Validation accuracies of many runs in one panel, the collapsed ones red; None if there are none."""
     lines = [("", RED if collapsed else BLUE, curve) for curve, collapsed in curves if curve]
-    return draw([_accuracy(sum(WIDTHS), lines)]) if lines else None
+    return draw([_accuracy(sum(WIDTHS), lines)] if lines else [])
 
 
 def draw(panels: Sequence[Panel]) -> Markup | None:
@@ -75,27 +77,20 @@ def draw(panels: Sequence[Panel]) -> Markup | None:
     )
 
 
-def _accuracy(width: int, lines: Sequence[tuple[str, str, Curve]]) -> Panel:
-    lowest = min((value for _, _, curve in lines for _, value in curve), default=CHANCE)
+def _positive(curve: Curve) -> Curve:
+    return [(step, value) for step, value in curve if value > 0]
+
+
+def _accuracy(width: int, lines: Sequence[Line]) -> Panel:
+    lowest = min(value for _, _, curve in lines for _, value in curve)
     low = min(0.45, math.floor(lowest * 20) / 20)
-    ticks = [tick for tick in (0, 0.25, 0.5, 0.75, 0.9, 1) if tick >= low]
-    return Panel(title="accuracy", width=width, lines=lines, low=low, high=1.01, ticks=ticks, guide=CHANCE)
+    return Panel(width, lines, low, 1.01, [tick for tick in (0, 0.25, CHANCE, 0.75, 0.9, 1) if tick >= low])
 
 
-def _logarithmic(width: int, lines: Sequence[tuple[str, str, Curve]]) -> Panel | None:
-    values = [value for _, _, curve in lines for _, value in curve if value > 0]
-    if not values:
-        return None
+def _logarithmic(width: int, lines: Sequence[Line]) -> Panel:
+    values = [value for _, _, curve in lines for _, value in curve]
     low, high = min(values) / 1.15, max(values) * 1.15
-    return Panel(
-        title=", ".join(name for name, _, curve in lines if curve),
-        width=width,
-        lines=[(name, colour, [(x, y) for x, y in curve if y > 0]) for name, colour, curve in lines],
-        low=low,
-        high=high,
-        ticks=_logarithmic_ticks(low, high),
-        logarithmic=True,
-    )
+    return Panel(width, lines, low, high, _logarithmic_ticks(low, high), logarithmic=True)
 
 
 def _logarithmic_ticks(low: float, high: float) -> list[float]:
@@ -109,34 +104,30 @@ def _logarithmic_ticks(low: float, high: float) -> list[float]:
 
 
 def _panel(panel: Panel, offset: int, last: int) -> str:
-    left, right = offset + LEFT, offset + panel.width - RIGHT
+    left, right, bottom = offset + LEFT, offset + panel.width - RIGHT, HEIGHT - BOTTOM
     scale = math.log10 if panel.logarithmic else float
 
-    def x(step: float) -> float:
-        return left + step / last * (right - left)
+    def x(step: float) -> str:
+        return f"{left + step / last * (right - left):.1f}"
 
     def y(value: float) -> float:
         share = (scale(value) - scale(panel.low)) / (scale(panel.high) - scale(panel.low))
-        return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
+        return bottom - share * (bottom - TOP)
 
     parts = [f'<text class="title" x="{left}" y="13">{_legend(panel)}</text>']
     for tick in panel.ticks:
         parts.append(f'<path class="grid" d="M{left} {y(tick):.1f}H{right}"/>')
         parts.append(f'<text x="{left - 5}" y="{y(tick) + 3.5:.1f}" text-anchor="end">{tick:g}</text>')
-    if panel.guide is not None:
-        parts.append(f'<path class="guide" d="M{left} {y(panel.guide):.1f}H{right}"/>')
-    for anchor, place, step in (("start", left, 0), ("end", right, last)):
-        parts.append(f'<text x="{place}" y="{HEIGHT - BOTTOM + 14}" text-anchor="{anchor}">{step}</text>')
-    middle = (left + right) / 2
-    parts.append(f'<text x="{middle:.0f}" y="{HEIGHT - BOTTOM + 14}" text-anchor="middle">iteration</text>')
+    if not panel.logarithmic:
+        parts.append(f'<path class="guide" d="M{left} {y(CHANCE):.1f}H{right}"/>')
+    labels = (("start", left, 0), ("end", right, last), ("middle", round((left + right) / 2), "iteration"))
+    for anchor, place, text in labels:
+        parts.append(f'<text x="{place}" y="{bottom + 14}" text-anchor="{anchor}">{text}</text>')
     for _, colour, curve in panel.lines:
-        if not curve:
-            continue
-        shown = thinned(curve, panel.width)
-        points = " ".join(f"{x(step):.1f},{y(value):.1f}" for step, value in shown)
-        parts.append(f'<polyline points="{points}" stroke="{colour}"/>')
-        if len(shown) == 1:
-            parts.append(f'<circle cx="{x(shown[0][0]):.1f}" cy="{y(shown[0][1]):.1f}" r="2.5" fill="{colour}"/>')
+        points = [(x(step), f"{y(value):.1f}") for step, value in thinned(curve, panel.width)]
+        parts.append(f'<polyline points="{" ".join(map(",".join, points))}" stroke="{colour}"/>')
+        if len(points) == 1:
+            parts.append(f'<circle cx="{points[0][0]}" cy="{points[0][1]}" r="2.5" fill="{colour}"/>')
     return "".join(parts)
 
 
@@ -155,7 +146,5 @@ def _value(point: tuple[int, float]) -> float:
 
 
 def _legend(panel: Panel) -> str:
-    names = [(name, colour) for name, colour, curve in panel.lines if name and curve]
-    if not names:
-        return "validation accuracy"
-    return ", ".join(f'<tspan fill="{colour}">{name}</tspan>' for name, colour in names)
+    names = [f'<tspan fill="{colour}">{name}</tspan>' for name, colour, _ in panel.lines if name]
+    return ", ".join(names) or "validation accuracy"

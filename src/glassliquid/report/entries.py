@@ -96,7 +96,7 @@ class EntryWriter:
 
     def _sweep(self, run: PastRun, children: Sequence[PastRun]) -> Entry:
         table, note = self.artifacts.table(run, TRIALS_TABLE)
-        names = [name for name in self.artifacts.listed(run) if name.endswith(".png")]
+        names = [name for name in self.artifacts.names(run.run_id) if name.endswith(".png")]
         missing = f"There is no table of the trials: the run has no {TRIALS_TABLE} that can be read."
         return Entry(
             run=run,
@@ -115,7 +115,7 @@ class EntryWriter:
                 run=run, kind="other run", lacking=["This run is no step of this project; only its name is known."]
             )
         known = PICTURES.get(run.stage, ())
-        present = self.artifacts.listed(run) if known else ()
+        present = self.artifacts.names(run.run_id) if known else ()
         shown = self.artifacts.pictures(run, [name for name in known if name in present])
         lacking = []
         if run.stage == TRANSFER and run.status == "FINISHED":

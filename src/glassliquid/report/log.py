@@ -4,7 +4,6 @@ import itertools
 import json
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
@@ -74,84 +73,49 @@ class StabilityRow(NamedTuple):
     largest_drop: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class ResultsLog:
-    """The content of the page."""
+    """The content of the page: `best`, `stability`, `conclusions`, `datasets`, then `days` with an entry for each run."""
 
-    experiment: Experiment
-    runs: Sequence[PastRun]
-    """Oldest first."""
-    since: datetime | None
-    written: datetime
-    trained: Sequence[PastRun]
-    best: Sequence[BestRow]
-    stability: Sequence[StabilityRow]
-    conclusions: Sequence[tuple[PastRun, str]]
-    """What transfer evaluations and sweeps found, in Markdown."""
-    datasets: Sequence[DatasetRow]
-    days: Sequence[tuple[str, Sequence[Entry]]]
-    """Date and the entries of runs that started on it."""
+    def __init__(
+        self,
+        experiment: Experiment,
+        runs: Sequence[PastRun],
+        curves: Mapping[str, Mapping[str, Curve]],
+        artifacts: Artifacts,
+        written: datetime,
+        since: datetime | None = None,
+    ) -> None:
+        """Collect what the page says.
 
-    @property
-    def collapsed(self) -> int:
-        """How many training runs collapsed."""
-        return sum(map(is_collapsed, self.trained))
-
-    @property
-    def unfinished(self) -> list[PastRun]:
-        """Runs that have not finished."""
-        return [run for run in self.runs if run.status != "FINISHED"]
-
-    @property
-    def has_all_curves(self) -> bool:
-        """Whether the metrics of every iteration are drawn too."""
-        return set(EVERY_ITERATION) <= set(drawn_metrics(self.runs))
-
-
-def results_log(
-    experiment: Experiment,
-    runs: Sequence[PastRun],
-    curves: Mapping[str, Mapping[str, Curve]],
-    artifacts: Artifacts,
-    written: datetime,
-    since: datetime | None,
-) -> ResultsLog:
-    """The content of the page.
-
-    Args:
-        experiment: where the runs are from.
-        runs: oldest first, at least one.
-        curves: run id to metric to points, for training runs and trials.
-        artifacts: the runs' artifacts.
-        written: when.
-        since: the time after which runs were asked for, if any.
-    """
-    by_id = {run.run_id: run for run in runs}
-    children: dict[str, list[PastRun]] = {}
-    top = []
-    for run in runs:
-        parent = by_id.get(run.parent or "")
-        if parent is not None and (parent.stage in (SWEEP, TRANSFER) or "repeats" in parent.tags):
-            children.setdefault(parent.run_id, []).append(run)
-        elif not _failed_at_start(run):
-            top.append(run)
-    # Runs that trained a network by themselves: not the parents of replicates, not the trials of sweeps.
-    trained = [run for run in runs if run.stage == TRAIN and "repeats" not in run.tags and not _failed_at_start(run)]
-    writer = EntryWriter(curves, artifacts)
-    datasets = dataset_rows(runs, trained, artifacts)
-    entries = [writer.entry(run, children.get(run.run_id, ())) for run in sorted(top, key=lambda run: run.started)]
-    return ResultsLog(
-        experiment=experiment,
-        runs=runs,
-        since=since,
-        written=written,
-        trained=trained,
-        best=best_rows(trained),
-        stability=stability_rows(trained),
-        conclusions=[(run, text) for run in top if (text := _conclusion(run))],
-        datasets=datasets,
-        days=[(day, list(members)) for day, members in itertools.groupby(entries, _day)],
-    )
+        Args:
+            experiment: where the runs are from.
+            runs: oldest first, at least one.
+            curves: run id to metric to points, for training runs and trials.
+            artifacts: the runs' artifacts.
+            written: when.
+            since: the time after which runs were asked for, if any.
+        """
+        self.experiment, self.runs, self.written, self.since = experiment, runs, written, since
+        self.has_all_curves = set(EVERY_ITERATION) <= set(drawn_metrics(runs))
+        self.unfinished = [run for run in runs if run.status != "FINISHED"]
+        # What failed before it had done anything is listed only among those that did not finish.
+        begun = [run for run in runs if run.status != "FAILED" or run.metrics]
+        # Runs that trained a network by themselves: not the parents of replicates, not the trials of sweeps.
+        self.trained = [run for run in begun if run.stage == TRAIN and "repeats" not in run.tags]
+        self.collapsed = sum(map(is_collapsed, self.trained))
+        self.best, self.stability = best_rows(self.trained), stability_rows(self.trained)
+        self.datasets = dataset_rows(runs, self.trained, artifacts)
+        children: dict[str, list[PastRun]] = {
+            run.run_id: [] for run in runs if run.stage in (SWEEP, TRANSFER) or "repeats" in run.tags
+        }
+        for run in runs:
+            children.get(run.parent or "", []).append(run)
+        top = [run for run in begun if run.parent not in children]
+        self.conclusions = [(run, text) for run in top if (text := _conclusion(run))]
+        writer = EntryWriter(curves, artifacts)
+        entries = [writer.entry(run, children.get(run.run_id, ())) for run in sorted(top, key=lambda run: run.started)]
+        self.days = [(day, list(members)) for day, members in itertools.groupby(entries, _day)]
+        self.pictures_left_out = artifacts.left_out
 
 
 def drawn_metrics(runs: Sequence[PastRun]) -> tuple[str, ...]:
@@ -244,11 +208,6 @@ def _conclusion(run: PastRun) -> str:
     start = next((place for place, text in enumerate(paragraphs) if text.startswith("Best of")), 0)
     more = [text for text in paragraphs[start + 1 : start + 2] if text.startswith("Its ")]
     return "\n\n".join([paragraphs[start], *more])
-
-
-def _failed_at_start(run: PastRun) -> bool:
-    """Whether a run failed before it had done anything; such a run is listed only among those that did not finish."""
-    return run.status == "FAILED" and not run.metrics
 
 
 def _dataset(run: PastRun) -> tuple[str, str]:

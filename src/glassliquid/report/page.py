@@ -19,7 +19,7 @@ def to_html(text: str) -> Markup:
     return Markup(_MARKDOWN.render(text))
 
 
-def render(log: ResultsLog, pictures_left_out: int) -> str:
+def render(log: ResultsLog) -> str:
     """The page as HTML; every text from a run is escaped."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -29,4 +29,4 @@ def render(log: ResultsLog, pictures_left_out: int) -> str:
         lstrip_blocks=True,
     )
     environment.filters["markdown"] = to_html
-    return environment.get_template(TEMPLATE).render(log=log, pictures_left_out=pictures_left_out)
+    return environment.get_template(TEMPLATE).render(log=log)
