@@ -49,7 +49,6 @@ class Clock:
 def overheads(folder: Path) -> list[tuple[float, float]]:
     """Seconds of each trial in all, and those outside of the trainer or in what it reports to."""
     from glassliquid.commands.make_data import require_dataset
-    from glassliquid.layout import Layout
     from glassliquid.sessions import training_run
     from glassliquid.sweep import trial_run as sweep_trial
     from glassliquid.sweep.job import SweepJob
@@ -71,7 +70,7 @@ def overheads(folder: Path) -> list[tuple[float, float]]:
         name = f"overhead-{iterations}"
         address = job.storage_address(name)
         found = []
-        with tracked_run("sweep", name, Layout(job.data_dir).runs) as tracked:
+        with tracked_run("sweep", name) as tracked:
             study = open_study(open_storage(address), name, job.definition(dataset))
             study.queue(trials, None)
             storage = open_storage(address)

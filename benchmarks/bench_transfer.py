@@ -160,7 +160,7 @@ def main() -> None:
         torch.save(found.state, checkpoint)
         # A database of its own: the user's experiment is not filled with benchmarks.
         os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
-        with tracked_run("benchmark", "opens the database", layout.runs):
+        with tracked_run("benchmark", "opens the database"):
             pass
         job = TransferJob(model=(str(checkpoint),), data_dir=arguments.data_dir)
         whole(job)

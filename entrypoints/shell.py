@@ -130,6 +130,6 @@ def _end(sentence: str, code: int) -> None:
 def _note_on_run(sentence: str) -> None:
     """If the run of `mlflow run` was not opened yet, its page would not say why it failed."""
     if run_id := os.environ.get(RUN_ID_VARIABLE):
-        from glassliquid.tracking.run import note_error
+        from glassliquid.tracking.given_run import note_error
 
         note_error(run_id, sentence)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from glassliquid.report.log import EVALUATED, EVERY_ITERATION
-from glassliquid.tracking.page import KIND_TAG, NOTE_TAG, VIEW_TAG, add_study_view, prepare_page, views
+from glassliquid.tracking import tag
+from glassliquid.tracking.page import KIND_TAG, VIEW_TAG, add_study_view, prepare_page, views
 from glassliquid.training.config import TrainConfig
 
 
@@ -24,10 +25,10 @@ def client(tmp_path: Path):
 
 def test_a_page_gets_what_it_lacks_and_keeps_what_it_has(client):
     experiment = client.create_experiment("mine")
-    client.set_experiment_tag(experiment, NOTE_TAG, "My own words.")
+    client.set_experiment_tag(experiment, tag.NOTE, "My own words.")
     prepare_page(experiment)
     tags = client.get_experiment(experiment).tags
-    assert tags[NOTE_TAG] == "My own words."
+    assert tags[tag.NOTE] == "My own words."
     assert tags[KIND_TAG] == "custom_model_development"
     kept = {key.removeprefix(VIEW_TAG): json.loads(value) for key, value in tags.items() if key.startswith(VIEW_TAG)}
     assert kept.keys() == views().keys()
@@ -43,7 +44,7 @@ def test_a_page_gets_what_it_lacks_and_keeps_what_it_has(client):
 def test_the_description_links_to_the_views(client):
     experiment = client.create_experiment("mine")
     prepare_page(experiment)
-    note = client.get_experiment(experiment).tags[NOTE_TAG]
+    note = client.get_experiment(experiment).tags[tag.NOTE]
     for key in views():
         assert f"(#/experiments/{experiment}/runs?viewStateShareKey={key})" in note
 

@@ -23,10 +23,9 @@ entry_points:
 """
 STEP = """
 import sys, time
-from pathlib import Path
 from glassliquid.tracking.run import tracked_run
 _, _, notes, _, resume = sys.argv
-with tracked_run("step", "step", Path("runs"), None if resume == "none" else resume):
+with tracked_run("step", "step", None if resume == "none" else resume):
     with open(notes, "a") as file:
         file.write(resume + "\\n")
     time.sleep(2)
@@ -41,7 +40,7 @@ def can_resume(run):
     return run.status == "KILLED"
 print("ready", flush=True)
 sys.stdin.readline()
-with tracked_run("main", "chain", project / "runs"):
+with tracked_run("main", "chain"):
     done = run_step(
         project, project / "locks", "step", {{"notes": {notes!r}}}, lambda: {{"data": {digest}}}, can_resume
     )

@@ -23,6 +23,7 @@ from glassliquid.sessions.unseen import Unseen, check_fits, differences, trained
 from glassliquid.tracking.registry import FoundModel, find_model
 from glassliquid.tracking.run import TrackedRun, tracked_run
 from glassliquid.training.device import choose_device
+from glassliquid.upkeep.housekeeping import housekeeping
 
 SPLITS = {Split.VALIDATION: "val", Split.TEST: "test"}
 """The splits that are scored, and what their metrics' names begin with."""
@@ -51,7 +52,10 @@ class ScoredSplit:
 
 def run(job: EvaluateJob) -> None:
     """Score the model, print the result and keep it in MLflow, linked to the model and the dataset."""
-    with tracked_run("evaluate", f"evaluate on {job.dataset}", Layout(job.data_dir).runs) as tracked:
+    with (
+        tracked_run("evaluate", f"evaluate on {job.dataset}") as tracked,
+        housekeeping(tracked, Layout(job.data_dir).runs),
+    ):
         dataset = require_dataset(job.dataset, job.data_dir, make_default=False)
         layout = Layout(job.data_dir)
         found = find_model(job.model_address, layout.runs)

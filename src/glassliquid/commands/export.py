@@ -72,9 +72,10 @@ def export(job: ExportJob) -> int:
 def run(job: ExportJob) -> None:
     """Export, and keep in MLflow what was exported."""
     from glassliquid.tracking.run import tracked_run
+    from glassliquid.upkeep.housekeeping import housekeeping
 
     source_of(job)
-    with tracked_run("export", f"export {job.ensemble}", Layout(job.data_dir).runs) as tracked:
+    with tracked_run("export", f"export {job.ensemble}") as tracked, housekeeping(tracked, Layout(job.data_dir).runs):
         count = export(job)
         tracked.file(job.folder / NOTE)
         tracked.metrics({"simulations": count})

@@ -23,6 +23,7 @@ from glassliquid.tracking.run import tracked_run
 from glassliquid.tracking.stored import StoredRun
 from glassliquid.training.checkpoint import CURRENT, UnusableCheckpoint
 from glassliquid.training.config import TrainConfig
+from glassliquid.upkeep.housekeeping import housekeeping
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +68,7 @@ def run(job: ChainJob) -> None:
             "ensemble": _fingerprint(layout.ensemble(data.ensemble or data.preset) / ensemble.DESCRIPTION)
         }
 
-    with tracked_run("main", f"chain on {data.name}", layout.runs) as tracked:
+    with tracked_run("main", f"chain on {data.name}") as tracked, housekeeping(tracked, layout.runs):
         steps = [step("make_data", made | data_dir, digest)]
         steps.append(step("train", training | data_dir, digest, can_resume=lambda run: _can_go_on(run, layout.runs)))
         evaluation = {"dataset": data.name, "model": steps[-1].run_id}

@@ -208,8 +208,12 @@ def _make_ensemble(config: MakeDataConfig, pool: WorkerPool) -> Ensemble:
 def run(config: MakeDataConfig) -> None:
     """Make the data, and keep in MLflow what they are, how they look and what the cooling did."""
     from glassliquid.tracking.run import tracked_run
+    from glassliquid.upkeep.housekeeping import housekeeping
 
-    with tracked_run("make_data", f"make_data {config.name}", Layout(config.data_dir).runs) as tracked:
+    with (
+        tracked_run("make_data", f"make_data {config.name}") as tracked,
+        housekeeping(tracked, Layout(config.data_dir).runs),
+    ):
         made = make_data(config)
         dataset, ensemble = made.dataset, made.ensemble
         tracked.dataset(dataset, context="made")

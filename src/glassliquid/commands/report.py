@@ -22,6 +22,7 @@ from glassliquid.tracking.history import (
     read_runs,
 )
 from glassliquid.tracking.run import tracked_run
+from glassliquid.upkeep.housekeeping import housekeeping
 
 NO_RESULTS = ("report", "continuation", "main", "tidy")
 """Stages that are left out: reports, pointers to continued runs, and parents that only hold a chain together."""
@@ -30,7 +31,7 @@ NO_RESULTS = ("report", "continuation", "main", "tidy")
 def run(job: ReportJob) -> None:
     """Write the report, keep it in the run, and print where it is."""
     started = time.monotonic()
-    with tracked_run("report", "report", Layout(job.data_dir).runs) as tracked:
+    with tracked_run("report", "report") as tracked, housekeeping(tracked, Layout(job.data_dir).runs):
         experiment = find_experiment(job.experiment)
         runs = [run for run in read_runs(experiment, job.since) if run.stage not in NO_RESULTS]
         if not runs:

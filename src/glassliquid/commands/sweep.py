@@ -12,8 +12,6 @@ from glassliquid.errors import Stopped, UserError
 from glassliquid.files import locked
 from glassliquid.layout import Layout
 from glassliquid.progress_bar import progress_bar
-from glassliquid.sessions.replicates import TAG_MODEL
-from glassliquid.sessions.resume import TAG_TRIAL_STATE
 from glassliquid.sessions.training_run import conclude_run, load_training_splits, register_best, stopper
 from glassliquid.sweep import pictures
 from glassliquid.sweep import study as kept
@@ -31,12 +29,15 @@ from glassliquid.sweep.study import Row, Study, open_study
 from glassliquid.sweep.table import as_csv, best_of, counts, markdown, percent
 from glassliquid.sweep.trial_run import MODEL_RUN, RUN, TAG_STUDY
 from glassliquid.sweep.workers import cores, threads_of, workers_of
+from glassliquid.tracking import tag
+from glassliquid.tracking.given_run import RUN_ID_VARIABLE
 from glassliquid.tracking.liveness import give_sign_of_life
-from glassliquid.tracking.run import RUN_ID_VARIABLE, TrackedRun, tracked_run
+from glassliquid.tracking.run import TrackedRun, tracked_run
 from glassliquid.tracking.store import connect
 from glassliquid.tracking.stored import children_of, find_run
 from glassliquid.training.checkpoint import remove_checkpoints
 from glassliquid.training.device import choose_device
+from glassliquid.upkeep.housekeeping import housekeeping
 from glassliquid.upkeep.stale_runs import TAG_CLAIM, mark_killed, same_end_time
 
 
@@ -76,7 +77,7 @@ def _run(job: SweepJob, watch_for_stop: WatchForStop) -> None:
         print(_beginning(job, study, address, str(device)), flush=True)
         if parent is not None and joins and not _join(job, study, parent, should_stop):
             return
-        with tracked_run("sweep", f"sweep {name}", Layout(job.data_dir).runs, parent) as tracked:
+        with tracked_run("sweep", f"sweep {name}", parent) as tracked, housekeeping(tracked, Layout(job.data_dir).runs):
             if parent is not None:
                 tracked.forget(TAG_CLAIM)  # from now on the run itself says where it lives
             _introduce(job, study, tracked, dataset, store)
@@ -94,7 +95,7 @@ def _join(job: SweepJob, study: Study, parent: str, should_stop: Callable[[], bo
     Raises:
         Stopped: `should_stop` answered True; it says how to go on.
     """
-    with tracked_run("sweep", f"sweep {study.name}", Layout(job.data_dir).runs) as tracked:
+    with tracked_run("sweep", f"sweep {study.name}") as tracked, housekeeping(tracked, Layout(job.data_dir).runs):
         tracked.tags({TAG_JOINS: parent})
         tracked.describe(
             f"This command works on the study {study.name}; its trials and its table are in the run `{parent}`."
@@ -234,8 +235,8 @@ def _clear_away(job: SweepJob, rows: list[Row]) -> None:
         run_id = str(row.attributes.get(RUN, ""))
         stored = find_run(run_id) if row.state == kept.KILLED and run_id else None
         if stored is not None:
-            if (stored.status, stored.tags.get(TAG_TRIAL_STATE)) != ("KILLED", kept.KILLED):
-                mark_killed(run_id, {TAG_TRIAL_STATE: kept.KILLED})
+            if (stored.status, stored.tags.get(tag.TRIAL_STATE)) != ("KILLED", kept.KILLED):
+                mark_killed(run_id, {tag.TRIAL_STATE: kept.KILLED})
             for each in (run_id, *(child.run_id for child in children_of(run_id))):
                 remove_checkpoints(runs_folder / each)
 
@@ -246,19 +247,18 @@ def _tested(job: SweepJob, best: Row, parent: str, dataset: Dataset) -> str:
     stored = find_run(run_id)
     if stored is None:
         return f"its run {run_id} is in another tracking store, where its model can be evaluated."
-    if TAG_MODEL not in stored.tags or stored.status != "FINISHED":
+    if tag.LOGGED_MODEL not in stored.tags or stored.status != "FINISHED":
         accuracy = float(best.attributes["model_accuracy"])
         above = parent if run_id == best.attributes[RUN] else str(best.attributes[RUN])
-        runs_folder = Layout(job.data_dir).runs
         splits = load_training_splits(dataset, job.device)
         one = job.training(job.config)
         with (
             same_end_time(run_id),
-            tracked_run(stored.tags["stage"], stored.tags["mlflow.runName"], runs_folder, run_id, above) as tracked,
+            tracked_run(stored.tags["stage"], stored.tags["mlflow.runName"], run_id, above) as tracked,
         ):
             test, model = conclude_run(one, tracked, splits)
             registered = register_best(one, model, run_id, dataset, accuracy)
-            tracked.tags({TAG_MODEL: model})  # last: it says that all of this was done
+            tracked.tags({tag.LOGGED_MODEL: model})  # last: it says that all of this was done
         return f"the test accuracy of its best model is {test}. {registered}"
     images, accuracy = round(stored.metrics["test_images"]), stored.metrics["test_accuracy"]
     return (

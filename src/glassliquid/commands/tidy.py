@@ -5,15 +5,15 @@ from pathlib import Path
 from glassliquid.commands.jobs import TidyJob
 from glassliquid.files import remove_abandoned
 from glassliquid.layout import Layout
-from glassliquid.sessions.replicates import TAG_REPEATS
-from glassliquid.sessions.resume import TAG_REPLICATE, resuming_line
+from glassliquid.sessions.resume import resuming_line
 from glassliquid.sessions.training_job import TrainJob
+from glassliquid.tracking import tag
 from glassliquid.tracking.history import all_experiments, find_experiment
 from glassliquid.tracking.registry import has_checkpoint
-from glassliquid.tracking.run import ENVIRONMENT_TAG, TAG_STAGE, tracked_run
+from glassliquid.tracking.run import tracked_run
 from glassliquid.tracking.store import connect
 from glassliquid.tracking.stored import find_run
-from glassliquid.upkeep.stale_runs import Tidied, tidy_up
+from glassliquid.upkeep.housekeeping import Tidied, housekeeping, tidy_up
 
 AGAIN = ("main", "make_data", "sweep")
 """Commands that find by themselves what is there already."""
@@ -26,7 +26,7 @@ def run(job: TidyJob) -> None:
     experiments = all_experiments() if job.experiment is None else [find_experiment(job.experiment)]
     tidied = tidy_up(layout.runs, [experiment.experiment_id for experiment in experiments])
     removed = remove_abandoned(job.data_dir)
-    with tracked_run("tidy", "tidy", layout.runs) as tracked:
+    with tracked_run("tidy", "tidy") as tracked, housekeeping(tracked, layout.runs):
         tracked.metrics(
             {
                 "closed_runs": len(tidied.closed),
@@ -60,12 +60,12 @@ def _lines(job: TidyJob, tidied: Tidied, removed: int) -> list[str]:
 def _going_on(run_id: str, data_dir: Path) -> str:
     """How to go on with a run that was closed; nothing for a part of another one, which goes on with it."""
     stored = find_run(run_id)
-    stage = "" if stored is None else stored.tags.get(TAG_STAGE)
-    if stored is None or TAG_REPLICATE in stored.tags:
+    stage = "" if stored is None else stored.tags.get(tag.STAGE)
+    if stored is None or tag.REPLICATE in stored.tags:
         return ""
     if stage in AGAIN:
         return "Run the same command again to continue."
-    if stage != "train" or not (TAG_REPEATS in stored.tags or has_checkpoint(run_id, Layout(data_dir).runs)):
+    if stage != "train" or not (tag.REPEATS in stored.tags or has_checkpoint(run_id, Layout(data_dir).runs)):
         return ""
     given = {} if data_dir == TrainJob().data_dir else {"data_dir": str(data_dir)}
-    return f"Continue with: {resuming_line(run_id, stored.tags.get(ENVIRONMENT_TAG, ''), given)}"
+    return f"Continue with: {resuming_line(run_id, stored.tags.get(tag.ENVIRONMENT, ''), given)}"

@@ -30,6 +30,7 @@ from glassliquid.sessions.training_run import (
 from glassliquid.tracking.run import TrackedRun, tracked_run
 from glassliquid.tracking.store import raise_if_lost
 from glassliquid.training.device import choose_device
+from glassliquid.upkeep.housekeeping import housekeeping
 
 WatchForStop = Callable[[], Callable[[], bool]]
 """Called when the training begins; what it returns answers True once the process was asked to stop."""
@@ -43,7 +44,8 @@ def run(job: TrainJob, watch_for_stop: WatchForStop) -> None:
         run_id, start = None, None
         if job.resume is not None:
             job, run_id, start = _resumed(job, runs_folder, stack)
-        tracked = stack.enter_context(tracked_run("train", job.run_name, runs_folder, run_id))
+        tracked = stack.enter_context(tracked_run("train", job.run_name, run_id))
+        stack.enter_context(housekeeping(tracked, runs_folder))
         dataset = require_dataset(job.dataset, job.data_dir, make_default=True)
         splits = load_training_splits(dataset, job.device)
         images = len(splits.data.labels)

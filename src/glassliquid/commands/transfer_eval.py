@@ -24,6 +24,7 @@ from glassliquid.sessions.unseen import trained_recipe
 from glassliquid.tracking.registry import find_model
 from glassliquid.tracking.run import TrackedRun, tracked_run
 from glassliquid.training.device import choose_device
+from glassliquid.upkeep.housekeeping import housekeeping
 
 STAGE = "transfer_eval"
 RUN_ID = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{24}\b")
@@ -36,7 +37,7 @@ LONGEST_NAME = 200
 def run(job: TransferJob) -> None:
     """Try every model, print what was found, and keep it in MLflow; several models get a child run each."""
     layout = Layout(job.data_dir)
-    with tracked_run(STAGE, run_name(job), layout.runs) as tracked:
+    with tracked_run(STAGE, run_name(job)) as tracked, housekeeping(tracked, layout.runs):
         subjects = []
         for name in job.model:
             found = find_model(name, layout.runs)
@@ -46,7 +47,7 @@ def run(job: TransferJob) -> None:
         device = choose_device("auto")
         results = []
         for subject, trial in zip(subjects, trials, strict=True):
-            with _own_run(tracked, subject, layout, several=len(subjects) > 1) as own:
+            with _own_run(tracked, subject, several=len(subjects) > 1) as own:
                 results.append(trial.run(device))
                 trial.link(own, results[-1])
                 own.tags({"model": subject.name, "model_label": subject.found.label})
@@ -64,13 +65,11 @@ def _told_apart(subjects: list[Subject]) -> list[Subject]:
     ]
 
 
-def _own_run(
-    tracked: TrackedRun, subject: Subject, layout: Layout, several: bool
-) -> AbstractContextManager[TrackedRun]:
+def _own_run(tracked: TrackedRun, subject: Subject, several: bool) -> AbstractContextManager[TrackedRun]:
     """Where a model's results go: the run itself, or a child run if there are several models."""
     if not several:
         return nullcontext(tracked)
-    return tracked_run(STAGE, f"{STAGE} {subject.found.label}", layout.runs, parent=tracked.run_id)
+    return tracked_run(STAGE, f"{STAGE} {subject.found.label}", parent=tracked.run_id)
 
 
 def run_name(job: TransferJob) -> str:

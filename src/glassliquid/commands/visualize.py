@@ -27,6 +27,7 @@ from glassliquid.sessions.unseen import check_fits
 from glassliquid.tracking.registry import FoundModel, find_model
 from glassliquid.tracking.run import TrackedRun, tracked_run
 from glassliquid.training.device import choose_device
+from glassliquid.upkeep.housekeeping import housekeeping
 
 PARTICLES = "particles.csv"
 COLUMNS = ("simulation", "snapshot", "label", "p_glass", "particle", "species", "x", "y", "attribution")
@@ -38,7 +39,10 @@ FIGURE_DPI = 110
 
 def run(job: VisualizeJob) -> None:
     """Draw everything into the run and into a folder under data_dir, and print where it is."""
-    with tracked_run("visualize", f"visualize on {job.dataset}", Layout(job.data_dir).runs) as tracked:
+    with (
+        tracked_run("visualize", f"visualize on {job.dataset}") as tracked,
+        housekeeping(tracked, Layout(job.data_dir).runs),
+    ):
         dataset = require_dataset(job.dataset, job.data_dir, make_default=False)
         found = find_model(job.model_address, Layout(job.data_dir).runs)
         check_fits(found, dataset)

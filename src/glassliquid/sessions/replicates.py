@@ -10,7 +10,7 @@ from glassliquid.evaluation.spread import spread
 from glassliquid.files import csv_text
 from glassliquid.layout import Layout
 from glassliquid.plots.training import replicates_figure
-from glassliquid.sessions.resume import END_IT, TAG_REPLICATE, changed_settings, describe_changes, find_start
+from glassliquid.sessions.resume import END_IT, changed_settings, describe_changes, find_start
 from glassliquid.sessions.training_job import TrainJob
 from glassliquid.sessions.training_run import (
     TrainingSplits,
@@ -22,16 +22,13 @@ from glassliquid.sessions.training_run import (
     train_in_run,
 )
 from glassliquid.settings import restored
+from glassliquid.tracking import tag
 from glassliquid.tracking.registry import has_checkpoint, run_id_of
-from glassliquid.tracking.run import TAG_STAGE, TrackedRun, tracked_run
+from glassliquid.tracking.run import TrackedRun, tracked_run
 from glassliquid.tracking.store import connect
 from glassliquid.tracking.stored import StoredRun, children_of, find_run, metric_history, read_json_artifact
 from glassliquid.training.config import TrainConfig
 
-TAG_REPEATS = "repeats"
-"""On the parent: how many replicates it has."""
-TAG_MODEL = "logged_model"
-"""On a finished child: the address of its logged model."""
 FIGURES = ("best_val_accuracy", "final_val_accuracy", "test_accuracy", "largest_drop")
 
 
@@ -43,7 +40,7 @@ def find_parent(name: str) -> StoredRun | None:
     connect()
     stored = find_run(run_id)
     # A trial with repeats has that tag too.
-    is_parent = stored is not None and TAG_REPEATS in stored.tags and stored.tags.get(TAG_STAGE) == "train"
+    is_parent = stored is not None and tag.REPEATS in stored.tags and stored.tags.get(tag.STAGE) == "train"
     return stored if is_parent else None
 
 
@@ -55,12 +52,12 @@ def job_of(parent: StoredRun, job: TrainJob) -> TrainJob:
     """
     if parent.status == "FINISHED":
         raise UserError(
-            f"All {parent.tags[TAG_REPEATS]} replicates of the run {parent.run_id} have finished: start anew."
+            f"All {parent.tags[tag.REPEATS]} replicates of the run {parent.run_id} have finished: start anew."
         )
-    parent.refuse_living("wait until it has ended", parent.process_lives_in)
+    parent.refuse_living("wait until it has ended")
     kept = read_json_artifact(parent.run_id, "config.json")
     config = restored(TrainConfig, kept.get("config"), "The run's settings")
-    repeats = int(parent.tags[TAG_REPEATS])
+    repeats = int(parent.tags[tag.REPEATS])
     changed = changed_settings(config, job)
     if job.repeats not in (TrainJob().repeats, repeats):
         changed["repeats"] = (repeats, job.repeats)
@@ -96,8 +93,8 @@ def train_replicates(
     dataset = splits.dataset
     describe_training(job, tracked, dataset)
     # Last: a parent that has this tag can be resumed.
-    tracked.tags({TAG_REPEATS: job.repeats})
-    earlier = {child.tags.get(TAG_REPLICATE): child for child in children_of(tracked.run_id)}
+    tracked.tags({tag.REPEATS: job.repeats})
+    earlier = {child.tags.get(tag.REPLICATE): child for child in children_of(tracked.run_id)}
     for number in range(1, job.repeats + 1):
         _train_one(job, number, tracked.run_id, earlier.get(str(number)), splits, should_stop)
     children = children_of(tracked.run_id)
@@ -131,7 +128,7 @@ def _train_one(
     run_id = earlier.run_id if earlier is not None else None
     with (
         contextlib.suppress(Diverged),  # after the run has ended as FAILED
-        tracked_run("train", name, runs_folder, run_id, parent, {TAG_REPLICATE: number}) as child,
+        tracked_run("train", name, run_id, parent, {tag.REPLICATE: number}) as child,
     ):
         try:
             outcome = train_in_run(one, child, splits, should_stop, start, parents=(parent,))
@@ -139,7 +136,7 @@ def _train_one(
             print(f"Replicate {number} of {job.repeats} diverged. {error}", flush=True)
             raise
         test, model_uri = conclude_run(one, child, splits)
-        child.tags({TAG_MODEL: model_uri})
+        child.tags({tag.LOGGED_MODEL: model_uri})
         found = headline(outcome, test)
         child.describe(f"{found}\n\n{one.caption}")
         print(f"Replicate {number} of {job.repeats}: {found}", flush=True)
@@ -163,18 +160,18 @@ def _summarise(job: TrainJob, tracked: TrackedRun, dataset: Dataset, finished: l
     collapsed = [child for child in finished if child.tags["collapsed"] == "true"]
     tracked.metrics({**metrics, "collapsed_runs": len(collapsed), "diverged_runs": diverged})
     curves = {
-        f"replicate {child.tags[TAG_REPLICATE]}": (metric_history(child.run_id), child in collapsed)
+        f"replicate {child.tags[tag.REPLICATE]}": (metric_history(child.run_id), child in collapsed)
         for child in finished
     }
     tracked.figure(replicates_figure(curves, job.caption), "replicates.png")
     tracked.text(_table(finished), "replicates.csv")
     best = max(finished, key=lambda child: (child.metrics["best_val_accuracy"], -child.metrics["largest_drop"]))
     accuracy = best.metrics["best_val_accuracy"]
-    registered = register_best(job, best.tags[TAG_MODEL], best.run_id, dataset, accuracy)
+    registered = register_best(job, best.tags[tag.LOGGED_MODEL], best.run_id, dataset, accuracy)
     found_text = (
         f"{len(finished)} replicates: {'; '.join(sentences)}; {len(collapsed)} collapsed. "
         + (f"{diverged} more diverged. " if diverged else "")
-        + f"Best: replicate {best.tags[TAG_REPLICATE]}. {registered}"
+        + f"Best: replicate {best.tags[tag.REPLICATE]}. {registered}"
     )
     tracked.describe(f"{found_text}\n\n{job.caption}")
     return found_text
@@ -184,7 +181,7 @@ def _table(finished: list[StoredRun]) -> str:
     """One row a replicate, as CSV."""
     columns = (*FIGURES, "best_iteration")
     rows = (
-        [child.tags[TAG_REPLICATE], child.run_id, *(child.metrics[name] for name in columns), child.tags["collapsed"]]
+        [child.tags[tag.REPLICATE], child.run_id, *(child.metrics[name] for name in columns), child.tags["collapsed"]]
         for child in finished
     )
-    return csv_text([TAG_REPLICATE, "run_id", *columns, "collapsed"], rows)
+    return csv_text([tag.REPLICATE, "run_id", *columns, "collapsed"], rows)

@@ -13,19 +13,16 @@ from glassliquid.layout import Layout
 from glassliquid.parameters import changed_texts, positional
 from glassliquid.sessions.training_job import TrainJob
 from glassliquid.settings import restored
-from glassliquid.tracking import registry
-from glassliquid.tracking.run import RUN_ID_VARIABLE, TAG_STAGE, TrackedRun
+from glassliquid.tracking import registry, tag
+from glassliquid.tracking.given_run import RUN_ID_VARIABLE
+from glassliquid.tracking.run import TrackedRun
 from glassliquid.tracking.store import connect
-from glassliquid.tracking.stored import PARENT_TAG, StoredRun, find_run
+from glassliquid.tracking.stored import StoredRun, find_run
 from glassliquid.training.checkpoint import BEST, CONTINUES_WITH, CURRENT, State, UnusableCheckpoint, restore_progress
 from glassliquid.training.config import TrainConfig, format_thresholds
 from glassliquid.training.trainer import is_finished
 
 MANAGERS = {"conda": "", "uv": "--env-manager uv", "virtualenv": "--env-manager virtualenv"}
-TAG_REPLICATE = "replicate"
-"""On a child of replicates: its number, from 1."""
-TAG_TRIAL_STATE = "optuna_state"
-"""On a trial's run: RUNNING, COMPLETE, PRUNED, FAILED or KILLED."""
 END_IT = "wait until it has ended, or stop it there with Ctrl-C or SIGTERM, which saves its state"
 """What to do about a run that is alive."""
 NOT_STORED = ("data_dir", "register_as", "max_hours", "device")
@@ -103,7 +100,7 @@ def find_start(job: TrainJob, runs_folder: Path) -> tuple[TrainJob, Start]:
     config = replace(before, **{name: new for name, (_, new) in changed.items()})
     stored = find_run(str(state["run_id"]))
     if stored is not None:
-        stored.refuse_living(END_IT, None if is_part(stored) else stored.process_lives_in)
+        stored.refuse_living(END_IT)
     start = Start(state, stored.run_id if stored is not None and not changed else None, changed)
     _refuse_finished(job.resume, config, start, stored)
     if changed and stored is not None and os.environ.get(RUN_ID_VARIABLE) == stored.run_id:
@@ -138,11 +135,6 @@ def check_state(state: State, runs_folder: Path) -> None:
             ) from error
 
 
-def is_part(run: StoredRun) -> bool:
-    """Whether a run is a replicate, or belongs to a trial of a sweep: its process may go on with others when it has ended."""
-    return bool({TAG_REPLICATE, TAG_TRIAL_STATE} & run.tags.keys()) or run.tags.get(TAG_STAGE) == "replicate"
-
-
 def refuse_part(run_id: str) -> None:
     """Refuse to go on by itself in a run that is a part of another one, which goes on with all of its parts.
 
@@ -152,13 +144,13 @@ def refuse_part(run_id: str) -> None:
     stored = find_run(run_id)
     if stored is None:
         return
-    above = stored.tags.get(PARENT_TAG)
-    if TAG_REPLICATE in stored.tags:
+    above = stored.tags.get(tag.PARENT)
+    if tag.REPLICATE in stored.tags:
         raise UserError(
-            f"The run {run_id} is replicate {stored.tags[TAG_REPLICATE]} of the run {above}: pass -P resume={above} and, with it, "
+            f"The run {run_id} is replicate {stored.tags[tag.REPLICATE]} of the run {above}: pass -P resume={above} and, with it, "
             f"--run-id {above}."
         )
-    if is_part(stored):
+    if stored.is_part:
         raise UserError(
             f"The run {run_id} belongs to the trials of the sweep {stored.tags.get('study')}: run the same sweep again, or change a "
             "setting, and a further step goes on from there."

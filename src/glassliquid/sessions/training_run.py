@@ -22,10 +22,10 @@ from glassliquid.plots.training import training_figure
 from glassliquid.sessions.resume import Start, check_state, how_to_go_on_slower
 from glassliquid.sessions.training_job import TrainJob
 from glassliquid.settings import stored
-from glassliquid.tracking import logged_models, registry
+from glassliquid.tracking import logged_models, registry, tag
 from glassliquid.tracking.addresses import best_model
 from glassliquid.tracking.metrics import MetricJournal
-from glassliquid.tracking.run import TAG_ERROR, TrackedRun
+from glassliquid.tracking.run import TrackedRun
 from glassliquid.tracking.stored import StoredRun
 from glassliquid.training.checkpoint import BEST, CURRENT, UnusableCheckpoint, remove_checkpoints, restore_model
 from glassliquid.training.device import choose_device, resident
@@ -161,7 +161,7 @@ def _restore(trainer: Trainer, start: Start, tracked: TrackedRun, job: TrainJob)
             tracked.tags({TAG_STUCK: str(error)})
         raise
     if start.run_id is not None:
-        tracked.forget(TAG_STUCK, TAG_DIVERGED, TAG_ERROR)
+        tracked.forget(TAG_STUCK, TAG_DIVERGED, tag.ERROR)
     tracked.tags(start.story)
 
 

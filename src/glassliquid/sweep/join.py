@@ -72,4 +72,4 @@ def _has_table(job: SweepJob, parent: str) -> bool:
     trials = int(found.tags[TAG_TRIALS]) if found.tags.get(TAG_TRIALS, "").isdecimal() else 0
     if found.status == "FINISHED":
         return trials >= job.slots
-    return found.process_lives_in is not None and trials > job.slots
+    return found.lives_in is not None and trials > job.slots

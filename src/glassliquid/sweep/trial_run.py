@@ -19,7 +19,7 @@ from glassliquid.evaluation.spread import spread
 from glassliquid.files import storage_fault
 from glassliquid.layout import Layout
 from glassliquid.plots import training as plots
-from glassliquid.sessions.resume import TAG_TRIAL_STATE
+from glassliquid.scratch import temporary_files_apart
 from glassliquid.sessions.training_job import TrainJob
 from glassliquid.sessions.training_run import TrainingSplits, load_training_splits, train_in_run
 from glassliquid.sweep import study as kept
@@ -28,6 +28,7 @@ from glassliquid.sweep.space import configured
 from glassliquid.sweep.storage import StorageSilent, answering, open_storage
 from glassliquid.sweep.study import Row
 from glassliquid.sweep.trial import GivenUp, Trial
+from glassliquid.tracking import tag
 from glassliquid.tracking.metrics import MetricJournal
 from glassliquid.tracking.run import TrackedRun, tracked_run
 from glassliquid.tracking.store import TrackingLost, connect
@@ -104,7 +105,10 @@ def _run_trial(worker: Worker, row: Row) -> str | None:
     watch = _Watch(trial, job.config.iterations)
     started = time.monotonic()
     try:
-        with tracked_run("trial", f"trial {trial.number}: {settings}", _runs(job), parent=worker.parent_run) as tracked:
+        with (
+            temporary_files_apart(),
+            tracked_run("trial", f"trial {trial.number}: {settings}", parent=worker.parent_run) as tracked,
+        ):
             trial.note({RUN: tracked.run_id})
             facts = _train_in_tagged_run(worker, trial, tracked, watch)
         # The run is closed first: whoever finds the study's trial unfinished marks its run as well.
@@ -124,27 +128,27 @@ def _run_trial(worker: Worker, row: Row) -> str | None:
             storage_fault(error) or f"A trial ended with an error of the machine ({error}): run the same command again."
         )
     if not counted:
-        mark_killed(tracked.run_id, {TAG_TRIAL_STATE: kept.KILLED})
+        mark_killed(tracked.run_id, {tag.TRIAL_STATE: kept.KILLED})
     return None
 
 
 def _train_in_tagged_run(worker: Worker, trial: Trial, tracked: TrackedRun, watch: "_Watch") -> dict[str, Any]:
     """Train in the open run of a trial, whose tags say what becomes of it."""
-    tracked.tags({TAG_STUDY: worker.study, TAG_TRIAL_STATE: kept.RUNNING})
+    tracked.tags({TAG_STUDY: worker.study, tag.TRIAL_STATE: kept.RUNNING})
     try:
         facts = _train(worker, trial, configured(worker.job.config, trial.settings), tracked, watch)
     except GivenUp:
         tracked.metrics({"best_val_accuracy": watch.best})
-        tracked.tags({TAG_TRIAL_STATE: kept.PRUNED})
+        tracked.tags({tag.TRIAL_STATE: kept.PRUNED})
         raise
     except Stopped:
-        tracked.tags({TAG_TRIAL_STATE: kept.KILLED})
+        tracked.tags({tag.TRIAL_STATE: kept.KILLED})
         raise
     except _Untrainable as error:
-        tracked.tags({TAG_TRIAL_STATE: kept.FAILED})
+        tracked.tags({tag.TRIAL_STATE: kept.FAILED})
         tracked.note_error(str(error))
         raise
-    tracked.tags({TAG_TRIAL_STATE: kept.COMPLETE})
+    tracked.tags({tag.TRIAL_STATE: kept.COMPLETE})
     return facts
 
 
@@ -175,7 +179,7 @@ def _train_repeats(
     for number in range(1, sweep.repeats + 1):
         one = replace(config, seed=config.seed + number - 1)
         job = replace(sweep.training(one, f"{trial.number}.{number}"), repeats=1)
-        with tracked_run("replicate", f"{job.run_name}, seed {one.seed}", _runs(sweep), parent=tracked.run_id) as child:
+        with tracked_run("replicate", f"{job.run_name}, seed {one.seed}", parent=tracked.run_id) as child:
             child.tags({TAG_STUDY: worker.study})
             found.append((child.run_id, _train_once(worker, job, child, watch).progress))
     best_run, best = max(found, key=lambda pair: (pair[1].best_accuracy, -pair[1].best_loss))

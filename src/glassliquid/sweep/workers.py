@@ -14,13 +14,13 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from glassliquid.errors import Stopped, UserError
-from glassliquid.sessions.resume import TAG_TRIAL_STATE
 from glassliquid.sweep import study as kept
 from glassliquid.sweep.job import SweepJob
 from glassliquid.sweep.storage import StorageSilent, answering
 from glassliquid.sweep.study import Row, Study
 from glassliquid.sweep.trial import STORE_WITHIN_S
 from glassliquid.sweep.trial_run import RUN, work
+from glassliquid.tracking import tag
 from glassliquid.tracking.liveness import SIGN_EVERY_S, give_sign_of_life, identity_tags, is_here, living_process
 from glassliquid.tracking.run import TrackedRun
 from glassliquid.upkeep.stale_runs import mark_killed
@@ -196,7 +196,7 @@ class Workers:
         except StorageSilent:
             return  # the next command finds the trial, and that its owner is dead
         if run_id is not None:
-            mark_killed(str(run_id), {TAG_TRIAL_STATE: kept.KILLED})
+            mark_killed(str(run_id), {tag.TRIAL_STATE: kept.KILLED})
 
     def _beat(self) -> None:
         now = time.monotonic()

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from glassliquid.errors import UserError, listed
+from glassliquid.tracking import tag
 from glassliquid.tracking.bulk import histories
-from glassliquid.tracking.page import NOTE_TAG
-from glassliquid.tracking.run import TAG_STAGE
 from glassliquid.tracking.store import without_user
-from glassliquid.tracking.stored import PARENT_TAG, runs_where
+from glassliquid.tracking.stored import runs_where
 
 READERS = 4
 """Threads that ask the store at once: a server answers them side by side, a database file at least while others parse."""
@@ -62,17 +61,17 @@ class PastRun:
     @property
     def stage(self) -> str:
         """The entry point, or `trial`; empty if it is not a run of this project."""
-        return self.tags.get(TAG_STAGE, "")
+        return self.tags.get(tag.STAGE, "")
 
     @property
     def parent(self) -> str | None:
         """The run that it is a child of."""
-        return self.tags.get(PARENT_TAG)
+        return self.tags.get(tag.PARENT)
 
     @property
     def description(self) -> str:
         """The Markdown text of its page."""
-        return self.tags.get(NOTE_TAG, "")
+        return self.tags.get(tag.NOTE, "")
 
 
 def find_experiment(name: str | None) -> Experiment:

@@ -10,9 +10,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from glassliquid.tracking import tag
 from glassliquid.tracking.store import despite_others
 
-NOTE_TAG = "mlflow.note.content"
 KIND_TAG, KIND = "mlflow.experimentKind", "custom_model_development"
 """Otherwise the page asks its first visitor whether this is about language models."""
 VIEW_TAG = "mlflow.sharedViewState."
@@ -33,11 +33,11 @@ def prepare_page(experiment_id: str) -> None:
 
     client = MlflowClient()
     present = client.get_experiment(experiment_id).tags
-    wanted = {KIND_TAG: KIND, NOTE_TAG: _note(experiment_id)}
+    wanted = {KIND_TAG: KIND, tag.NOTE: _note(experiment_id)}
     wanted |= {VIEW_TAG + key: _envelope(name, state) for key, (name, state) in views().items()}
-    for tag, value in wanted.items():
-        if tag not in present:
-            despite_others(functools.partial(client.set_experiment_tag, experiment_id, tag, value))
+    for name, value in wanted.items():
+        if name not in present:
+            despite_others(functools.partial(client.set_experiment_tag, experiment_id, name, value))
 
 
 def views() -> dict[str, tuple[str, dict[str, Any]]]:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from glassliquid.errors import UserError
 from glassliquid.files import locked
-from glassliquid.tracking.run import STEP_KEY_VARIABLE, TAG_CONTINUES, TAG_STEP_KEY
+from glassliquid.tracking import tag
+from glassliquid.tracking.given_run import STEP_KEY_VARIABLE
 from glassliquid.tracking.stored import StoredRun, stored_where
 
 LOOK_EVERY_S = 1.0
@@ -113,9 +114,9 @@ def _run_alone(step: _Step, key: str) -> StepResult:
             f"The step {entry_point} failed, for the reason printed above: mend it and run the same command again."
         ) from error
     client = mlflow.MlflowClient()
-    run_id = client.get_run(submitted.run_id).data.tags.get(TAG_CONTINUES, submitted.run_id)
+    run_id = client.get_run(submitted.run_id).data.tags.get(tag.CONTINUES, submitted.run_id)
     if (made := step.key) != key:
-        client.set_tag(run_id, TAG_STEP_KEY, made)
+        client.set_tag(run_id, tag.STEP_KEY, made)
     return _result(entry_point, run_id, reused=False)
 
 
@@ -151,13 +152,13 @@ def _finished(entry_point: str, key: str) -> str | None:
         for run in runs:
             if run.status == "FINISHED":
                 return run.run_id
-        living = next((run for run in runs if run.process_lives_in is not None), None)
+        living = next((run for run in runs if run.lives_in is not None), None)
         if living is None:
             return None
         if not said:
             said = True
             print(
-                f"The step {entry_point} is being run already, as the run {living.run_id} ({living.process_lives_in}); waiting until it "
+                f"The step {entry_point} is being run already, as the run {living.run_id} ({living.lives_in}); waiting until it "
                 "has ended.",
                 file=sys.stderr,
                 flush=True,
@@ -171,7 +172,7 @@ def _of_key(key: str) -> list[StoredRun]:
 
     active = mlflow.active_run()
     experiment = active.info.experiment_id if active is not None else "0"
-    return stored_where(f"tags.{TAG_STEP_KEY} = '{key}'", [experiment])[::-1]
+    return stored_where(f"tags.{tag.STEP_KEY} = '{key}'", [experiment])[::-1]
 
 
 def _result(entry_point: str, run_id: str, reused: bool) -> StepResult:

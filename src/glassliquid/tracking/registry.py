@@ -11,9 +11,9 @@ from glassliquid.files import check_name, raise_if_full
 from glassliquid.models.network import Network
 from glassliquid.physics.protocol import temperature
 from glassliquid.scratch import scratch_folder
+from glassliquid.tracking import tag
 from glassliquid.tracking.logged_models import MODEL_NAME, logged_model_id, quiet
 from glassliquid.tracking.metrics import is_run_id
-from glassliquid.tracking.run import TAG_DATASET, TAG_DATASET_DIGEST
 from glassliquid.tracking.store import TrackingLost, first_line, raise_if_lost
 from glassliquid.tracking.stored import find_run
 from glassliquid.training.checkpoint import BEST, CURRENT, State, UnusableCheckpoint, load_checkpoint, restore_model
@@ -59,8 +59,8 @@ def register(model_uri: str, name: str, run_id: str, dataset: Dataset, accuracy:
     client, recipe = MlflowClient(), dataset.recipe
     measured = client.get_run(run_id).data.metrics
     tags: dict[str, str] = {
-        TAG_DATASET: dataset.name,
-        TAG_DATASET_DIGEST: dataset.digest,
+        tag.DATASET: dataset.name,
+        tag.DATASET_DIGEST: dataset.digest,
         "ensemble": recipe.ensemble,
         "liquid": str(recipe.liquid),
         "glass": str(recipe.glass),
@@ -85,7 +85,7 @@ def register(model_uri: str, name: str, run_id: str, dataset: Dataset, accuracy:
     holder = _version_at(name, alias)
     if holder is not None and str(holder.version) == version:
         return version, True
-    same_data = holder is not None and holder.tags.get(TAG_DATASET_DIGEST) == dataset.digest
+    same_data = holder is not None and holder.tags.get(tag.DATASET_DIGEST) == dataset.digest
     if same_data and float(holder.tags.get(TAG_VALIDATION, "-1")) >= accuracy:
         return version, False
     client.set_registered_model_alias(name, alias, version)

@@ -1,7 +1,6 @@
-"""One tracked run: attach to the one that `mlflow run` made or start one, keep its story, end it truthfully."""
+"""One tracked run: opened, written to, and ended with its true status."""
 
 import contextlib
-import os
 import tempfile
 import time
 import warnings
@@ -11,29 +10,13 @@ from typing import Any
 
 from glassliquid.datasets.description import Dataset
 from glassliquid.errors import Stopped, UserError
-from glassliquid.scratch import temporary_files_apart
-from glassliquid.tracking import liveness
+from glassliquid.tracking import tag
 from glassliquid.tracking.code_version import code_version
+from glassliquid.tracking.given_run import MOST_TAG_CHARACTERS, point_to, take_given_run, take_step_key
+from glassliquid.tracking.liveness import identity_tags
 from glassliquid.tracking.metrics import LARGEST_BATCH
-from glassliquid.tracking.page import NOTE_TAG, add_study_view, prepare_page
-from glassliquid.tracking.store import TrackingLost, connect, despite_others, one_try, raise_if_lost, store_fault
-from glassliquid.tracking.stored import find_run
-from glassliquid.upkeep.stale_runs import tidy_up
-
-RUN_ID_VARIABLE = "MLFLOW_RUN_ID"
-STEP_KEY_VARIABLE = "GLASSLIQUID_STEP_KEY"
-"""Set by a chain for its steps; never set by hand."""
-TAG_STEP_KEY = "step_key"
-"""Fingerprint of a step: entry point, parameters, code and input data."""
-TAG_STAGE = "stage"
-TAG_DATASET = "dataset"
-TAG_DATASET_DIGEST = "dataset_digest"
-TAG_ERROR = "error"
-TAG_CONTINUES = "continues"
-"""On the run of a command that went on in another one: that run."""
-ENVIRONMENT_TAG = "mlflow.project.env"
-"""Set by `mlflow run`, except with the local manager."""
-MOST_TAG_CHARACTERS = 5000
+from glassliquid.tracking.page import add_study_view
+from glassliquid.tracking.store import connect, despite_others, lost_store_told, one_try, raise_if_lost, store_fault
 
 
 class TrackedRun:
@@ -52,17 +35,22 @@ class TrackedRun:
         self.environment = environment
         self._client = MlflowClient()
 
+    @property
+    def experiment_id(self) -> str:
+        """The experiment that the run belongs to."""
+        return str(self._client.get_run(self.run_id).info.experiment_id)
+
     def name(self, name: str) -> None:
         """Give the run a name that a person can read."""
-        self._client.set_tag(self.run_id, "mlflow.runName", name)
+        self._client.set_tag(self.run_id, tag.NAME, name)
 
     def describe(self, markdown: str) -> None:
         """Set the description that the run's page shows first."""
-        self._client.set_tag(self.run_id, NOTE_TAG, markdown)
+        self._client.set_tag(self.run_id, tag.NOTE, markdown)
 
     def study_view(self, study: str, searched: Sequence[str]) -> str:
         """Save a view of a study's trials on the experiment's page; the address that opens it."""
-        return add_study_view(self._client.get_run(self.run_id).info.experiment_id, study, searched)
+        return add_study_view(self.experiment_id, study, searched)
 
     def tags(self, tags: Mapping[str, object]) -> None:
         """Set tags; values are kept as text."""
@@ -100,7 +88,8 @@ class TrackedRun:
         """Log figures of a model on a dataset, so that the model's own page lists them too."""
         import mlflow
 
-        mlflow.log_metrics(dict(metrics), model_id=model_id, dataset=mlflow_dataset(dataset) if model_id else None)
+        data = mlflow_dataset(dataset.name, dataset.digest, dataset.folder)
+        mlflow.log_metrics(dict(metrics), model_id=model_id, dataset=data if model_id else None)
 
     def model_curves(
         self, points: Mapping[int, Mapping[str, float]], model_id: str | None, dataset: str, digest: str
@@ -154,7 +143,7 @@ class TrackedRun:
 
     def dataset(self, dataset: Dataset, context: str, model_id: str | None = None) -> None:
         """Link the run to a dataset by its name and digest, and to the logged model that is tried on it, if any."""
-        self.tags({TAG_DATASET: dataset.name, TAG_DATASET_DIGEST: dataset.digest})
+        self.tags({tag.DATASET: dataset.name, tag.DATASET_DIGEST: dataset.digest})
         self.input(dataset.name, dataset.digest, dataset.folder, context, model_id)
 
     def input(self, name: str, digest: str, folder: Path, context: str, model_id: str | None = None) -> None:
@@ -163,19 +152,18 @@ class TrackedRun:
         from mlflow.entities import LoggedModelInput
 
         model = LoggedModelInput(model_id) if model_id else None
-        described = _described(name, digest, folder)
+        described = mlflow_dataset(name, digest, folder)
         despite_others(lambda: mlflow.log_input(described, context=context, model=model))
 
     def note_error(self, sentence: str) -> None:
         """Say on the run's page why it failed."""
-        self.tags({TAG_ERROR: sentence[:MOST_TAG_CHARACTERS]})
+        self.tags({tag.ERROR: sentence[:MOST_TAG_CHARACTERS]})
 
 
 @contextlib.contextmanager
 def tracked_run(
     stage: str,
     name: str,
-    runs_folder: Path,
     run_id: str | None = None,
     parent: str | None = None,
     tags: Mapping[str, object] | None = None,
@@ -185,54 +173,58 @@ def tracked_run(
     Args:
         stage: the entry point, kept as a tag.
         name: the run's name.
-        runs_folder: where training runs of this machine keep their metrics; those that wait there are sent.
         run_id: an earlier run to continue; None attaches to the one that `mlflow run` made, or starts a new one.
         parent: the open run that this one belongs to as a child.
         tags: set when the run is created, so that a run that is killed at once has them too.
     """
+    connect()
+    given = take_given_run()
+    tracked = _open(run_id, given, parent, name, {tag.STAGE: stage, **(tags or {})})
+    with _true_status(tracked):
+        tracked.name(name)
+        if given and run_id and given != run_id:
+            point_to(given, run_id)
+        yield tracked
+
+
+def _open(
+    run_id: str | None, given: str | None, parent: str | None, name: str, tags: Mapping[str, object]
+) -> TrackedRun:
+    """Make the run the active one of this process."""
     import mlflow
 
-    connect()
-    given = os.environ.pop(RUN_ID_VARIABLE, None)
-    # As text: a server refuses a number, which a database takes.
-    first_tags = {TAG_STAGE: stage, **code_version(), **liveness.identity_tags()}
-    first_tags |= {key: str(value) for key, value in (tags or {}).items()}
-    if step_key := os.environ.pop(STEP_KEY_VARIABLE, None):
-        first_tags[TAG_STEP_KEY] = step_key
-    try:
-        if given is not None and (found := find_run(given)) is not None:
-            found.refuse_living("leave out --run-id", found.process_lives_in)
+    all_tags = {**code_version(), **identity_tags(), **take_step_key(), **tags}
+    with lost_store_told():
         if run_id is not None:
             # Before it is RUNNING again: nobody may take it for one that its dead process has left.
-            TrackedRun(run_id).tags(liveness.identity_tags())
+            TrackedRun(run_id).tags(identity_tags())
         active = mlflow.start_run(
-            run_id=run_id or given, nested=parent is not None, parent_run_id=parent, run_name=name, tags=first_tags
+            run_id=run_id or given,
+            nested=parent is not None,
+            parent_run_id=parent,
+            run_name=name,
+            # As text: a server refuses a number, which a database takes.
+            tags={key: str(value) for key, value in all_tags.items()},
         )
-    except Exception as error:
-        raise_if_lost(error)
-        raise
-    run = TrackedRun(active.info.run_id, active.data.tags.get(ENVIRONMENT_TAG, ""))
+    return TrackedRun(active.info.run_id, active.data.tags.get(tag.ENVIRONMENT, ""))
+
+
+@contextlib.contextmanager
+def _true_status(tracked: TrackedRun) -> Iterator[None]:
+    """End the active run with the status that tells how the block ended, and say on its page which error ended it."""
     status, is_lost = "FAILED", False
     try:
-        with temporary_files_apart():
-            if parent is None:
-                tidy_up(runs_folder, [active.info.experiment_id])
-                prepare_page(active.info.experiment_id)
-            run.name(name)
-            if given and run_id and given != run_id:
-                _point_to(given, run_id)
-            yield run
+        yield
         status = "FINISHED"
     except (Stopped, KeyboardInterrupt):
         status = "KILLED"
         raise
-    except TrackingLost:
-        is_lost = True
-        raise
     except UserError as error:
-        # The store may be the trouble; then it says so below.
-        with contextlib.suppress(Exception):
-            run.note_error(str(error))
+        is_lost = store_fault(error) is not None
+        if not is_lost:
+            # The store may be the trouble; then it says so below.
+            with contextlib.suppress(Exception):
+                tracked.note_error(str(error))
         raise
     except Exception as error:
         is_lost = store_fault(error) is not None
@@ -251,10 +243,7 @@ def _end(status: str, is_lost: bool) -> None:
     import mlflow
 
     try:
-        if is_lost:
-            with one_try():
-                mlflow.end_run(status)
-        else:
+        with one_try() if is_lost else contextlib.nullcontext():
             mlflow.end_run(status)
     except Exception as error:
         if store_fault(error) is None:
@@ -264,26 +253,8 @@ def _end(status: str, is_lost: bool) -> None:
             raise_if_lost(error)
 
 
-def note_error(run_id: str, sentence: str) -> None:
-    """Say on a run that was not opened why it failed; a store that cannot be reached is not another error.
-
-    One that another process is at work in (`mlflow run --run-id`, which was refused for that) has not failed.
-    """
-    from mlflow.exceptions import MlflowException
-
-    with contextlib.suppress(MlflowException, UserError):
-        connect()
-        stored = find_run(run_id)
-        if stored is not None and stored.process_lives_in is None:
-            TrackedRun(run_id).note_error(sentence)
-
-
-def mlflow_dataset(dataset: Dataset) -> Any:
-    """The dataset as MLflow describes one: name, digest of the pixels, folder."""
-    return _described(dataset.name, dataset.digest, dataset.folder)
-
-
-def _described(name: str, digest: str, folder: Path) -> Any:
+def mlflow_dataset(name: str, digest: str, folder: Path) -> Any:
+    """Data as MLflow describes them: name, digest of the pixels, folder."""
     from mlflow.data.dataset_source_registry import resolve_dataset_source
     from mlflow.data.meta_dataset import MetaDataset
 
@@ -293,11 +264,3 @@ def _described(name: str, digest: str, folder: Path) -> Any:
         source = resolve_dataset_source(str(folder))
     # MLflow's class leaves a property abstract without saying so to Python.
     return MetaDataset(source, name=name, digest=digest)  # type: ignore[abstract]
-
-
-def _point_to(new: str, continued: str) -> None:
-    """Say on the run that `mlflow run` made for a resumed training where its numbers are."""
-    pointer = TrackedRun(new)
-    pointer.name("(continues an earlier run)")
-    pointer.tags({TAG_STAGE: "continuation", TAG_CONTINUES: continued, **liveness.identity_tags()})
-    pointer.describe(f"This command continued run `{continued}`, which holds its curves, checkpoints and model.")

@@ -116,6 +116,16 @@ def raise_if_lost(error: BaseException, then: str | None = None) -> None:
 
 
 @contextlib.contextmanager
+def lost_store_told(then: str | None = None) -> Iterator[None]:
+    """What a lost tracking store makes of the block becomes TrackingLost; other errors stay what they are."""
+    try:
+        yield
+    except Exception as error:
+        raise_if_lost(error, then)
+        raise
+
+
+@contextlib.contextmanager
 def one_try() -> Iterator[None]:
     """In the block MLflow gives a server that does not answer up at once."""
     name = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"

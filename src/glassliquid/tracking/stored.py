@@ -5,10 +5,9 @@ from typing import Any
 
 from glassliquid.errors import UserError
 from glassliquid.files import raise_if_full
+from glassliquid.tracking import tag
 from glassliquid.tracking.liveness import is_here, living_process
 from glassliquid.tracking.store import raise_if_lost
-
-PARENT_TAG = "mlflow.parentRunId"
 
 
 @dataclass(frozen=True)
@@ -23,23 +22,23 @@ class StoredRun:
     """The last value of each."""
 
     @property
-    def lives_in(self) -> str | None:
-        """Where the process of the run lives, in words, if it does and the run is open."""
-        return living_process(self.tags) if self.status == "RUNNING" else None
+    def is_part(self) -> bool:
+        """Whether it is a replicate, or belongs to a trial of a sweep: its process may go on with others when it has ended."""
+        return bool({tag.REPLICATE, tag.TRIAL_STATE} & self.tags.keys()) or self.tags.get(tag.STAGE) == "replicate"
 
     @property
-    def process_lives_in(self) -> str | None:
-        """The same of a run that may be open though it is FAILED.
+    def lives_in(self) -> str | None:
+        """Where the process of the run lives, in words; None if it is dead or the run has ended.
 
-        A second `mlflow run --run-id` marks it so, and until its next sign of life only its process tells, where that can be
-        looked for. Of a part of another run (a replicate, a trial) it tells nothing: its process goes on with the others.
+        A run that is FAILED may be open: a second `mlflow run --run-id` marks it so, and until its next sign of life only
+        its process tells, where that can be looked for. Of a part of another run that process tells nothing.
         """
-        is_marked = self.status == "FAILED" and is_here(self.tags)
-        return living_process(self.tags) if is_marked else self.lives_in
+        is_marked = self.status == "FAILED" and is_here(self.tags) and not self.is_part
+        return living_process(self.tags) if self.status == "RUNNING" or is_marked else None
 
-    def refuse_living(self, remedy: str, where: str | None = None) -> None:
-        """Raise UserError, which ends with what to do, if the process of the run lives (`where`, if that is known)."""
-        if (where := where or self.lives_in) is not None:
+    def refuse_living(self, remedy: str) -> None:
+        """Raise UserError, which ends with what to do, if the process of the run lives."""
+        if (where := self.lives_in) is not None:
             raise UserError(f"The run {self.run_id} is still running ({where}): {remedy}.")
 
 
@@ -63,7 +62,7 @@ def children_of(run_id: str) -> list[StoredRun]:
     from mlflow import MlflowClient
 
     experiment = MlflowClient().get_run(run_id).info.experiment_id
-    return stored_where(f"tags.`{PARENT_TAG}` = '{run_id}'", [experiment])
+    return stored_where(f"tags.`{tag.PARENT}` = '{run_id}'", [experiment])
 
 
 def stored_where(condition: str, experiments: list[str]) -> list[StoredRun]:

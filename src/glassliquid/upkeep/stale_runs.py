@@ -1,15 +1,12 @@
-"""What every command does for the runs before it: points that wait are sent, runs of dead processes are closed."""
+"""Runs of dead processes: closed, or taken over by the command that goes on in them."""
 
 import contextlib
 import json
-import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from glassliquid.files import tidy
+from glassliquid.tracking import tag
 from glassliquid.tracking.liveness import (
     TAG_HOST,
     TAG_PROCESS,
@@ -19,7 +16,6 @@ from glassliquid.tracking.liveness import (
     living_process,
     silence_of,
 )
-from glassliquid.tracking.metrics import Delivery, send_pending
 from glassliquid.tracking.store import store_fault
 from glassliquid.tracking.stored import StoredRun, children_of, find_run, runs_where
 
@@ -29,36 +25,6 @@ CLAIM_SETTLES_S = 2.0
 """How long a claim has to stand."""
 CLAIM_COUNTS_S = 30.0
 """How long others leave a run alone whose claimant on another machine has not opened it."""
-
-
-@dataclass(frozen=True)
-class Tidied:
-    """What was done for earlier runs."""
-
-    closed: dict[str, str]
-    """Id and name of the runs that dead processes had left RUNNING."""
-    delivery: Delivery
-    """The metric points that waited."""
-
-
-def tidy_up(runs_folder: Path, experiments: list[str]) -> Tidied:
-    """Send metric points that earlier commands could not send, and close runs that a dead process left RUNNING.
-
-    Args:
-        runs_folder: where training runs of this machine keep their metrics.
-        experiments: ids of those whose runs are looked at.
-    """
-    delivery = send_pending(runs_folder)
-    if delivery.waiting:
-        print(
-            f"The metrics of {len(delivery.waiting)} earlier runs still wait in {runs_folder}.",
-            file=sys.stderr,
-            flush=True,
-        )
-    closed = close_stale_runs(experiments)
-    for run_id in closed:
-        tidy(runs_folder / run_id)
-    return Tidied(closed, delivery)
 
 
 def close_stale_runs(experiments: list[str]) -> dict[str, str]:
@@ -88,7 +54,7 @@ def close_stale_runs(experiments: list[str]) -> dict[str, str]:
             for child in filter(_says_nothing, children_of(run_id)):
                 if (now := find_run(child.run_id)) is not None and _says_nothing(now):
                     client.set_terminated(child.run_id, "KILLED")
-                    closed[child.run_id] = child.tags["mlflow.runName"]
+                    closed[child.run_id] = child.tags[tag.NAME]
     return closed
 
 
@@ -107,7 +73,7 @@ def take_over(run_id: str) -> bool:
     from mlflow import MlflowClient
 
     found = find_run(run_id)
-    if found is None or found.process_lives_in is not None or _is_claimed(found):
+    if found is None or found.lives_in is not None or _is_claimed(found):
         return False
     mine = json.dumps(identity_tags())
     MlflowClient().set_tag(run_id, TAG_CLAIM, mine)
