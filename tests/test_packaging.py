@@ -1,0 +1,23 @@
+"""What an installed package carries, and what the project says about its licence."""
+
+import importlib.resources
+import tomllib
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_package_says_that_it_is_typed():
+    assert (importlib.resources.files("glassliquid") / "py.typed").is_file()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert "py.typed" in project["tool"]["setuptools"]["package-data"]["*"]
+
+
+def test_every_place_names_the_same_licence():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert project["license"] == citation["license"] == "MIT"
+    assert (ROOT / "LICENSE").read_text(encoding="utf-8").startswith("MIT License\n\nCopyright (c) 2026 glassliquid")
+    assert {"cff-version", "message", "title", "authors"} <= citation.keys()
