@@ -60,7 +60,7 @@ hostile: .venv/.installed-test  ## Give the commands and readers 26,000 bad inpu
 
 .PHONY: lint
 lint: .venv/.installed-test  ## Check style, formatting, types and spelling
-	$(ACTIVATE) && ruff check && ruff format --check && mypy && codespell && python tools/lock.py --check
+	$(ACTIVATE) && ruff check && ruff format --check && mypy && codespell && python tools/lock.py --check && python tools/mlproject.py --check
 
 .PHONY: lock
 lock: .venv/.installed  ## Choose the newest versions pyproject.toml allows; write both lock files and conda.yaml

@@ -5,7 +5,7 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
@@ -22,7 +22,15 @@ _PR_SET_PDEATHSIG = 1
 USER_ERROR_EXIT_CODE = 2
 
 
-def entry_point(cls: type[Any], about: str | None) -> Callable[[Callable[[Any], None]], click.Command]:
+class EntryPoint(click.Command):
+    """A command whose options are the parameters of settings."""
+
+    def __init__(self, parameters: Iterable[Parameter], call: Callable[..., None], about: str | None) -> None:
+        self.parameters = tuple(parameters)
+        super().__init__("main", callback=call, params=[_option(each) for each in self.parameters], help=about)
+
+
+def entry_point(cls: type[Any], about: str | None) -> Callable[[Callable[[Any], None]], EntryPoint]:
     """Make a function of checked settings a command, whose options are the settings' parameters.
 
     From its first moment a signal ends the command as Ctrl-C does.
@@ -32,12 +40,12 @@ def entry_point(cls: type[Any], about: str | None) -> Callable[[Callable[[Any], 
         about: what the command does, for `--help`.
     """
 
-    def command(call: Callable[[Any], None]) -> click.Command:
+    def command(call: Callable[[Any], None]) -> EntryPoint:
         def main(**texts: str) -> None:
             interrupt_on_terminate()
             call(from_texts(cls, texts))
 
-        return click.Command("main", callback=main, params=[_option(each) for each in parameters_of(cls)], help=about)
+        return EntryPoint(parameters_of(cls), main, about)
 
     return command
 

@@ -2,9 +2,9 @@
 
 import importlib
 import re
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -36,6 +36,12 @@ def test_every_parameter_is_forwarded_under_its_own_name_and_never_quoted(name: 
     assert not re.search(r"""['"]""", command)
 
 
+def test_mlproject_is_what_the_settings_say():
+    check = [sys.executable, "tools/mlproject.py", "--check"]
+    done = subprocess.run(check, cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_every_command_is_an_entry_point():
     modules = {path.stem for path in (PROJECT / "entrypoints").glob("*.py")} - {
         "__init__",
@@ -50,7 +56,7 @@ def test_every_command_is_an_entry_point():
 def test_help_answers_in_half_a_second(name: str):
     times = []
     for _ in range(4):
-        started = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run(
             [sys.executable, "-m", f"entrypoints.{name}", "--help"],
             cwd=PROJECT,
@@ -58,10 +64,11 @@ def test_help_answers_in_half_a_second(name: str):
             text=True,
             check=True,
         )
-        times.append(time.perf_counter() - started)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     for key in ENTRY_POINTS[name]["parameters"]:
         assert f"--{key.replace('_', '-')}" in done.stdout
-    # The fastest of four: other tests share the machine.
+    # Time of the processor, and the fastest of four: other tests share the machine.
     assert min(times) < 0.5
 
 
