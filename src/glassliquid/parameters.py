@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from glassliquid.errors import UserError, one_line
-from glassliquid.settings import Absent, Choice, FromText, fields_of
+from glassliquid.settings import Absent, Choice, FromText, fields_of, settings_in
 
 Declared = TypeVar("Declared")
 _LONGEST_TEXT = 1900
@@ -141,9 +141,7 @@ def _type(field: FieldInfo) -> Any:
 
 def _inner(field: FieldInfo) -> type[Any] | None:
     """The class of settings that a setting is, if it is one and is not read from a text."""
-    kind = _type(field)
-    is_settings = hasattr(kind, "__pydantic_fields__") and _rule(field, FromText) is None
-    return kind if is_settings else None
+    return settings_in(field) if _rule(field, FromText) is None else None
 
 
 def _rule(field: FieldInfo, kind: type[Declared]) -> Declared | None:

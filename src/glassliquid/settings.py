@@ -14,7 +14,7 @@ A setting is a field of a class decorated with `@settings`: its type, default an
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar, dataclass_transform
+from typing import Any, TypeVar, dataclass_transform, get_args
 
 import pydantic
 from pydantic import ConfigDict, Field, GetCoreSchemaHandler, TypeAdapter, ValidationError
@@ -23,7 +23,18 @@ from pydantic_core import CoreSchema, core_schema
 
 from glassliquid.errors import UserError, check_choice, listed
 
-__all__ = ["Absent", "Choice", "Field", "FromText", "fields_of", "restored", "settings", "stored", "whole_numbers"]
+__all__ = [
+    "Absent",
+    "Choice",
+    "Field",
+    "FromText",
+    "fields_of",
+    "restored",
+    "settings",
+    "settings_in",
+    "stored",
+    "whole_numbers",
+]
 
 Declared = TypeVar("Declared")
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
@@ -124,9 +135,20 @@ def fields_of(cls: type[Any]) -> Mapping[str, FieldInfo]:
     return fields
 
 
+def settings_in(field: FieldInfo) -> type[Any] | None:
+    """The class of settings that a setting's value is an instance of, if it is one."""
+    kinds = get_args(field.annotation) or (field.annotation,)
+    return next((kind for kind in kinds if hasattr(kind, "__pydantic_fields__")), None)
+
+
 def stored(value: Any) -> dict[str, Any]:
-    """Settings as JSON values, with the version of their form."""
-    return {VERSION: _version(type(value)), **json.loads(TypeAdapter(type(value)).dump_json(value))}
+    """Settings as JSON values, with the version of their form, and of each class of settings inside that has one."""
+    values: dict[str, Any] = json.loads(TypeAdapter(type(value)).dump_json(value))
+    for name, field in fields_of(type(value)).items():
+        inner = settings_in(field)
+        if inner is not None and hasattr(inner, "VERSION") and values.get(name) is not None:
+            values[name] = stored(getattr(value, name))
+    return {VERSION: _version(type(value)), **values}
 
 
 def restored(cls: type[Declared], value: Any, what: str, remedy: str = "choose another file") -> Declared:
@@ -141,6 +163,19 @@ def restored(cls: type[Declared], value: Any, what: str, remedy: str = "choose a
     Raises:
         UserError: it is damaged, has settings that are unknown, or was written by a newer version of the program.
     """
+    present = _up_to_date(cls, value, what, remedy)
+    try:
+        # As JSON, whose strict reading takes lists for tuples, and neither texts nor true for numbers.
+        return TypeAdapter(cls).validate_json(json.dumps(present), strict=True)
+    except ValidationError as error:
+        reason = _sentence(cls, error)
+    except (UserError, TypeError, ValueError, RecursionError) as error:
+        reason = str(error)
+    raise UserError(f"{what} are damaged ({reason.rstrip('.')}): {remedy}.")
+
+
+def _up_to_date(cls: type[Any], value: Any, what: str, remedy: str) -> dict[str, Any]:
+    """The stored form in today's version."""
     if not isinstance(value, dict):
         raise UserError(f"{what} are damaged (they are not a table of values): {remedy}.")
     present = dict(value)
@@ -160,14 +195,11 @@ def restored(cls: type[Declared], value: Any, what: str, remedy: str = "choose a
             f"{what} have {listed(repr(name)[:60] for name in unknown[:3])}, which this program does not know: use the glassliquid that "
             f"wrote them, or {remedy}."
         )
-    try:
-        # As JSON, whose strict reading takes lists for tuples, and neither texts nor true for numbers.
-        return TypeAdapter(cls).validate_json(json.dumps(present), strict=True)
-    except ValidationError as error:
-        reason = _sentence(cls, error)
-    except (UserError, TypeError, ValueError, RecursionError) as error:
-        reason = str(error)
-    raise UserError(f"{what} are damaged ({reason.rstrip('.')}): {remedy}.")
+    for name, field in fields_of(cls).items():
+        inner = settings_in(field)
+        if inner is not None and isinstance(present.get(name), dict):
+            present[name] = _up_to_date(inner, present[name], f"{what}, in {name},", remedy)
+    return present
 
 
 def _version(cls: type[Any]) -> int:

@@ -84,6 +84,7 @@ def test_images_show_their_snapshots(dataset, ensemble):
 def test_the_description_says_how_it_was_made(dataset, recipe, ensemble):
     described = json.loads((dataset.folder / "dataset.json").read_text())
     assert described["recipe"] == {
+        "version": 1,
         "source": "simulate",
         "ensemble": "small",
         "ensemble_digest": ensemble.digest,

@@ -122,7 +122,7 @@ def test_the_checkpoint_says_how_its_images_were_made(layout: Layout):
     with pytest.raises(UserError, match="image_size is 64, and the network's is 128"):
         trained_recipe(found, layout)
     data["recipe"] = {"liquid": 5}
-    with pytest.raises(UserError, match="recipe of its data is damaged"):
+    with pytest.raises(UserError, match="recipe of its data are damaged"):
         trained_recipe(found, layout)
 
 

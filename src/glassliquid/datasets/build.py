@@ -8,7 +8,6 @@ import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +42,8 @@ MOST_SIMULATIONS_PER_TASK = 40
 
 Row = tuple[Record, str]
 """A row of the table, and the SHA-256 of the image's pixels."""
+Skipped = tuple[dict[str, str], ...]
+"""Files that were left out of a dataset, and why."""
 
 Report = Callable[[int, int], None]
 """Told how many tasks are done, and of how many."""
@@ -94,21 +95,21 @@ def make_dataset(folder: Path, ensemble: Ensemble, recipe: Recipe, pool: WorkerP
         UserError: a dataset of this name was made differently, or the folder holds something else.
     """
 
-    def fill(partial: Path) -> tuple[list[Row], dict[str, Any]]:
+    def fill(partial: Path) -> tuple[list[Row], Skipped]:
         if recipe.inherent:
             make_inherent(ensemble, [recipe.liquid, recipe.glass], pool, report)
-        return _draw_all(partial, ensemble, recipe, pool, report), {}
+        return _draw_all(partial, ensemble, recipe, pool, report), ()
 
     return publish_dataset(folder, recipe, fill)
 
 
-def publish_dataset(folder: Path, recipe: Recipe, fill: Callable[[Path], tuple[list[Row], dict[str, Any]]]) -> Dataset:
+def publish_dataset(folder: Path, recipe: Recipe, fill: Callable[[Path], tuple[list[Row], Skipped]]) -> Dataset:
     """Make a dataset's folder appear whole, or find that it is there already.
 
     Args:
         folder: where the dataset is or will be.
         recipe: what it is to show.
-        fill: puts the images below a folder; returns the rows of the table in any order, and more for `dataset.json`.
+        fill: puts the images below a folder; returns the rows of the table in any order, and the files that it left out.
 
     Raises:
         UserError: a dataset of this name was made differently, or the folder holds something else.
@@ -124,13 +125,13 @@ def publish_dataset(folder: Path, recipe: Recipe, fill: Callable[[Path], tuple[l
             for split in Split:
                 for label in Label:
                     (partial / split / label).mkdir(parents=True)
-            rows, more = fill(partial)
+            rows, skipped = fill(partial)
             # Tasks finish in any order; the table and the digest have one order.
             rows.sort(key=lambda row: (list(Split).index(row[0].split), row[0].label, row[0].simulation))
             records = [record for record, _ in rows]
             digest = content_digest((record.file_name, pixels) for record, pixels in rows)
             write_table(partial / TABLE, records)
-            write_json(partial / DESCRIPTION, description(recipe, records, digest) | more)
+            write_json(partial / DESCRIPTION, description(recipe, records, digest, skipped))
             partial.rename(folder)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)

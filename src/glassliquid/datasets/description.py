@@ -12,24 +12,23 @@ import math
 import operator
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 from glassliquid.datasets.draw import DrawConfig
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError, listed
 from glassliquid.files import check_name, read_json, read_plain, whole_number
 from glassliquid.physics.protocol import check_snapshot, temperature
+from glassliquid.settings import Field, restored, settings, stored
 
 FOLDER = "datasets"
 DESCRIPTION = "dataset.json"
 TABLE = "metadata.csv"
-FORMAT = 1
 LARGEST_NUMBER = 10**9
 """Of a simulation."""
-_DIGEST = re.compile(r"[0-9a-f]{16}")
 
 
 class Label(StrEnum):
@@ -43,12 +42,14 @@ CLASSES = tuple(Label)
 """Class index to label: 0 is glass, 1 is liquid."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings
 class Recipe:
     """How a dataset was made; two datasets of one recipe have the same images."""
 
+    VERSION: ClassVar[int] = 1
+
     source: str
-    """`simulate`."""
+    """Where the images come from, as make_data calls it: simulate, trajectories or images."""
     ensemble: str
     """Name of the ensemble that was drawn."""
     ensemble_digest: str
@@ -63,6 +64,39 @@ class Recipe:
     """Side of what is drawn, as a fraction of the box's."""
     inherent: bool
     """Whether the inherent structures were drawn instead of the snapshots themselves."""
+
+    def __post_init__(self) -> None:
+        """Check that such images can be drawn."""
+        DrawConfig(image_size=self.image_size, window=self.window)
+        check_snapshot("liquid", self.liquid)
+        check_snapshot("glass", self.glass)
+
+
+def _from_version_1(old: dict[str, Any]) -> dict[str, Any]:
+    """Version 1 was called format."""
+    return {name: value for name, value in old.items() if (name, value) != ("format", 1)}
+
+
+@settings
+class Description:
+    """The content of `dataset.json`."""
+
+    VERSION: ClassVar[int] = 2
+    UPGRADES: ClassVar[dict[int, Any]] = {1: _from_version_1}
+
+    # It becomes part of a file's name.
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+    """Fingerprint of the images."""
+    recipe: Recipe
+    """How they were made."""
+    classes: tuple[str, ...]
+    """Class index to label."""
+    temperatures: dict[str, float]
+    """Set temperature of each class [epsilon_AA / k_B]."""
+    images: dict[str, int]
+    """How many images each split has."""
+    skipped: tuple[dict[str, str], ...] = ()
+    """Files of an import that were left out, and why."""
 
 
 @dataclass(frozen=True)
@@ -137,29 +171,32 @@ def open_dataset(folder: Path) -> Dataset:
             f"There is no dataset {folder.name!r} in {folder.parent} (there: {listed(known)}): make it with "
             f"mlflow run . -e make_data -P name={folder.name} and the snapshot indices that you want."
         )
-    value = read_json(folder / DESCRIPTION, "a dataset")
-    recipe = _recipe(folder, value)
-    records = tuple(_read_table(folder, recipe))
+    value, what = read_json(folder / DESCRIPTION, "a dataset"), f"The values in {folder / DESCRIPTION}"
+    found = restored(Description, value, what, "remove the dataset's folder and make it again")
+    records = tuple(_read_table(folder, found.recipe))
     if [record.split for record in records] != sorted((r.split for r in records), key=list(Split).index) or not records:
         raise UserError(
             f"{folder / TABLE} is empty or not ordered by split: remove the folder and make the dataset anew."
         )
     _check_simulations(folder, records)
-    return Dataset(folder, recipe, str(value["digest"]), records)
+    return Dataset(folder, found.recipe, found.digest, records)
 
 
-def description(recipe: Recipe, records: list[Record], digest: str) -> dict[str, Any]:
+def description(
+    recipe: Recipe, records: list[Record], digest: str, skipped: tuple[dict[str, str], ...]
+) -> dict[str, Any]:
     """The content of `dataset.json`."""
-    counts = {split.value: sum(record.split is split for record in records) for split in Split}
     temperatures = {record.label.value: record.temperature for record in records}
-    return {
-        "format": FORMAT,
-        "digest": digest,
-        "recipe": asdict(recipe),
-        "classes": [label.value for label in CLASSES],
-        "temperatures": {label.value: temperatures[label.value] for label in CLASSES},
-        "images": counts,
-    }
+    return stored(
+        Description(
+            digest=digest,
+            recipe=recipe,
+            classes=tuple(label.value for label in CLASSES),
+            temperatures={label.value: temperatures[label.value] for label in CLASSES},
+            images={split.value: sum(record.split is split for record in records) for split in Split},
+            skipped=skipped,
+        )
+    )
 
 
 def write_table(path: Path, records: Iterable[Record]) -> None:
@@ -169,38 +206,6 @@ def write_table(path: Path, records: Iterable[Record]) -> None:
         writer.writerow(names := [field.name for field in fields(Record)])
         # asdict would take a third of the time of everything that is not drawing.
         writer.writerows(map(operator.attrgetter(*names), records))
-
-
-def _recipe(folder: Path, value: dict[str, Any]) -> Recipe:
-    recipe = value.get("recipe")
-    digest = value.get("digest")
-    # The digest becomes part of a file's name.
-    known = type(digest) is str and _DIGEST.fullmatch(digest) is not None
-    if value.get("format") != FORMAT or not known or not isinstance(recipe, dict):
-        raise _damaged(folder / DESCRIPTION, "format, digest or recipe is missing or unknown")
-    try:
-        return recipe_from_json(recipe)
-    except ValueError as error:
-        raise _damaged(folder / DESCRIPTION, str(error)) from error
-
-
-def recipe_from_json(value: Any) -> Recipe:
-    """The inverse of `dataclasses.asdict`, of a dataset or of a checkpoint; ValueError if it is none."""
-    names = {field.name: field.type for field in fields(Recipe)}
-    if not isinstance(value, dict) or set(value) != set(names):
-        raise ValueError("the recipe has missing or unknown fields")
-    for name, kind in names.items():
-        allowed: tuple[type, ...] = (float, int) if kind is float else (kind,)  # type: ignore[assignment]
-        if type(value[name]) not in allowed:
-            raise ValueError(f"{name} in the recipe is {value[name]!r:.40}")
-    recipe = Recipe(**value)
-    try:
-        DrawConfig(image_size=recipe.image_size, window=recipe.window)
-        for what, snapshot in (("liquid", recipe.liquid), ("glass", recipe.glass)):
-            check_snapshot(what, snapshot)
-    except UserError as error:
-        raise ValueError(str(error).rstrip(".")) from error
-    return recipe
 
 
 def file_name_of(split: Split, label: Label, simulation: int) -> str:
@@ -249,4 +254,4 @@ def _check_simulations(folder: Path, records: Iterable[Record]) -> None:
 
 
 def _damaged(path: Path, reason: str) -> UserError:
-    return UserError(f"{path} is damaged ({reason}): remove the dataset's folder and make it anew.")
+    return UserError(f"{path} is damaged ({reason}): remove the dataset's folder and make it again.")

@@ -12,11 +12,10 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 
-from glassliquid.datasets.build import Report, Row, pixel_digest, publish_dataset, save_image
+from glassliquid.datasets.build import Report, Row, Skipped, pixel_digest, publish_dataset, save_image
 from glassliquid.datasets.description import LARGEST_NUMBER, Dataset, Label, Recipe, Record, file_name_of
 from glassliquid.datasets.picture import FORMATS, UnusableImage, convert
 from glassliquid.ensembles.split import Split
@@ -128,7 +127,7 @@ def import_images(
     images, unreadable = find_images(source)
     left_out: list[Unreadable] = list(unreadable)
 
-    def fill(partial: Path) -> tuple[list[Row], dict[str, Any]]:
+    def fill(partial: Path) -> tuple[list[Row], Skipped]:
         named = [(image, split_of(image.simulation, seed)) for image in images]
         tasks = [
             ConvertTask(source, tuple(named[start : start + IMAGES_PER_TASK]), recipe, partial)
@@ -143,7 +142,7 @@ def import_images(
         if left_out and not skip_unreadable:
             raise UserError(f"{_complaint(source, left_out)}: repair or remove them, or pass skip_unreadable=true.")
         _check_complete(source, rows)
-        return rows, {"skipped": [{"file": each.file, "reason": each.reason} for each in left_out]}
+        return rows, tuple({"file": each.file, "reason": each.reason} for each in left_out)
 
     return publish_dataset(folder, recipe, fill), left_out
 

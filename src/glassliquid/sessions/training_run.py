@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -60,7 +60,7 @@ def load_training_splits(dataset: Dataset, device_name: str) -> TrainingSplits:
         "name": dataset.name,
         "digest": dataset.digest,
         "image_size": dataset.recipe.image_size,
-        "recipe": asdict(dataset.recipe),
+        "recipe": stored(dataset.recipe),
     }
     data = TrainingData(
         resident(torch.from_numpy(train.images), device),

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from glassliquid.datasets.description import Dataset, Recipe, open_dataset, recipe_from_json
+from glassliquid.datasets.description import Dataset, Recipe, open_dataset
 from glassliquid.ensembles.ensemble import Ensemble, open_ensemble
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError
 from glassliquid.layout import Layout
+from glassliquid.settings import restored
 from glassliquid.tracking.registry import FoundModel
 
 
@@ -35,10 +36,7 @@ def trained_recipe(found: FoundModel, layout: Layout) -> Recipe:
 def _recorded_recipe(found: FoundModel, layout: Layout) -> Recipe:
     data = found.state["data"]
     if recipe := data.get("recipe"):
-        try:
-            return recipe_from_json(recipe)
-        except ValueError as error:
-            raise _damaged(str(error)) from error
+        return restored(Recipe, recipe, "The values in the checkpoint's recipe of its data")
     dataset = open_dataset(layout.dataset(str(data["name"])))
     if dataset.digest != data["digest"]:
         raise UserError(

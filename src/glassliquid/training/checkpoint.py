@@ -18,7 +18,6 @@ import errno
 import pickle
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -144,11 +143,9 @@ def remove_checkpoints(folder: Path) -> None:
 def restore_progress(state: State) -> Progress:
     """The progress that a checkpoint records; UnusableCheckpoint if it is damaged."""
     try:
-        return Progress.from_json(state["progress"])
-    except (TypeError, ValueError) as error:
-        raise UnusableCheckpoint(
-            f"The checkpoint's progress is damaged ({error}): choose another checkpoint."
-        ) from error
+        return restored(Progress, state["progress"], "The values in the checkpoint's progress")
+    except UserError as error:
+        raise UnusableCheckpoint(str(error)) from error
 
 
 def restore_model(state: State) -> Network:
@@ -194,5 +191,5 @@ def describe_state(config: TrainConfig, data: dict[str, Any], run_id: str, itera
         "data": data,
         "run_id": run_id,
         "iteration": iteration,
-        "progress": asdict(progress),
+        "progress": stored(progress),
     }

@@ -1,7 +1,7 @@
 """The settings of a training run."""
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from glassliquid.errors import UserError, check_positive, check_range
 from glassliquid.models.networks import MODELS
@@ -32,6 +32,8 @@ def format_thresholds(thresholds: Thresholds) -> str:
 @settings
 class TrainConfig:
     """What determines a training run, given its data."""
+
+    VERSION: ClassVar[int] = 1
 
     model: Annotated[str, Choice(MODELS.names)] = "compact"
     """Name of the network."""

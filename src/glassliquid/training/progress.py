@@ -1,11 +1,12 @@
 """How a run has gone so far: best, last, and the largest fall of the validation accuracy."""
 
 import math
-import sys
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import replace
+from typing import Annotated, ClassVar
 
-from glassliquid.files import whole_number
+from pydantic import BeforeValidator, PlainSerializer
+
+from glassliquid.settings import Field, settings
 
 LEARNED = 0.90
 """A run has learned once its validation accuracy passes this."""
@@ -14,44 +15,37 @@ COLLAPSE = 0.25
 """A run has collapsed when, after learning, its accuracy falls by more than this: halfway from right to chance."""
 
 
-@dataclass(frozen=True)
+Accuracy = Annotated[float, Field(ge=-1, le=1)]
+Loss = Annotated[
+    float,
+    Field(ge=0, allow_inf_nan=True),
+    BeforeValidator(lambda loss: math.inf if loss is None else loss),
+    PlainSerializer(lambda loss: None if loss == math.inf else loss, when_used="json"),
+]
+"""Infinite before the first validation, which JSON has no number for: null is stored."""
+Count = Annotated[int, Field(ge=0, le=2**62)]
+
+
+@settings
 class Progress:
     """Updated after every validation."""
 
-    last_accuracy: float | None = None
-    """The newest validation accuracy."""
-    best_accuracy: float = -1.0
-    """The highest validation accuracy."""
-    best_loss: float = float("inf")
-    """The validation loss at the best checkpoint; it decides between equal accuracies."""
-    best_iteration: int = 0
-    """The iteration of the best checkpoint."""
-    peak: float = 0.0
-    """The highest accuracy since it first passed 90 %, or 0 before that."""
-    largest_drop: float = 0.0
-    """The largest fall from an earlier peak after the accuracy first passed 90 %."""
-    since_best: int = 0
-    """Validations since the best one."""
+    VERSION: ClassVar[int] = 1
 
-    @classmethod
-    def from_json(cls, value: Any) -> "Progress":
-        """The inverse of `dataclasses.asdict`; TypeError or ValueError if it is none."""
-        names = {field.name for field in fields(cls)}
-        if not isinstance(value, dict) or set(value) != names:
-            raise ValueError("fields are missing or unknown")
-        for name in ("best_iteration", "since_best"):
-            whole_number(value[name], 0, 2**62)
-        numbers = {name: value[name] for name in names - {"best_iteration", "since_best", "best_loss"}}
-        for name, number in numbers.items():
-            if number is None and name == "last_accuracy":
-                continue
-            if type(number) not in (int, float) or not -1 <= number <= 1:
-                raise ValueError(f"{name} is {str(number)[:40]}")
-        loss = value["best_loss"]
-        # Infinite before the first validation; not a number compares as false.
-        if type(loss) not in (int, float) or not (abs(loss) <= sys.float_info.max or loss == math.inf):
-            raise ValueError("best_loss is no number")
-        return cls(**value)
+    last_accuracy: Accuracy | None = None
+    """The newest validation accuracy."""
+    best_accuracy: Accuracy = -1.0
+    """The highest validation accuracy."""
+    best_loss: Loss = math.inf
+    """The validation loss at the best checkpoint; it decides between equal accuracies."""
+    best_iteration: Count = 0
+    """The iteration of the best checkpoint."""
+    peak: Accuracy = 0.0
+    """The highest accuracy since it first passed 90 %, or 0 before that."""
+    largest_drop: Accuracy = 0.0
+    """The largest fall from an earlier peak after the accuracy first passed 90 %."""
+    since_best: Count = 0
+    """Validations since the best one."""
 
     @property
     def collapsed(self) -> bool:
