@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from glassliquid.datasets.draw import DrawConfig, draw
 from glassliquid.ensembles.ensemble import Ensemble
-from glassliquid.trajectories import dump
+from glassliquid.trajectories.dump_writer import write_dump
 from glassliquid.trajectories.readers import read_frames
 from glassliquid.trajectories.trajectory import read_configurations, read_cooling_curve
 from tests.hostile.budget import inputs
@@ -132,7 +132,7 @@ def test_somebody_elses_gsd(sandbox: Sandbox, foreign: bytes, data: st.DataObjec
 def as_dump(ensemble: Ensemble) -> str:
     found = read_configurations(ensemble.path(ensemble.simulations[0]))[:3]
     text = io.StringIO()
-    dump.write(text, [(each.snapshot * 10, each) for each in found])
+    write_dump(text, [(each.snapshot * 10, each) for each in found])
     return text.getvalue()
 
 

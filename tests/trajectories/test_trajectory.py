@@ -11,7 +11,6 @@ from glassliquid.errors import UserError
 from glassliquid.physics.engine import Cooling
 from glassliquid.physics.protocol import Protocol
 from glassliquid.trajectories import trajectory
-from glassliquid.trajectories.chunks import ChunkFile
 from tests.conftest import contents
 
 PROTOCOL = Protocol(particles=40, equilibration_steps=0, cooling_steps=1_000, snapshots=(0, 7, 200))
@@ -33,20 +32,6 @@ def path(tmp_path, cooling):
     path = tmp_path / "sim-00001.gsd"
     trajectory.write_cooling(path, PROTOCOL, cooling)
     return path
-
-
-def test_every_array_is_the_one_that_the_library_reads(path):
-    with gsd.fl.open(str(path), "r") as theirs, ChunkFile(path) as ours:
-        assert ours.nframes == theirs.nframes
-        assert sorted(ours.names("")) == sorted(theirs.find_matching_chunk_names(""))
-        for frame in range(theirs.nframes):
-            for name in ours.names(""):
-                expected = theirs.read_chunk(frame, name) if theirs.chunk_exists(frame, name) else None
-                assert (expected is None) == (ours.shape(frame, name) is None)
-                if expected is not None:
-                    found = ours.read(frame, name, expected.shape)
-                    assert found.dtype == expected.dtype
-                    assert np.array_equal(found, expected)
 
 
 def test_round_trip(path, cooling):

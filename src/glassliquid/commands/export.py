@@ -12,7 +12,7 @@ from glassliquid.errors import UserError, listed
 from glassliquid.files import locked, read_json, remove_partials, replacing, write_json
 from glassliquid.layout import Layout
 from glassliquid.progress_bar import progress_bar
-from glassliquid.trajectories import dump
+from glassliquid.trajectories.dump_writer import write_dump
 from glassliquid.trajectories.trajectory import read_configurations
 
 NOTE = "export.json"
@@ -92,10 +92,10 @@ def export_one(task: tuple[Path, Path, int, tuple[int, ...]]) -> None:
         if target.suffix == ".gz":
             # Without a time in the header, so that the same export gives the same bytes.
             with gzip.GzipFile("", "wb", 6, file, mtime=0) as squeezed, io.TextIOWrapper(squeezed, "ascii") as text:
-                dump.write(text, frames)
+                write_dump(text, frames)
         else:
             with io.TextIOWrapper(file, "ascii") as text:
-                dump.write(text, frames)
+                write_dump(text, frames)
 
 
 def _export_all(tasks: list[tuple[Path, Path, int, tuple[int, ...]]], total: int, pool: WorkerPool) -> None:

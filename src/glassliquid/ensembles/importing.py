@@ -20,15 +20,12 @@ from glassliquid.ensembles.workers import Report, WorkerPool
 from glassliquid.errors import UserError, listed
 from glassliquid.files import check_name
 from glassliquid.physics.protocol import INTERVALS, Protocol
-from glassliquid.trajectories.frames import SAME_LENGTH, Frame, Place
-from glassliquid.trajectories.readers import format_of, read_frames
+from glassliquid.trajectories.frames import SAME_LENGTH, Frame, Location
+from glassliquid.trajectories.readers import format_of, known_endings, read_frames
 from glassliquid.trajectories.trajectory import Configuration, write_configurations
 
 PRESET = "imported"
 """Stands in `ensemble.json` where simulated ensembles have the name of their preset."""
-
-PREFERRED = (".atom", ".gsd", ".xyz")
-"""If a simulation's folder has files of several formats, the first of these is taken."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,16 +58,17 @@ def find_trajectories(folder: Path) -> list[Path]:
     """The trajectory of every simulation in a folder, in the order of their numbers.
 
     A file's number is that in the name of its own folder below `folder` (`00012/traj.atom`), or else the last one in its own
-    name (`sim-00012.gsd`).
+    name (`sim-00012.gsd`). If a simulation's folder has files of several formats, that of the first format by name is taken.
 
     Raises:
         UserError: there is no folder or no trajectory in it, or two have the same number.
     """
     if not folder.is_dir():
         raise UserError(f"input is {str(folder)!r}, which is no folder: pass the folder that has the simulations.")
+    endings = known_endings()
     found: dict[int, dict[str, Path]] = {}
     for path in sorted([*folder.iterdir(), *folder.glob("*/*")]):
-        kind = None if path.name.startswith(".") or path.parent.name.startswith(".") else format_of(path)
+        kind = None if path.name.startswith(".") or path.parent.name.startswith(".") else format_of(path, endings)
         if kind is None or not path.is_file():
             continue
         inner = path.parent.name if path.parent != folder else ""
@@ -89,7 +87,7 @@ def find_trajectories(folder: Path) -> list[Path]:
             f"{folder} has no trajectories: they are called <number>/traj.atom, <number>/traj.xyz (.gz as well) or "
             "sim-<number>.gsd."
         )
-    return [found[number][min(found[number], key=PREFERRED.index)] for number in sorted(found)]
+    return [found[number][min(found[number])] for number in sorted(found)]
 
 
 def plan_import(folder: Path, plan: ImportPlan) -> Ensemble:
@@ -159,32 +157,30 @@ def import_one(task: ImportTask) -> None:
 
 
 def _configurations(task: ImportTask) -> Iterator[Configuration]:
-    place, origin, steps = Place(task.source), task.origin, task.protocol.steps_per_snapshot
-    indices = {origin.first_step + index * steps: index for index in task.protocol.snapshots}
-    lacking = dict(indices)
-    for frame in read_frames(task.source, indices.__contains__):
-        _check_same_system(place, frame, task)
-        index = lacking.pop(frame.step)
-        yield Configuration(index, frame.positions, frame.types, origin.length, {})
-        if not lacking and task.source.suffix == ".gsd":
-            return
+    steps = task.protocol.steps_per_snapshot
+    lacking = {task.origin.first_step + index * steps: index for index in task.protocol.snapshots}
+    location = Location(task.source)
+    for frame in read_frames(task.source, lacking.__contains__):
+        _check_same_system(location, frame, task)
+        yield Configuration(lacking.pop(frame.step), frame.positions, frame.types, task.origin.length, {})
     if lacking:
         step, index = next(iter(lacking.items()))
-        place.refuse(
+        location.refuse(
             f"lacks snapshot {index} (time step {step}) and {len(lacking) - 1} more, which the first simulation has"
         )
 
 
-def _check_same_system(place: Place, frame: Frame, task: ImportTask) -> None:
-    origin, particles = task.origin, task.protocol.particles
-    here = (frame.species, len(frame.types), int((frame.types == 0).sum()))
-    there = (origin.species, particles, origin.particles_a)
-    names = ("types", "particles", "particles of the first type")
-    for name, found, expected in zip(names, here, there, strict=True):
+def _check_same_system(location: Location, frame: Frame, task: ImportTask) -> None:
+    origin = task.origin
+    for name, found, expected in (
+        ("types", frame.species, origin.species),
+        ("particles", len(frame.types), task.protocol.particles),
+        ("particles of the first type", int((frame.types == 0).sum()), origin.particles_a),
+    ):
         if found != expected:
-            place.refuse(f"has {name} {found} at time step {frame.step} where the first simulation has {expected}")
+            location.refuse(f"has {name} {found} at time step {frame.step} where the first simulation has {expected}")
     if abs(frame.length - origin.length) > SAME_LENGTH * origin.length:
-        place.refuse(
+        location.refuse(
             f"has a box of side {frame.length:g} at time step {frame.step} where the first simulation has {origin.length:g}"
         )
 
@@ -206,7 +202,7 @@ def _survey(path: Path, first_step: int) -> tuple[list[int], Frame]:
 
     frames = list(read_frames(path, note))
     if not frames:
-        Place(path).refuse(f"has no frame at time step {first_step} or later")
+        Location(path).refuse(f"has no frame at time step {first_step} or later")
     return steps, frames[0]
 
 

@@ -26,8 +26,8 @@ from glassliquid.files import replacing, whole_number
 from glassliquid.physics.engine import Cooling
 from glassliquid.physics.potential import DIAMETERS, SPECIES, box_length, species_counts
 from glassliquid.physics.protocol import INTERVALS, LARGEST_PARTICLES, Protocol
-from glassliquid.trajectories import chunks
-from glassliquid.trajectories.chunks import ChunkFile
+from glassliquid.trajectories import gsd_file
+from glassliquid.trajectories.gsd_file import open_gsd, read_array
 
 SCHEMA_VERSION = (1, 4)
 """Of GSD's schema `hoomd` that the files are written in."""
@@ -122,7 +122,7 @@ def read_configurations(path: Path, snapshots: list[int] | None = None, with_log
         UserError: the file is missing or damaged, or does not hold one of the snapshots.
     """
     try:
-        with ChunkFile(path) as file:
+        with open_gsd(path) as file:
             wanted = [_snapshot(file, frame) for frame in range(file.nframes)] if snapshots is None else snapshots
             found = [_frame_of(file, snapshot) for snapshot in wanted]
             if None in found:
@@ -131,14 +131,14 @@ def read_configurations(path: Path, snapshots: list[int] | None = None, with_log
                 raise UserError(
                     f"{path} does not hold snapshot {listed(missing)}, it holds {listed(held)}: choose one of these."
                 )
-            logged = file.names("log/") if with_log else []
+            logged = file.find_matching_chunk_names("log/") if with_log else []
             names = [name for name in logged if not name.startswith(f"log/{LOG_COOLING}")]
             return [
                 _configuration(file, frame, snapshot, names)
                 for frame, snapshot in zip(found, wanted, strict=True)
                 if frame is not None
             ]
-    except chunks.ERRORS as error:
+    except gsd_file.ERRORS as error:
         raise _damaged(path, error) from error
 
 
@@ -146,11 +146,11 @@ def read_cooling_curve(path: Path) -> CoolingCurve:
     """Read the thermodynamics at all indices; UserError if the file is missing or damaged."""
     names = (LOG_TEMPERATURE, LOG_POTENTIAL_ENERGY, LOG_PRESSURE)
     try:
-        with ChunkFile(path) as file:
+        with open_gsd(path) as file:
             return CoolingCurve(
-                *(file.read(0, f"log/{LOG_COOLING}{name}", (INTERVALS + 1,), chunks.REAL) for name in names)
+                *(read_array(file, 0, f"log/{LOG_COOLING}{name}", (INTERVALS + 1,), gsd_file.REAL) for name in names)
             )
-    except chunks.ERRORS as error:
+    except gsd_file.ERRORS as error:
         raise _damaged(path, error) from error
 
 
@@ -204,33 +204,33 @@ def _frame(
     return frame | {f"log/{name}": values for name, values in log.items()}
 
 
-def _snapshot(file: ChunkFile, frame: int) -> int:
-    snapshot = int(file.read(frame, f"log/{LOG_SNAPSHOT}", (1,), chunks.WHOLE)[0])
+def _snapshot(file: Any, frame: int) -> int:
+    snapshot = int(read_array(file, frame, f"log/{LOG_SNAPSHOT}", (1,), gsd_file.WHOLE)[0])
     if not 0 <= snapshot <= INTERVALS:
         raise ValueError(f"frame {frame} is of snapshot {snapshot}")
     return snapshot
 
 
-def _frame_of(file: ChunkFile, snapshot: int) -> int | None:
+def _frame_of(file: Any, snapshot: int) -> int | None:
     """The frame of a snapshot; frames ascend by snapshot, so that a few of them have to be looked at."""
     frame = bisect.bisect_left(range(file.nframes), snapshot, key=lambda place: _snapshot(file, place))
     return frame if frame < file.nframes and _snapshot(file, frame) == snapshot else None
 
 
-def _configuration(file: ChunkFile, frame: int, snapshot: int, names: list[str]) -> Configuration:
-    count = whole_number(int(file.read(frame, "particles/N", (1,), chunks.NATURAL)[0]), 1, LARGEST_PARTICLES)
-    positions = file.read(frame, "particles/position", (count, 3), chunks.REAL)[:, :2]
-    types = file.read(frame, "particles/typeid", (count,), chunks.NATURAL)
-    length = float(file.read(frame, "configuration/box", (6,), chunks.REAL)[0])
+def _configuration(file: Any, frame: int, snapshot: int, names: list[str]) -> Configuration:
+    count = whole_number(int(read_array(file, frame, "particles/N", (1,), gsd_file.NATURAL)[0]), 1, LARGEST_PARTICLES)
+    positions = read_array(file, frame, "particles/position", (count, 3), gsd_file.REAL)[:, :2]
+    types = read_array(file, frame, "particles/typeid", (count,), gsd_file.NATURAL)
+    length = float(read_array(file, frame, "configuration/box", (6,), gsd_file.REAL)[0])
     if not (SHORTEST_SIDE <= length <= LONGEST_SIDE and count <= DENSEST * length**2):
         raise ValueError(f"the side of its box is {length:g} for {count} particles")
     # Not a number is not within the box either.
     if not (np.abs(positions).max() <= 0.501 * length and types.max() < len(SPECIES)):
         raise ValueError(f"snapshot {snapshot} has a particle outside the box, or of an unknown type")
     log = {
-        name.removeprefix("log/"): float(file.read(frame, name, (1,))[0])
+        name.removeprefix("log/"): float(read_array(file, frame, name, (1,))[0])
         for name in names
-        if file.shape(frame, name) is not None
+        if file.chunk_exists(frame, name)
     }
     return Configuration(snapshot, positions, types, length, log)
 
