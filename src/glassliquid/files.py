@@ -26,6 +26,8 @@ PARTIAL_SUFFIX = ".partial"
 _PAST_THE_CACHE = getattr(os, "O_DIRECT", 0)
 _BLOCK_BYTES = 1 << 22
 
+LOCK = ".lock"
+"""The file in a folder by whose lock processes keep apart there."""
 ABANDONED_AFTER_S = 600.0
 """A half-written file that no lock protects and nobody has touched for this long has no writer any more."""
 
@@ -269,16 +271,11 @@ def remove_abandoned(folder: Path) -> list[Path]:
 
     What another process holds the lock of, or has touched in the last ten minutes, stays.
     """
-    from filelock import FileLock, Timeout
-
     removed = []
     for partial in sorted(folder.rglob(f".*{PARTIAL_SUFFIX}*")):
-        lock = partial.parent / ".lock"
-        with (
-            contextlib.suppress(Timeout, OSError),
-            FileLock(lock, timeout=0) if lock.exists() else contextlib.nullcontext(),
-        ):
-            if untouched_for(partial, ABANDONED_AFTER_S):
+        is_lockable = (partial.parent / LOCK).exists()
+        with locked_if_free(partial.parent) if is_lockable else contextlib.nullcontext(True) as is_free:
+            if is_free and untouched_for(partial, ABANDONED_AFTER_S):
                 _remove(partial)
                 removed.append(partial)
     return removed
@@ -286,11 +283,10 @@ def remove_abandoned(folder: Path) -> list[Path]:
 
 def tidy(folder: Path) -> None:
     """Remove half-written files from a folder, if it is there and no other process works in it."""
-    from filelock import FileLock, Timeout
-
     if folder.is_dir():
-        with contextlib.suppress(Timeout, OSError), FileLock(folder / ".lock", timeout=0):
-            remove_partials(folder)
+        with locked_if_free(folder) as is_free:
+            if is_free:
+                remove_partials(folder)
 
 
 @contextlib.contextmanager
@@ -302,7 +298,7 @@ def locked(folder: Path, doing: str | None) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock")
+    lock = FileLock(folder / LOCK)
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -315,6 +311,20 @@ def locked(folder: Path, doing: str | None) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+@contextlib.contextmanager
+def locked_if_free(folder: Path, name: str = LOCK) -> Iterator[bool]:
+    """Hold the lock of a folder that is there; gives False if a living process has it, or it cannot be written."""
+    from filelock import FileLock, Timeout
+
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(FileLock(folder / name, timeout=0))
+        except (Timeout, OSError):
+            yield False
+            return
+        yield True
 
 
 def untouched_for(path: Path, seconds: float) -> bool:

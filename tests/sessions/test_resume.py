@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from glassliquid.sessions.resume import how_to_go_on
+from glassliquid.sessions.resume_command import continue_with
 from glassliquid.sessions.training_job import TrainJob
 from glassliquid.tracking.run import TrackedRun
 from glassliquid.training.config import TrainConfig
@@ -15,16 +15,16 @@ def job(**surroundings: object) -> TrainJob:
 
 
 def test_a_plain_run_goes_on_with_a_plain_line():
-    line = how_to_go_on(job(), TrackedRun("abc"))
+    line = continue_with(job(), TrackedRun("abc"))
     assert line == "Continue with: mlflow run . -e train --env-manager local --run-id abc -P resume=abc"
 
 
 def test_what_the_run_does_not_keep_is_repeated():
     asked = job(data_dir=Path("my data"), register_as=None, max_hours=11.5, device="cpu")
     end = "-P 'data_dir=my data' -P register_as=none -P max_hours=11.5 -P device=cpu"
-    assert how_to_go_on(asked, TrackedRun("abc")).endswith(end)
+    assert continue_with(asked, TrackedRun("abc")).endswith(end)
 
 
 @pytest.mark.parametrize(("manager", "expected"), [("conda", ""), ("uv", "--env-manager uv ")])
 def test_the_environment_is_the_one_that_the_run_began_in(manager: str, expected: str):
-    assert f"-e train {expected}--run-id" in how_to_go_on(job(), TrackedRun("abc", manager))
+    assert f"-e train {expected}--run-id" in continue_with(job(), TrackedRun("abc", manager))

@@ -5,7 +5,7 @@ from pathlib import Path
 from glassliquid.commands.jobs import TidyJob
 from glassliquid.files import remove_abandoned
 from glassliquid.layout import Layout
-from glassliquid.sessions.resume import resuming_line
+from glassliquid.sessions.resume_command import resume_command
 from glassliquid.sessions.training_job import TrainJob
 from glassliquid.tracking import tag
 from glassliquid.tracking.history import all_experiments, find_experiment
@@ -68,4 +68,4 @@ def _going_on(run_id: str, data_dir: Path) -> str:
     if stage != "train" or not (tag.REPEATS in stored.tags or has_checkpoint(run_id, Layout(data_dir).runs)):
         return ""
     given = {} if data_dir == TrainJob().data_dir else {"data_dir": str(data_dir)}
-    return f"Continue with: {resuming_line(run_id, stored.tags.get(tag.ENVIRONMENT, ''), given)}"
+    return f"Continue with: {resume_command(run_id, stored.tags.get(tag.ENVIRONMENT, ''), given)}"

@@ -10,7 +10,7 @@ from glassliquid.evaluation.spread import spread
 from glassliquid.files import csv_text
 from glassliquid.layout import Layout
 from glassliquid.plots.training import replicates_figure
-from glassliquid.sessions.resume import END_IT, changed_settings, describe_changes, find_start
+from glassliquid.sessions.resume import END_IT, find_start
 from glassliquid.sessions.training_job import TrainJob
 from glassliquid.sessions.training_run import (
     TrainingSplits,
@@ -21,61 +21,12 @@ from glassliquid.sessions.training_run import (
     register_best,
     train_in_run,
 )
-from glassliquid.settings import restored
 from glassliquid.tracking import tag
-from glassliquid.tracking.registry import has_checkpoint, run_id_of
+from glassliquid.tracking.registry import has_checkpoint
 from glassliquid.tracking.run import TrackedRun, tracked_run
-from glassliquid.tracking.store import connect
-from glassliquid.tracking.stored import StoredRun, children_of, find_run, metric_history, read_json_artifact
-from glassliquid.training.config import TrainConfig
+from glassliquid.tracking.stored import StoredRun, children_of, metric_history
 
 FIGURES = ("best_val_accuracy", "final_val_accuracy", "test_accuracy", "largest_drop")
-
-
-def find_parent(name: str) -> StoredRun | None:
-    """The parent run of replicates that `name` (a run id or `runs:/...`) names; None if it names something else."""
-    run_id = run_id_of(name)
-    if run_id is None:
-        return None
-    connect()
-    stored = find_run(run_id)
-    # A trial with repeats has that tag too.
-    is_parent = stored is not None and tag.REPEATS in stored.tags and stored.tags.get(tag.STAGE) == "train"
-    return stored if is_parent else None
-
-
-def job_of(parent: StoredRun, job: TrainJob) -> TrainJob:
-    """The job that the replicates of an earlier parent run were asked for; `job` gives what a run does not keep.
-
-    Raises:
-        UserError: all of them have finished, their process is alive, or a setting is to be changed.
-    """
-    if parent.status == "FINISHED":
-        raise UserError(
-            f"All {parent.tags[tag.REPEATS]} replicates of the run {parent.run_id} have finished: start anew."
-        )
-    parent.refuse_living("wait until it has ended")
-    kept = read_json_artifact(parent.run_id, "config.json")
-    config = restored(TrainConfig, kept.get("config"), "The run's settings")
-    repeats = int(parent.tags[tag.REPEATS])
-    changed = changed_settings(config, job)
-    if job.repeats not in (TrainJob().repeats, repeats):
-        changed["repeats"] = (repeats, job.repeats)
-    if changed:
-        raise UserError(
-            f"The replicates of the run {parent.run_id} go on as they began, and this would change them "
-            f"({describe_changes(changed)}): leave that out, or start anew."
-        )
-    return replace(
-        job,
-        config=config,
-        dataset=str(kept.get("dataset")),
-        repeats=repeats,
-        change=(),
-        resume=None,
-        version=parent.tags.get("version"),
-        step=parent.tags.get("step"),
-    )
 
 
 def train_replicates(

@@ -2,31 +2,25 @@
 
 import contextlib
 import os
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from glassliquid.errors import UserError, listed
-from glassliquid.layout import Layout
-from glassliquid.parameters import changed_texts, positional
+from glassliquid.sessions.run_lock import run_lock
 from glassliquid.sessions.training_job import TrainJob
 from glassliquid.settings import restored
 from glassliquid.tracking import registry, tag
 from glassliquid.tracking.given_run import RUN_ID_VARIABLE
-from glassliquid.tracking.run import TrackedRun
 from glassliquid.tracking.store import connect
-from glassliquid.tracking.stored import StoredRun, find_run
+from glassliquid.tracking.stored import StoredRun, find_run, read_json_artifact
 from glassliquid.training.checkpoint import BEST, CONTINUES_WITH, CURRENT, State, UnusableCheckpoint, restore_progress
 from glassliquid.training.config import TrainConfig, format_thresholds
 from glassliquid.training.trainer import is_finished
 
-MANAGERS = {"conda": "", "uv": "--env-manager uv", "virtualenv": "--env-manager virtualenv"}
 END_IT = "wait until it has ended, or stop it there with Ctrl-C or SIGTERM, which saves its state"
 """What to do about a run that is alive."""
-NOT_STORED = ("data_dir", "register_as", "max_hours", "device")
-"""What a run does not store of its job."""
 
 
 @dataclass(frozen=True)
@@ -41,45 +35,61 @@ class Start:
     """Settings that differ from the checkpoint's: name to old and new value."""
 
     @property
-    def story(self) -> dict[str, str]:
+    def tags(self) -> dict[str, str]:
         """Tags that link a further step to the run that it continues and show what was changed."""
         if self.run_id is not None:
             return {}
-        changes = describe_changes(self.changed)
         return {
             "resumed_from": str(self.state["run_id"]),
             "resumed_at": str(self.state["iteration"]),
-            "changed": changes or "nothing",
+            "changed": describe_changes(self.changed) or "nothing",
         }
 
-
-def describe_changes(changed: Mapping[str, tuple[Any, Any]]) -> str:
-    """`learning_rate 0.001 -> 0.0005, iterations 4 -> 8`; empty if nothing changed."""
-
-    def shown(value: Any) -> str:
-        return format_thresholds(value) if isinstance(value, tuple) else str(value)
-
-    return ", ".join(f"{name} {shown(old)} -> {shown(new)}" for name, (old, new) in changed.items())
+    def describe(self, config: TrainConfig) -> str:
+        """A sentence on what is continued, and with what settings that this command did not name."""
+        default = TrainConfig().shown()
+        settings = ", ".join(
+            f"{name} {value}"
+            for name, value in config.shown().items()
+            if name not in self.changed and value != default[name]
+        )
+        where = f"the run {self.state['run_id']} after iteration {self.state['iteration']}"
+        where += f" with its {settings}" if settings else ""
+        if self.run_id is not None:
+            return f"Going on with {where}."
+        return f"A further step from {where}; changed: {self.tags['changed']}."
 
 
 @contextlib.contextmanager
-def alone_in(runs_folder: Path, run_id: str) -> Iterator[None]:
-    """Go on in a run while no other command of this data folder does.
+def resumed(job: TrainJob, runs_folder: Path) -> Iterator[tuple[TrainJob, str | None, Start | None]]:
+    """What the job becomes with the run or checkpoint that its `resume` names; in the block nobody else trains in that run.
+
+    Gives the job, the run that goes on if it is not a new one, and the checkpoint, which replicates have one each of.
 
     Raises:
-        UserError: another one does.
+        UserError: it cannot go on, or another command is going on in it.
     """
-    from filelock import FileLock, Timeout
+    if job.resume is None:
+        yield job, None, None
+        return
+    found = _find_resumed(job, runs_folder)
+    if (run_id := found[1]) is None:
+        yield found
+        return
+    with run_lock(runs_folder, run_id):
+        # Again: until a moment ago another command may have gone on in this run, and it may have finished it.
+        yield _find_resumed(job, runs_folder)
 
-    folder = runs_folder / run_id
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folder / ".resumed", timeout=0):
-            yield
-    except Timeout:
-        raise UserError(
-            f"The run {run_id} is being continued by another command: wait until it has ended, or stop it there."
-        ) from None
+
+def _find_resumed(job: TrainJob, runs_folder: Path) -> tuple[TrainJob, str | None, Start | None]:
+    assert job.resume is not None
+    connect()
+    if (parent := _find_parent(job.resume)) is not None:
+        return _job_of_replicates(parent, job), parent.run_id, None
+    job, start = find_start(job, runs_folder)
+    if start.run_id is not None:
+        _refuse_part(start.run_id)
+    return job, start.run_id, start
 
 
 def find_start(job: TrainJob, runs_folder: Path) -> tuple[TrainJob, Start]:
@@ -93,7 +103,6 @@ def find_start(job: TrainJob, runs_folder: Path) -> tuple[TrainJob, Start]:
         UserError: there is no such checkpoint, its run is alive, or it has nothing left to do.
     """
     assert job.resume is not None
-    connect()
     state, _, _ = registry.find_checkpoint(job.resume, CURRENT, runs_folder)
     before = restored(TrainConfig, state["config"], "The checkpoint's settings")
     changed = changed_settings(before, job)
@@ -135,12 +144,73 @@ def check_state(state: State, runs_folder: Path) -> None:
             ) from error
 
 
-def refuse_part(run_id: str) -> None:
-    """Refuse to go on by itself in a run that is a part of another one, which goes on with all of its parts.
+def changed_settings(before: TrainConfig, job: TrainJob) -> dict[str, tuple[Any, Any]]:
+    """The settings in which a resumed job differs from an earlier one on purpose: name to old and new value.
+
+    `mlflow run` always passes every setting, so one at its default was changed only if `change` names it.
+    """
+    default, changed = TrainConfig(), {}
+    for name in (field.name for field in fields(TrainConfig)):
+        old, new = getattr(before, name), getattr(job.config, name)
+        if new != old and (new != getattr(default, name) or name in job.change):
+            changed[name] = (old, new)
+    return changed
+
+
+def describe_changes(changed: Mapping[str, tuple[Any, Any]]) -> str:
+    """`learning_rate 0.001 -> 0.0005, iterations 4 -> 8`; empty if nothing changed."""
+
+    def shown(value: Any) -> str:
+        return format_thresholds(value) if isinstance(value, tuple) else str(value)
+
+    return ", ".join(f"{name} {shown(old)} -> {shown(new)}" for name, (old, new) in changed.items())
+
+
+def _find_parent(name: str) -> StoredRun | None:
+    """The parent run of replicates that `name` (a run id or `runs:/...`) names; None if it names something else."""
+    run_id = registry.run_id_of(name)
+    stored = None if run_id is None else find_run(run_id)
+    # A trial with repeats has that tag too.
+    is_parent = stored is not None and tag.REPEATS in stored.tags and stored.tags.get(tag.STAGE) == "train"
+    return stored if is_parent else None
+
+
+def _job_of_replicates(parent: StoredRun, job: TrainJob) -> TrainJob:
+    """The job that the replicates of an earlier parent run were asked for; `job` gives what a run does not store.
 
     Raises:
-        UserError: it is a replicate, or a trial of a sweep.
+        UserError: all of them have finished, their process is alive, or a setting is to be changed.
     """
+    if parent.status == "FINISHED":
+        raise UserError(
+            f"All {parent.tags[tag.REPEATS]} replicates of the run {parent.run_id} have finished: start anew."
+        )
+    parent.refuse_living("wait until it has ended")
+    description = read_json_artifact(parent.run_id, "config.json")
+    config = restored(TrainConfig, description.get("config"), "The run's settings")
+    repeats = int(parent.tags[tag.REPEATS])
+    changed = changed_settings(config, job)
+    if job.repeats not in (TrainJob().repeats, repeats):
+        changed["repeats"] = (repeats, job.repeats)
+    if changed:
+        raise UserError(
+            f"The replicates of the run {parent.run_id} go on as they began, and this would change them "
+            f"({describe_changes(changed)}): leave that out, or start anew."
+        )
+    return replace(
+        job,
+        config=config,
+        dataset=str(description.get("dataset")),
+        repeats=repeats,
+        change=(),
+        resume=None,
+        version=parent.tags.get("version"),
+        step=parent.tags.get("step"),
+    )
+
+
+def _refuse_part(run_id: str) -> None:
+    """Refuse to go on by itself in a replicate or a trial of a sweep: the run above goes on with all of its parts."""
     stored = find_run(run_id)
     if stored is None:
         return
@@ -157,106 +227,28 @@ def refuse_part(run_id: str) -> None:
         )
 
 
-def changed_settings(before: TrainConfig, job: TrainJob) -> dict[str, tuple[Any, Any]]:
-    """The settings in which a resumed job differs from an earlier one on purpose: name to old and new value.
-
-    `mlflow run` always passes every setting, so one at its default was changed only if `change` names it.
-    """
-    default, changed = TrainConfig(), {}
-    for name in (field.name for field in fields(TrainConfig)):
-        old, new = getattr(before, name), getattr(job.config, name)
-        if new != old and (new != getattr(default, name) or name in job.change):
-            changed[name] = (old, new)
-    return changed
-
-
-def how_it_goes_on(job: TrainJob, start: Start) -> str:
-    """A sentence on what a resumed training continues, and with what settings that this command did not name."""
-    default = TrainConfig()
-    taken = [
-        f"{name} {value}"
-        for name, value in job.config.shown().items()
-        if name not in start.changed and value != default.shown()[name]
-    ]
-    where = f"the run {start.state['run_id']} after iteration {start.state['iteration']}"
-    kept = f" with its {', '.join(taken)}" if taken else ""
-    if start.run_id is not None:
-        return f"Going on with {where}{kept}."
-    return f"A further step from {where}{kept}; changed: {start.story['changed']}."
-
-
-def how_to_go_on_slower(job: TrainJob, tracked: TrackedRun) -> str:
-    """The line to paste after a training has diverged: a further step from its last checkpoint at a tenth of its rates."""
-    default, given, at_default = TrainConfig(), dict[str, str](), []
-    for name in ("learning_rate", "final_learning_rate"):
-        lower = getattr(job.config, name) / 10
-        given[name] = positional(float(f"{lower:.3g}"))
-        if float(given[name]) == getattr(default, name):
-            at_default.append(name)
-    if at_default:
-        given["change"] = ",".join(at_default)
-    return resuming_line(tracked.run_id, tracked.environment, {**given, **_not_stored(job)}, is_new_step=True)
-
-
-def _not_stored(job: TrainJob) -> dict[str, str]:
-    texts = changed_texts(job)
-    return {name: texts[name] for name in NOT_STORED if name in texts}
-
-
-def how_to_go_on(job: TrainJob, tracked: TrackedRun) -> str:
-    """The line to paste after a stop: what the run does not keep of its job is repeated in it. The store is not asked."""
-    return f"Continue with: {resuming_line(tracked.run_id, tracked.environment, _not_stored(job))}"
-
-
-def resuming_line(run_id: str, environment: str, given: Mapping[str, str], is_new_step: bool = False) -> str:
-    """The command that goes on with a training run.
-
-    Args:
-        run_id: the run.
-        environment: the manager with which `mlflow run` made its environment; empty for `local`.
-        given: further parameters.
-        is_new_step: what follows is a run of its own.
-    """
-    manager = MANAGERS.get(environment, "--env-manager local")
-    same_run = [] if is_new_step else ["--run-id", run_id]
-    line = ["mlflow", "run", ".", "-e", "train", *manager.split(), *same_run, "-P", f"resume={run_id}"]
-    for name, value in given.items():
-        line += ["-P", f"{name}={value}"]
-    return shlex.join(line)
-
-
-def what_is_kept(job: TrainJob, tracked: TrackedRun) -> str:
-    """What a training whose tracking store was lost leaves on this machine, and the line to paste when the store is back."""
-    folder = Layout(job.data_dir).runs / tracked.run_id
-    if not (folder / CURRENT).exists():
-        return "Nothing was trained yet: when it works again, run the same command again."
-    return (
-        f"Nothing of the training is lost: its state and its metrics are in {folder}. When the store works again: "
-        f"{how_to_go_on(job, tracked)}"
-    )
-
-
 def _refuse_finished(name: str, config: TrainConfig, start: Start, stored: StoredRun | None) -> None:
     """A run that was killed between its last iteration and its test has the test left to do."""
-    progress = restore_progress(start.state)
-    iteration = int(start.state["iteration"])
-    if start.run_id is not None and stored is not None and stored.status != "FINISHED":
+    is_same_run = start.run_id is not None
+    if is_same_run and stored is not None and stored.status != "FINISHED":
         return
+    iteration = int(start.state["iteration"])
+    more = f"-P iterations={2 * config.iterations}"
     if iteration >= config.iterations:
-        raise UserError(
-            f"The run of {name} has finished its {config.iterations} iterations: pass a larger number, such as "
-            f"-P iterations={2 * config.iterations}, to go on from there."
+        why = f"has finished its {config.iterations} iterations: pass a larger number, such as {more}, to go on from there"
+    elif is_same_run and is_finished(config, iteration, restore_progress(start.state)):
+        why = (
+            f"has ended early, after {config.patience} validations without a better one: pass a larger patience, such as "
+            f"-P patience={2 * (config.patience or 1)}, to go on from there"
         )
-    if start.run_id is not None and is_finished(config, iteration, progress):
-        raise UserError(
-            f"The run of {name} has ended early, after {config.patience} validations without a better one: pass a larger "
-            f"patience, such as -P patience={2 * (config.patience or 1)}, to go on from there."
+    elif is_same_run:  # the best state of a finished run, which is not its last one
+        why = (
+            f"has finished, and this is its state after iteration {iteration}: change a setting, such as {more}, and a further "
+            "step goes on from there"
         )
-    if start.run_id is not None:  # the best state of a finished run, which is not its last one
-        raise UserError(
-            f"The run of {name} has finished, and this is its state after iteration {iteration}: change a setting, such as "
-            f"-P iterations={2 * config.iterations}, and a further step goes on from there."
-        )
+    else:
+        return
+    raise UserError(f"The run of {name} {why}.")
 
 
 def _with_labels(job: TrainJob, stored: StoredRun | None, is_new_step: bool) -> TrainJob:

@@ -19,7 +19,9 @@ from glassliquid.memory import keep_freed_memory
 from glassliquid.models.network import Network
 from glassliquid.plots.augmentation import augmentation_figure
 from glassliquid.plots.training import training_figure
-from glassliquid.sessions.resume import Start, check_state, how_to_go_on_slower
+from glassliquid.sessions.resume import Start, check_state
+from glassliquid.sessions.resume_command import command_with_lower_rate
+from glassliquid.sessions.run_lock import run_lock
 from glassliquid.sessions.training_job import TrainJob
 from glassliquid.settings import stored
 from glassliquid.tracking import logged_models, registry, tag
@@ -97,7 +99,7 @@ def train_in_run(
         UserError: the settings do not suit the data.
     """
     folder = Layout(job.data_dir).runs / tracked.run_id
-    with locked(folder, "training"):
+    with run_lock(folder.parent, tracked.run_id):
         remove_partials(folder)
         describe_training(job, tracked, splits.dataset)
         tracked.tags({"device": _device_name(splits.device)})
@@ -129,7 +131,7 @@ def train_in_run(
         if not has_state:
             raise outcome
         remedy = "the state before it is kept; to go on from there at a lower rate: "
-        raise Diverged(outcome.what, remedy + how_to_go_on_slower(job, tracked)) from outcome
+        raise Diverged(outcome.what, remedy + command_with_lower_rate(job, tracked)) from outcome
     tracked.tags({"collapsed": str(outcome.progress.collapsed).lower(), TAG_DIVERGED: "false"})
     if not outcome.finished:
         raise Stopped(f"Stopped after iteration {outcome.iteration}; the state is saved.")
@@ -162,7 +164,7 @@ def _restore(trainer: Trainer, start: Start, tracked: TrackedRun, job: TrainJob)
         raise
     if start.run_id is not None:
         tracked.forget(TAG_STUCK, TAG_DIVERGED, tag.ERROR)
-    tracked.tags(start.story)
+    tracked.tags(start.tags)
 
 
 def conclude_run(job: TrainJob, tracked: TrackedRun, splits: TrainingSplits) -> tuple[Scores, str]:

@@ -10,13 +10,13 @@ import math
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from glassliquid.errors import UserError
-from glassliquid.files import is_plain, read_plain, whole_number, write_text
+from glassliquid.files import is_plain, locked_if_free, read_plain, whole_number, write_text
 from glassliquid.tracking.liveness import SIGN_EVERY_S, give_sign_of_life
 
 JOURNAL = "metrics.jsonl"
@@ -181,8 +181,8 @@ def send_pending(runs_folder: Path) -> Delivery:
             continue
         if journal.stat().st_size == size:
             continue
-        with _ours(journal.parent) as is_ours:
-            if not is_ours:
+        with locked_if_free(journal.parent) as is_free:
+            if not is_free:
                 continue
             try:
                 opened = MetricJournal(journal.parent.name, journal.parent)
@@ -195,23 +195,6 @@ def send_pending(runs_folder: Path) -> Delivery:
             elif opened.points > lines:
                 sent[opened.run_id] = opened.points - lines
     return Delivery(sent, waiting)
-
-
-@contextlib.contextmanager
-def _ours(folder: Path) -> Iterator[bool]:
-    """Hold the lock of a run's folder; False if a living process has it, or it is another user's, or on a read-only disk."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except (Timeout, OSError):
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        lock.release()
 
 
 def _steps_on_server(run_id: str) -> dict[str, int]:
