@@ -2,13 +2,16 @@
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 LOG_EVERY_S = 10.0
 
+ShowProgress = Callable[[int, int], None]
+"""Takes how many tasks are done, and of how many."""
 
-class Report(Protocol):
+
+class ProgressBar(Protocol):
     """Moves a progress bar."""
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
@@ -16,7 +19,7 @@ class Report(Protocol):
 
 
 @contextlib.contextmanager
-def progress_bar(doing: str, unit: str) -> Iterator[Report]:
+def progress_bar(doing: str, unit: str) -> Iterator[ProgressBar]:
     """Show a bar while the block runs; call what it gives with the number done, the total and, if you like, a note.
 
     In a terminal the bar redraws itself; elsewhere a line is written every ten seconds.
@@ -29,7 +32,7 @@ def progress_bar(doing: str, unit: str) -> Iterator[Report]:
         desc=doing, unit=f" {unit}", mininterval=0.2 if terminal else LOG_EVERY_S, dynamic_ncols=terminal, smoothing=0
     )
 
-    def report(done: int, total: int, note: str = "") -> None:
+    def show(done: int, total: int, note: str = "") -> None:
         if note:
             bar.set_postfix_str(note, refresh=False)
         if bar.total != total:
@@ -40,6 +43,6 @@ def progress_bar(doing: str, unit: str) -> Iterator[Report]:
         bar.update(done - bar.n)
 
     try:
-        yield report
+        yield show
     finally:
         bar.close()

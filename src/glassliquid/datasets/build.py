@@ -34,6 +34,7 @@ from glassliquid.ensembles.workers import WorkerPool, run_all
 from glassliquid.errors import UserError, listed
 from glassliquid.files import PARTIAL_SUFFIX, locked, remove_partials, write_json
 from glassliquid.physics.protocol import temperature
+from glassliquid.progress_bar import ShowProgress
 from glassliquid.trajectories.trajectory import read_configurations
 
 TASKS_PER_WORKER = 16
@@ -44,9 +45,6 @@ Row = tuple[Record, str]
 """A row of the table, and the SHA-256 of the image's pixels."""
 Skipped = tuple[dict[str, str], ...]
 """Files that were left out of a dataset, and why."""
-
-Report = Callable[[int, int], None]
-"""Told how many tasks are done, and of how many."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ def check_same_recipe(present: Dataset, wanted: Recipe) -> None:
         )
 
 
-def make_dataset(folder: Path, ensemble: Ensemble, recipe: Recipe, pool: WorkerPool, report: Report) -> Dataset:
+def make_dataset(folder: Path, ensemble: Ensemble, recipe: Recipe, pool: WorkerPool, progress: ShowProgress) -> Dataset:
     """Draw the dataset, or find that it is there already.
 
     The folder appears whole, in one step, when the last image is drawn; an interrupted build leaves nothing that the
@@ -89,7 +87,7 @@ def make_dataset(folder: Path, ensemble: Ensemble, recipe: Recipe, pool: WorkerP
         ensemble: complete ensemble to draw.
         recipe: what is drawn, and how.
         pool: where the drawing runs.
-        report: told of the progress.
+        progress: told of the progress.
 
     Raises:
         UserError: a dataset of this name was made differently, or the folder holds something else.
@@ -97,8 +95,8 @@ def make_dataset(folder: Path, ensemble: Ensemble, recipe: Recipe, pool: WorkerP
 
     def fill(partial: Path) -> tuple[list[Row], Skipped]:
         if recipe.inherent:
-            make_inherent(ensemble, [recipe.liquid, recipe.glass], pool, report)
-        return _draw_all(partial, ensemble, recipe, pool, report), ()
+            make_inherent(ensemble, [recipe.liquid, recipe.glass], pool, progress)
+        return _draw_all(partial, ensemble, recipe, pool, progress), ()
 
     return publish_dataset(folder, recipe, fill)
 
@@ -177,7 +175,7 @@ def pixel_digest(pixels: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest()
 
 
-def _draw_all(partial: Path, ensemble: Ensemble, recipe: Recipe, pool: WorkerPool, report: Report) -> list[Row]:
+def _draw_all(partial: Path, ensemble: Ensemble, recipe: Recipe, pool: WorkerPool, progress: ShowProgress) -> list[Row]:
     members = ensemble.simulations
     each = min(MOST_SIMULATIONS_PER_TASK, math.ceil(len(members) / (TASKS_PER_WORKER * pool.size)))
     tasks = [
@@ -187,7 +185,7 @@ def _draw_all(partial: Path, ensemble: Ensemble, recipe: Recipe, pool: WorkerPoo
     drawn: list[Row] = []
     for done, (_, rows) in enumerate(run_all(pool, draw_simulations, tasks), start=1):
         drawn += rows
-        report(done, len(tasks))
+        progress(done, len(tasks))
     return drawn
 
 

@@ -15,13 +15,14 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from glassliquid.datasets.build import Report, Row, Skipped, pixel_digest, publish_dataset, save_image
+from glassliquid.datasets.build import Row, Skipped, pixel_digest, publish_dataset, save_image
 from glassliquid.datasets.description import LARGEST_NUMBER, Dataset, Label, Recipe, Record, file_name_of
 from glassliquid.datasets.picture import FORMATS, UnusableImage, convert
 from glassliquid.ensembles.split import Split
 from glassliquid.ensembles.workers import WorkerPool, run_all
 from glassliquid.errors import UserError, listed
 from glassliquid.physics.protocol import temperature
+from glassliquid.progress_bar import ShowProgress
 
 BLOCK = (Split.TRAIN,) * 14 + (Split.VALIDATION,) * 3 + (Split.TEST,) * 3
 """70 : 15 : 15 of every twenty consecutive simulations."""
@@ -105,7 +106,13 @@ def listing_digest(images: list[FoundImage], source: Path, seed: int) -> str:
 
 
 def import_images(
-    folder: Path, source: Path, recipe: Recipe, seed: int, skip_unreadable: bool, pool: WorkerPool, report: Report
+    folder: Path,
+    source: Path,
+    recipe: Recipe,
+    seed: int,
+    skip_unreadable: bool,
+    pool: WorkerPool,
+    progress: ShowProgress,
 ) -> tuple[Dataset, list[Unreadable]]:
     """Make a dataset of existing images, or find that it is there already; the folder appears whole.
 
@@ -116,7 +123,7 @@ def import_images(
         seed: of the split.
         skip_unreadable: leave out what cannot be read, instead of refusing the folder.
         pool: where images are converted.
-        report: told of the progress.
+        progress: told of the progress.
 
     Returns:
         The dataset, and what was left out of it.
@@ -137,7 +144,7 @@ def import_images(
         for done, (_, (made, damaged)) in enumerate(run_all(pool, convert_images, tasks), start=1):
             rows += made
             left_out.extend(damaged)
-            report(done, len(tasks))
+            progress(done, len(tasks))
         left_out.sort(key=lambda each: each.file)
         if left_out and not skip_unreadable:
             raise UserError(f"{_complaint(source, left_out)}: repair or remove them, or pass skip_unreadable=true.")

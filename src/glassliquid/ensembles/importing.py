@@ -16,10 +16,11 @@ import numpy as np
 from glassliquid.ensembles.ensemble import SPLIT_STREAM, Ensemble, Origin, Simulation, check_seed
 from glassliquid.ensembles.making import complete_ensemble
 from glassliquid.ensembles.split import Split, draw_split
-from glassliquid.ensembles.workers import Report, WorkerPool
+from glassliquid.ensembles.workers import WorkerPool
 from glassliquid.errors import UserError, listed
 from glassliquid.files import check_name
 from glassliquid.physics.protocol import INTERVALS, Protocol
+from glassliquid.progress_bar import ShowProgress
 from glassliquid.trajectories.frames import SAME_LENGTH, Frame, Location
 from glassliquid.trajectories.readers import format_of, known_endings, read_frames
 from glassliquid.trajectories.trajectory import Configuration, write_configurations
@@ -136,7 +137,7 @@ def plan_import(folder: Path, plan: ImportPlan) -> Ensemble:
     )
 
 
-def import_ensemble(wanted: Ensemble, source: Path, pool: WorkerPool, report: Report) -> Ensemble:
+def import_ensemble(wanted: Ensemble, source: Path, pool: WorkerPool, progress: ShowProgress) -> Ensemble:
     """Import what is missing of a planned ensemble; each file appears whole, so an interrupted import continues.
 
     Raises:
@@ -148,7 +149,7 @@ def import_ensemble(wanted: Ensemble, source: Path, pool: WorkerPool, report: Re
         ImportTask(source / simulation.file, wanted.path(simulation), protocol, origin)
         for simulation in wanted.simulations
     )
-    return complete_ensemble(wanted, import_one, tasks, pool, report)
+    return complete_ensemble(wanted, import_one, tasks, pool, progress)
 
 
 def import_one(task: ImportTask) -> None:

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassliquid.ensembles.ensemble import INHERENT_FOLDER, Ensemble, Simulation
-from glassliquid.ensembles.workers import Report, WorkerPool, run_all
+from glassliquid.ensembles.workers import WorkerPool, run_all
 from glassliquid.files import locked, read_json, remove_partials, write_json
 from glassliquid.physics.engines import ENGINES, REFERENCE, best_engine, engine_of_this_process
+from glassliquid.progress_bar import ShowProgress
 from glassliquid.settings import Choice, restored, settings, stored
 from glassliquid.trajectories import trajectory
 
@@ -30,7 +31,7 @@ class Minimiser:
     """Its version."""
 
 
-def make_inherent(ensemble: Ensemble, snapshots: list[int], pool: WorkerPool, report: Report) -> None:
+def make_inherent(ensemble: Ensemble, snapshots: list[int], pool: WorkerPool, progress: ShowProgress) -> None:
     """Add the inherent structures of these snapshots, with e_IS, to what the ensemble has of them."""
     with locked(ensemble.folder / INHERENT_FOLDER, "minimising"):
         remove_partials(ensemble.folder / INHERENT_FOLDER)
@@ -41,7 +42,7 @@ def make_inherent(ensemble: Ensemble, snapshots: list[int], pool: WorkerPool, re
             for simulation in ensemble.simulations
         ]
         for done, _ in enumerate(run_all(pool, _minimise_one, tasks), start=1):
-            report(done, len(tasks))
+            progress(done, len(tasks))
         # Of workers that were killed while they wrote.
         remove_partials(ensemble.folder / INHERENT_FOLDER)
 

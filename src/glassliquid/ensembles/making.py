@@ -13,22 +13,23 @@ import numpy as np
 
 from glassliquid.ensembles.differences import ensemble_differences
 from glassliquid.ensembles.ensemble import DESCRIPTION, Ensemble, Simulation, open_ensemble
-from glassliquid.ensembles.workers import Report, Task, WorkerPool, run_all
+from glassliquid.ensembles.workers import Task, WorkerPool, run_all
 from glassliquid.errors import UserError, listed
 from glassliquid.files import locked, remove_partials, write_json
 from glassliquid.physics.engines import engine_of_this_process
 from glassliquid.physics.protocol import Protocol
+from glassliquid.progress_bar import ShowProgress
 from glassliquid.settings import stored
 from glassliquid.trajectories import trajectory
 
 
-def make_ensemble(wanted: Ensemble, pool: WorkerPool, report: Report) -> Ensemble:
+def make_ensemble(wanted: Ensemble, pool: WorkerPool, progress: ShowProgress) -> Ensemble:
     """Create the planned ensemble, or continue with what is missing of it.
 
     Args:
         wanted: what `plan_ensemble` gave.
         pool: where the simulations run.
-        report: told of the progress.
+        progress: told of the progress.
 
     Returns:
         The complete ensemble.
@@ -37,11 +38,11 @@ def make_ensemble(wanted: Ensemble, pool: WorkerPool, report: Report) -> Ensembl
         UserError: the folder holds something else, or an ensemble that was made differently, or the engine cannot run here.
     """
     tasks = ((str(wanted.engine), wanted.protocol, each, wanted.path(each)) for each in wanted.simulations)
-    return complete_ensemble(wanted, _simulate_one, tasks, pool, report)
+    return complete_ensemble(wanted, _simulate_one, tasks, pool, progress)
 
 
 def complete_ensemble(
-    wanted: Ensemble, make_one: Callable[[Task], None], tasks: Iterable[Task], pool: WorkerPool, report: Report
+    wanted: Ensemble, make_one: Callable[[Task], None], tasks: Iterable[Task], pool: WorkerPool, progress: ShowProgress
 ) -> Ensemble:
     """Create the ensemble's description if there is none yet, and make the simulations whose files are missing.
 
@@ -50,7 +51,7 @@ def complete_ensemble(
         make_one: writes the file of one simulation.
         tasks: what `make_one` needs, for each simulation in order.
         pool: where it runs.
-        report: told of the progress.
+        progress: told of the progress.
 
     Raises:
         UserError: the folder holds something else, or an ensemble that was made differently.
@@ -68,11 +69,11 @@ def complete_ensemble(
         missing = {simulation.number for simulation in ensemble.missing()}
         total = len(ensemble.simulations)
         done = total - len(missing)
-        report(done, total)
+        progress(done, total)
         lacking = (task for number, task in enumerate(tasks, start=1) if number in missing)
         for _ in run_all(pool, make_one, lacking):
             done += 1
-            report(done, total)
+            progress(done, total)
         # Of workers that were killed while they wrote.
         remove_partials(folder)
     return ensemble

@@ -20,8 +20,6 @@ from glassliquid.memory import keep_freed_memory
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-Report = Callable[[int, int], None]
-"""Told how many tasks are done, and of how many."""
 MOST_WORKERS = 10_000
 """What says more is taken for a mistake, before the machine is full of processes."""
 
