@@ -63,9 +63,11 @@ def main() -> None:
         [(way, spread(hourly[way], 0), spread(processor[way], 3)) for way in hourly],
     )
     ratios = [dask / plain for dask, plain in zip(hourly["Dask workers"], hourly["processes"], strict=True)]
-    used = [plain / dask for dask, plain in zip(processor["Dask workers"], processor["processes"], strict=True)]
+    processor_ratios = [
+        plain / dask for dask, plain in zip(processor["Dask workers"], processor["processes"], strict=True)
+    ]
     print(f"Dask's simulations an hour in units of the plain processes': {spread(ratios, 3)} (target: >= {TARGET})")
-    print(f"The same by the processor's time, scheduler and this process included: {spread(used, 3)}")
+    print(f"The same by the processor's time, scheduler and this process included: {spread(processor_ratios, 3)}")
     print_core_hours()
 
 

@@ -116,7 +116,8 @@ class Scatter:
         subplot.set(xlim=(-length / 2, length / 2), ylim=(-length / 2, length / 2))
         points = subplot.get_position().width * SIZE / DPI * 72 / length  # points to the unit of length
         self.markers = subplot.scatter(
-            *np.zeros((2, len(types))),
+            np.zeros(len(types)),
+            np.zeros(len(types)),
             s=(np.array(DIAMETERS)[types] * points) ** 2,
             c=np.array(COLOURS)[types] / 255,
             linewidths=0,

@@ -5,12 +5,14 @@ their distance to the mean over the last marks in standard errors.
 """
 
 import multiprocessing
+from typing import cast
 
 import numpy as np
 
 from benchmarks.report import print_surroundings, print_table
 from glassliquid.physics.engine import THERMOSTAT_TIME
 from glassliquid.physics.engines import engine_of_this_process
+from glassliquid.physics.engines.lammps import Lammps
 from glassliquid.physics.protocol import PRESETS, TEMPERATURE_HOT
 
 SIMULATIONS = 240
@@ -21,7 +23,7 @@ REFERENCE = slice(6, None)
 
 def energies(seed: int) -> list[tuple[float, float]]:
     """Potential energy per particle and pressure of one simulation at the marks."""
-    engine = engine_of_this_process("lammps")
+    engine = cast(Lammps, engine_of_this_process("lammps"))
     engine._random_start(PRESETS["demo"].protocol.particles, [2 * seed + 1, 2 * seed + 2])
     engine._commands(
         f"velocity all create {TEMPERATURE_HOT} {seed + 1} mom yes rot no dist gaussian",

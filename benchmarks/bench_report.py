@@ -105,8 +105,8 @@ def fill(folder: Path) -> int:
 
 def _make_data(store: Store, liquid: int, rng: np.random.Generator) -> None:
     run_id = store.run(f"make_data data_liquid{liquid}", {"stage": "make_data", **_data_tags(liquid)}, note="Dataset.")
-    pictures = [_particles(rng) for _ in range(2)]
-    store.client.log_figure(run_id, examples_figure(*pictures, "liquid", "glass"), "examples.png")
+    liquid_image, glass_image = (_particles(rng) for _ in range(2))
+    store.client.log_figure(run_id, examples_figure(liquid_image, glass_image, "liquid", "glass"), "examples.png")
     recipe = {"liquid": liquid, "glass": 200, "ensemble": "demo", "inherent": False, "image_size": 128}
     temperatures = {"liquid": 2 - 1.95 * liquid / 200, "glass": 0.05}
     images = {"train": 560, "validation": 120, "test": 120}
@@ -131,7 +131,7 @@ def _training(
         "test_images": 120.0,
     }
     version, step, trial = (part[1:] for part in label.split("-"))
-    params = {
+    params: dict[str, Any] = {
         "model": "compact",
         "batch_size": int(rng.choice([10, 20, 30, 50, 80, 100])),
         "learning_rate": 0.001,

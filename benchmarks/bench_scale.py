@@ -30,7 +30,7 @@ from glassliquid.datasets.build import make_dataset, save_image
 from glassliquid.datasets.draw import DrawConfig, draw
 from glassliquid.ensembles.ensemble import Ensemble, open_ensemble
 from glassliquid.ensembles.workers import LocalPool, worker_count
-from glassliquid.trajectories.trajectory import read_configurations
+from glassliquid.trajectories.trajectory import Configuration, read_configurations
 
 SIMULATIONS = 10_000
 SNAPSHOTS = (5, 200)
@@ -187,7 +187,7 @@ def drawn_bare(ensemble: Ensemble, folder: Path, processes: int) -> float:
     return seconds
 
 
-CONFIGURATIONS = []
+CONFIGURATIONS: list[Configuration] = []
 
 
 def remember(paths: list[Path]) -> None:

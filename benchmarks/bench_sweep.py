@@ -58,11 +58,11 @@ def overheads(folder: Path) -> list[tuple[float, float]]:
     from glassliquid.tracking.liveness import identity_tags
     from glassliquid.tracking.run import tracked_run
     from glassliquid.training.config import TrainConfig
+    from glassliquid.training.trainer import Trainer
 
     dataset = require_dataset(folder.name, folder.parents[1], make_default=False)
     splits = training_run.load_training_splits(dataset, "cpu")
     space = SearchSpace(batch_sizes=(50,), ranges=(Range(name="dropout", low=0.3, high=0.3),))
-    trainer_class = training_run.Trainer
 
     def measure(iterations: int, trials: int) -> list[tuple[float, float]]:
         config = TrainConfig(iterations=iterations, seed=SEED)
@@ -78,13 +78,13 @@ def overheads(folder: Path) -> list[tuple[float, float]]:
             for _ in range(trials):
                 inside, reports = Clock(), Clock()
 
-                class Timed(trainer_class):  # type: ignore[misc, valid-type]
+                class Timed(Trainer):
                     def train(self, should_stop: Any, inside: Clock = inside, reports: Clock = reports) -> Any:
-                        recorder = self._recorder
+                        recorder: Any = self._recorder
                         self._recorder = SimpleNamespace(record=reports.timed(recorder.record))
                         return inside.timed(super().train)(should_stop)
 
-                training_run.Trainer = Timed  # type: ignore[misc]
+                training_run.Trainer = Timed  # type: ignore[misc, attr-defined]
                 started = time.perf_counter()
                 row = study.claim(trials, identity_tags())
                 assert row is not None
@@ -124,8 +124,8 @@ def speed(data_dir: Path, dataset: str, store: Path, jobs: int, threads: int | N
     )
     storage = f"sqlite:///{data_dir / 'sweeps' / study / 'study.db'}"
     trials = optuna.load_study(study_name=study, storage=storage).trials
-    first = min(trial.datetime_start for trial in trials)
-    last = max(trial.datetime_complete for trial in trials)
+    first = min(trial.datetime_start for trial in trials if trial.datetime_start)
+    last = max(trial.datetime_complete for trial in trials if trial.datetime_complete)
     return 60 * len(trials) / (last - first).total_seconds()
 
 

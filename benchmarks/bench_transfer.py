@@ -22,13 +22,14 @@ import torch
 from benchmarks.report import print_surroundings, print_table, spread
 from glassliquid.commands import transfer_eval
 from glassliquid.commands.jobs import TransferJob
+from glassliquid.datasets.description import Recipe
 from glassliquid.datasets.snapshots import draw_snapshots
-from glassliquid.ensembles.ensemble import open_ensemble
+from glassliquid.ensembles.ensemble import Ensemble, open_ensemble
 from glassliquid.evaluation.predict import BATCH, predict_logits, predict_stream
 from glassliquid.evaluation.scores import score_logits
 from glassliquid.layout import Layout
 from glassliquid.sessions.unseen import trained_recipe, unseen_of_ensemble
-from glassliquid.tracking.registry import find_model
+from glassliquid.tracking.registry import FoundModel, find_model
 from glassliquid.tracking.run import tracked_run
 from glassliquid.tracking.store import connect
 from glassliquid.training.device import choose_device
@@ -40,7 +41,7 @@ MEMORY_CASES = (30, 60, 120)
 """Simulations scored in processes of their own, whose peak memory is compared."""
 
 
-def scoring(found, ensemble, recipe) -> None:
+def scoring(found: FoundModel, ensemble: Ensemble, recipe: Recipe) -> None:
     """Images a second of the bare network, of scoring from an array, and of scoring with drawing."""
     device = choose_device("auto")
     model = found.model.eval().to(device)
@@ -125,7 +126,7 @@ def memory(data_dir: Path, model: str) -> None:
     print_table("Memory", head, rows)
 
 
-def peak_of(found, ensemble, recipe, simulations: int) -> None:
+def peak_of(found: FoundModel, ensemble: Ensemble, recipe: Recipe, simulations: int) -> None:
     """Score and print the number of images, the peak, and how much of it came while scoring."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     snapshots = [index for index in ensemble.protocol.snapshots if index % 5 == 0]

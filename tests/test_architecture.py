@@ -116,6 +116,21 @@ def test_a_setting_is_a_field(sources: Path):
         assert "--label-smoothing {label_smoothing}" in entry_points[name]["command"]
 
 
+def test_a_file_format_is_a_new_file(sources: Path):
+    add("A file format", sources)
+    rows = [f"{step},10.0,{kind},{x},{step / 10}" for step in (0, 5) for kind, x in (("B", 1.5), ("A", -2), ("A", 3))]
+    (sources / "one.csv").write_text("\n".join(["step,side,type,x,y", *rows]) + "\n")
+    code = (
+        "from pathlib import Path; from glassliquid.trajectories.readers import READERS, read_frames\n"
+        "(frame,) = read_frames(Path('one.csv'), lambda step: step == 5)\n"
+        "print(*READERS, frame.step, frame.length, *frame.types, *frame.positions.ravel())"
+    )
+    *names, step, length, a, b, c = python(sources, "-c", code).split()[:-6]
+    assert "csv" in names
+    assert (step, length, a, b, c) == ("5", "10.0", "0", "0", "1")
+    assert python(sources, "-c", code).split()[-6:] == ["-2.0", "0.5", "3.0", "0.5", "1.5", "0.5"]
+
+
 def test_an_engine_is_a_new_file(sources: Path):
     add("An engine", sources)
     code = (
