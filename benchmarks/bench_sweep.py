@@ -84,7 +84,7 @@ def overheads(folder: Path) -> list[tuple[float, float]]:
                         self._recorder = SimpleNamespace(record=reports.timed(recorder.record))
                         return inside.timed(super().train)(should_stop)
 
-                training_run.Trainer = Timed  # type: ignore[misc, attr-defined]
+                training_run.Trainer = Timed  # type: ignore[attr-defined]
                 started = time.perf_counter()
                 row = study.claim(trials, identity_tags())
                 assert row is not None
