@@ -27,11 +27,13 @@ from glassliquid.datasets.snapshots import draw_snapshots
 from glassliquid.ensembles.ensemble import Ensemble, open_ensemble
 from glassliquid.evaluation.predict import BATCH, predict_logits, predict_stream
 from glassliquid.evaluation.scores import score_logits
+from glassliquid.evaluation.unseen import trained_recipe, unseen_of_ensemble
 from glassliquid.layout import Layout
-from glassliquid.sessions.unseen import trained_recipe, unseen_of_ensemble
-from glassliquid.tracking.registry import FoundModel, find_model
+from glassliquid.tracking.find_model import find_model
+from glassliquid.training.found_model import FoundModel
 from glassliquid.tracking.run import tracked_run
 from glassliquid.tracking.store import connect
+from glassliquid.training.checkpoint import BEST, save_checkpoint
 from glassliquid.training.device import choose_device
 
 ROUNDS = 7
@@ -153,12 +155,12 @@ def main() -> None:
         return
     print_surroundings(["torch", "numpy", "mlflow"], f"those of {found.label}; bootstrap 0")
     held_out = len(unseen_of_ensemble(ensemble, recipe, layout, found.label).numbers)
-    print(f"{found.label} ({found.state['config']['model']}), {ensemble.name}: {held_out} held-out simulations")
+    print(f"{found.label} ({found.state.config.model}), {ensemble.name}: {held_out} held-out simulations")
     scoring(found, ensemble, recipe)
     memory(arguments.data_dir, arguments.model)
     with tempfile.TemporaryDirectory() as folder:
-        checkpoint = Path(folder, "best.pt")
-        torch.save(found.state, checkpoint)
+        checkpoint = Path(folder, BEST)
+        save_checkpoint(found.state, checkpoint)
         # A database of its own: the user's experiment is not filled with benchmarks.
         os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
         with tracked_run("benchmark", "opens the database"):

@@ -3,19 +3,15 @@
 import errno
 import json
 import os
-import random
 import stat
-import tempfile
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
 from glassliquid.errors import UserError
 from glassliquid.files import (
     PARTIAL_SUFFIX,
-    UncachedFile,
     check_name,
     csv_text,
     locked,
@@ -228,30 +224,6 @@ def test_a_free_lock_says_nothing(tmp_path, capfd):
         with locked(tmp_path / "new", "testing"):
             assert (tmp_path / "new").is_dir()
     assert capfd.readouterr().err == ""
-
-
-@pytest.mark.parametrize("folder", ["on a disk", "in memory"])
-@pytest.mark.parametrize("size", [0, 1, 1 << 22, (1 << 22) + 1, (3 << 22) - 5])
-def test_what_is_written_past_the_cache_is_all_there(size, folder, tmp_path):
-    content = random.Random(size).randbytes(size)
-    place = tmp_path if folder == "on a disk" else Path("/dev/shm")
-    if not place.is_dir():
-        pytest.skip("this system has no files in memory")
-    with tempfile.NamedTemporaryFile(dir=place) as file:
-        file.write(b"what was there before" * 1000)
-        file.flush()
-        with UncachedFile(Path(file.name)) as uncached:
-            for start in range(0, size, 1_000_003):
-                uncached.write(memoryview(content)[start : start + 1_000_003])
-        assert Path(file.name).read_bytes() == content
-
-
-def test_a_full_disk_is_noticed_past_the_cache_too():
-    if not Path("/dev/full").exists():
-        pytest.skip("this system has no /dev/full")
-    with pytest.raises(OSError) as caught, UncachedFile(Path("/dev/full")) as file:
-        file.write(b"x")
-    assert caught.value.errno == errno.ENOSPC
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])

@@ -6,7 +6,6 @@ import errno
 import glob
 import io
 import json
-import mmap
 import os
 import re
 import shutil
@@ -22,9 +21,6 @@ from glassliquid.errors import UserError
 
 PARTIAL_SUFFIX = ".partial"
 """Ending of everything that is being written; what still carries it after a crash may be deleted."""
-
-_PAST_THE_CACHE = getattr(os, "O_DIRECT", 0)
-_BLOCK_BYTES = 1 << 22
 
 LOCK = ".lock"
 """The file in a folder by whose lock processes keep apart there."""
@@ -101,77 +97,6 @@ def replacing(path: Path) -> Iterator[Path]:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
-
-
-class UncachedFile:
-    """A large file that is written past the system's cache of files where the file system can, else through it.
-
-    A gigabyte that goes through the cache needs as much fresh memory, and clearing that takes the processor longer than
-    everything else about the writing. Of a file's methods it has those that `torch.save` needs.
-
-    A disk that is full is told of when the file is closed. PyTorch's writer ends the process when it is stopped by an error,
-    because its destructor tries to write the rest; so what comes after the error is taken and dropped.
-    """
-
-    def __init__(self, path: Path) -> None:
-        """Write a new content into `path`, which is there."""
-        try:
-            self._file = os.open(path, os.O_WRONLY | os.O_TRUNC | _PAST_THE_CACHE)
-        except OSError as error:
-            if error.errno != errno.EINVAL:
-                raise
-            self._file = os.open(path, os.O_WRONLY | os.O_TRUNC)  # a file system in memory, for one
-        # A mapping begins at a page, as a write past the cache has to.
-        self._block = mmap.mmap(-1, _BLOCK_BYTES)
-        self._held = 0
-        self._fault: OSError | None = None
-
-    def write(self, data: Any) -> int:
-        """Append bytes; returns how many."""
-        rest = memoryview(data).cast("B")
-        count = len(rest)
-        while rest:
-            taken = min(len(rest), _BLOCK_BYTES - self._held)
-            self._block[self._held : self._held + taken] = rest[:taken]
-            self._held, rest = self._held + taken, rest[taken:]
-            if self._held == _BLOCK_BYTES:
-                try:
-                    self._write_held()
-                except OSError as error:
-                    # Without its frames, which may hold on to the memory that is freed when the file is closed.
-                    self._fault = self._fault or error.with_traceback(None)
-                    self._held = 0
-        return count
-
-    def flush(self) -> None:
-        """Nothing: the last block is written when the file is closed."""
-
-    def _write_held(self) -> None:
-        with memoryview(self._block)[: self._held] as held:
-            written = 0
-            while written < len(held):
-                written += os.write(self._file, held[written:])
-        self._held = 0
-
-    def __enter__(self) -> "UncachedFile":
-        """Return the file."""
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        """Write what is left, unless an error ended the writing, and close the file."""
-        try:
-            if kind is None and self._fault is not None:
-                raise self._fault
-            if kind is None:
-                if _PAST_THE_CACHE:  # the end is no whole block
-                    import fcntl  # not on every system
-
-                    flags = fcntl.fcntl(self._file, fcntl.F_GETFL)
-                    fcntl.fcntl(self._file, fcntl.F_SETFL, flags & ~_PAST_THE_CACHE)
-                self._write_held()
-        finally:
-            os.close(self._file)
-            self._block.close()
 
 
 def write_text(path: Path, text: str) -> None:

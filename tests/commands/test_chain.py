@@ -13,7 +13,8 @@ from glassliquid.ensembles.split import Split
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import glass_probabilities, wilson_interval
 from glassliquid.inputs.load import load_split
-from glassliquid.training.checkpoint import load_checkpoint, restore_model
+from glassliquid.training.checkpoint import load_checkpoint
+from glassliquid.training.found_model import restore_model
 from tests.commands.conftest import Command, history
 
 pytestmark = pytest.mark.xdist_group("chain")
@@ -58,7 +59,7 @@ def test_the_run_tells_its_story(trained, client, dataset: Dataset):
     names = {file.path for file in client.list_artifacts(run_id)} | {
         file.path for file in client.list_artifacts(run_id, "checkpoints")
     }
-    assert {"training.png", "config.json", "checkpoints/best.pt", "checkpoints/current.pt"} <= names
+    assert {"training.png", "config.json", "checkpoints/best.safetensors", "checkpoints/current.safetensors"} <= names
     assert [used.dataset.name for used in trained.inputs.dataset_inputs] == ["data_liquid5"]
 
 
@@ -70,7 +71,7 @@ def test_the_registered_model_is_the_best_checkpoint(
     test = load_split(dataset, Split.TEST)
     registered = mlflow.pytorch.load_model("models:/glass-liquid@data_liquid5")
     path = mlflow.artifacts.download_artifacts(
-        run_id=trained.info.run_id, artifact_path="checkpoints/best.pt", dst_path=str(tmp_path)
+        run_id=trained.info.run_id, artifact_path="checkpoints/best.safetensors", dst_path=str(tmp_path)
     )
     model = restore_model(load_checkpoint(Path(path)))
     logits = predict_logits(model, test.images, torch.device("cpu"))
@@ -101,7 +102,7 @@ def test_every_name_of_a_model_finds_it(trained, command: Command, data_dir: Pat
 
     run_id = trained.info.run_id
     file = mlflow.artifacts.download_artifacts(
-        run_id=run_id, artifact_path="checkpoints/best.pt", dst_path=str(tmp_path)
+        run_id=run_id, artifact_path="checkpoints/best.safetensors", dst_path=str(tmp_path)
     )
     done = command("evaluate", model=form.format(id=run_id, file=file), data_dir=data_dir)
     assert done.returncode == 0, done.stderr

@@ -21,7 +21,7 @@ from glassliquid.ensembles.split import Split
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import glass_probabilities
 from glassliquid.inputs.load import load_split
-from glassliquid.tracking.registry import find_model
+from glassliquid.tracking.find_model import find_model
 from tests.commands.conftest import Command
 
 pytestmark = pytest.mark.slow

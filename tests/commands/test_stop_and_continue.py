@@ -90,9 +90,9 @@ def final_weights(run_id: str, folder: Path) -> dict[str, torch.Tensor]:
     import mlflow
 
     path = mlflow.artifacts.download_artifacts(
-        run_id=run_id, artifact_path="checkpoints/current.pt", dst_path=str(folder / run_id)
+        run_id=run_id, artifact_path="checkpoints/current.safetensors", dst_path=str(folder / run_id)
     )
-    return load_checkpoint(Path(path))["model"]
+    return load_checkpoint(Path(path)).model
 
 
 def assert_same_run(client, one: str, other: str, folder: Path) -> None:
@@ -186,7 +186,7 @@ def test_a_living_run_is_not_resumed_and_a_dead_one_is_closed(
 ):
     process = start(data_dir=own_dir, **ENDLESS)
     run_id = training_run(process, own_dir, runs_in(own_dir))
-    wait_for((own_dir / "runs" / run_id / "best.pt").exists)
+    wait_for((own_dir / "runs" / run_id / "best.safetensors").exists)
     with monkeypatch.context() as within:
         within.setenv("MLFLOW_RUN_ID", run_id)  # as `mlflow run --run-id` does
         refused = quick_command("train", data_dir=own_dir, resume=run_id)

@@ -39,8 +39,8 @@ def test_tidy_does_what_it_says(mlflow_run: Command, client, gone: str, tmp_path
     waiting = data / "runs" / dead[1]
     waiting.mkdir(parents=True)
     (waiting / "metrics.jsonl").write_text('{"key": "loss", "value": 0.5, "step": 1, "timestamp": 1}\n')
-    (waiting / "current.pt").write_bytes(b"a state")
-    old, fresh = waiting / ".current.pt.abc.partial", waiting / ".best.pt.abc.partial"
+    (waiting / "current.safetensors").write_bytes(b"a state")
+    old, fresh = waiting / ".current.safetensors.abc.partial", waiting / ".best.safetensors.abc.partial"
     for partial in (old, fresh):
         partial.touch()
     long_ago = time.time() - 2 * ABANDONED_AFTER_S

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import mlflow
 import pytest
-import torch
 
 from glassliquid.commands.jobs import COARSE_LIQUIDS, TransferJob
 from glassliquid.datasets.build import make_dataset
@@ -20,7 +19,8 @@ from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import wilson_interval
 from glassliquid.inputs.load import load_split
 from glassliquid.parameters import from_texts
-from glassliquid.training.checkpoint import load_checkpoint, restore_model
+from glassliquid.training.checkpoint import load_checkpoint, save_checkpoint
+from glassliquid.training.found_model import restore_model
 from tests.commands.conftest import TRANSFER_NAME as NAME
 from tests.commands.conftest import Command, run_of
 from tests.conftest import ignore_progress
@@ -126,7 +126,7 @@ def test_only_simulations_that_it_never_saw_are_used_and_rightly(
     """At the training's own index the images are those of the dataset's validation and test splits."""
     _, run = scanned
     path = mlflow.artifacts.download_artifacts(
-        run_id=trained.info.run_id, artifact_path="checkpoints/best.pt", dst_path=str(tmp_path)
+        run_id=trained.info.run_id, artifact_path="checkpoints/best.safetensors", dst_path=str(tmp_path)
     )
     model = restore_model(load_checkpoint(Path(path)))
     right = {0: 0, 1: 0}
@@ -164,7 +164,7 @@ def test_several_models_give_a_matrix_and_a_child_run_each(
     trained, near_datasets, command: Command, client, own_data: Path, tmp_path: Path
 ):
     checkpoint = mlflow.artifacts.download_artifacts(
-        run_id=trained.info.run_id, artifact_path="checkpoints/current.pt", dst_path=str(tmp_path)
+        run_id=trained.info.run_id, artifact_path="checkpoints/current.safetensors", dst_path=str(tmp_path)
     )
     done = command("transfer_eval", model=f"models:/{NAME}/1,{checkpoint}", liquids=LIQUIDS, data_dir=own_data)
     assert done.returncode == 0, done.stderr
@@ -173,13 +173,13 @@ def test_several_models_give_a_matrix_and_a_child_run_each(
     )
     parent = next(run for run in parent if "mlflow.parentRunId" not in run.data.tags)
     children = client.search_runs(["0"], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
-    assert {run.data.tags["model_label"] for run in children} == {f"{NAME} v1", "current.pt"}
+    assert {run.data.tags["model_label"] for run in children} == {f"{NAME} v1", "current.safetensors"}
     assert {run.info.status for run in children} == {"FINISHED"}
     for run in children:
         assert {5, 60, 195} <= set(history(client, run.info.run_id, "transfer/accuracy"))
     assert {"matrix.png", "transfer.csv"} <= {file.path for file in client.list_artifacts(parent.info.run_id)}
     rows = table(client, parent)
-    assert {row["model"] for row in rows} == {f"{NAME} v1", "current.pt"}
+    assert {row["model"] for row in rows} == {f"{NAME} v1", "current.safetensors"}
     assert {row["liquid"] for row in rows} >= {"5", "60", "195"}
 
 
@@ -229,15 +229,15 @@ def test_a_model_of_inherent_structures_is_tried_on_inherent_structures(
     state = load_checkpoint(
         Path(
             mlflow.artifacts.download_artifacts(
-                run_id=trained.info.run_id, artifact_path="checkpoints/best.pt", dst_path=str(tmp_path)
+                run_id=trained.info.run_id, artifact_path="checkpoints/best.safetensors", dst_path=str(tmp_path)
             )
         )
     )
-    state["data"]["recipe"]["inherent"] = True
-    torch.save(state, tmp_path / "inherent.pt")
-    done = command("transfer_eval", model=tmp_path / "inherent.pt", liquids="5,195", data_dir=own_data)
+    state.data["recipe"]["inherent"] = True
+    save_checkpoint(state, tmp_path / "inherent.safetensors")
+    done = command("transfer_eval", model=tmp_path / "inherent.safetensors", liquids="5,195", data_dir=own_data)
     assert done.returncode == 0, done.stderr
-    assert "inherent.pt (trained on liquid 5" in done.stdout
+    assert "inherent.safetensors (trained on liquid 5" in done.stdout
     made = {path.stem for path in (own_data / "ensembles" / "small" / "inherent").glob("sim-*.gsd")}
     assert made == {each.stem for each in ensemble.simulations if each.split is not Split.TRAIN}
 

@@ -3,8 +3,8 @@
 import errno
 import shutil
 import sys
-import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
@@ -14,13 +14,11 @@ from mlflow import MlflowClient
 
 from glassliquid.commands.main import _can_go_on
 from glassliquid.errors import UserError
-from glassliquid.tracking import registry
-from glassliquid.tracking.registry import find_model, run_checkpoint
+from glassliquid.tracking.find_model import CHECKPOINT_FOLDER, find_model, run_checkpoint
 from glassliquid.tracking.store import TrackingLost
 from glassliquid.tracking.stored import find_run
-from glassliquid.training.checkpoint import BEST, CURRENT, UnusableCheckpoint, describe_state
-from glassliquid.training.config import TrainConfig
-from glassliquid.training.progress import Progress
+from glassliquid.training import checkpoint
+from glassliquid.training.checkpoint import BEST, CURRENT, UnusableCheckpoint, load_checkpoint, save_checkpoint
 from tests.commands.conftest import Command
 from tests.faults.tracking_server import TrackingServer
 
@@ -50,7 +48,7 @@ def stopped(states: Path, client: MlflowClient) -> Iterator[Callable[..., Path]]
         folder.mkdir()
         made.append(folder)
         for name in (CURRENT, BEST):
-            torch.save({**torch.load(states / name, weights_only=True), "run_id": run_id}, folder / name)
+            save_checkpoint(replace(load_checkpoint(states / name), run_id=run_id), folder / name)
         return folder
 
     yield make
@@ -64,9 +62,7 @@ def lose(name: str) -> Callable[[Path], None]:
 
 def without(key: str) -> Callable[[Path], None]:
     def remove(folder: Path) -> None:
-        state = torch.load(folder / CURRENT, weights_only=True)
-        del state[key]
-        torch.save(state, folder / CURRENT)
+        save_checkpoint(replace(load_checkpoint(folder / CURRENT), **{key: {}}), folder / CURRENT)
 
     return remove
 
@@ -82,7 +78,7 @@ def cut_off(folder: Path) -> None:
         (lose(BEST), "has lost the best state that it had, that of iteration 1"),
         (without("optimizer"), "lacks its optimizer"),
         (without("generators"), "lacks its generators"),
-        (cut_off, "and it was not executed|cannot be read"),
+        (cut_off, "or it is damaged"),
     ],
     ids=["best lost", "no optimizer", "no generators", "cut off"],
 )
@@ -152,10 +148,8 @@ def test_resuming_such_a_training_fails_at_once_and_is_noted(
 
 def test_a_damaged_copy_says_nothing_of_its_run(stopped, quick_command: Command, client: MlflowClient, tmp_path: Path):
     folder = stopped()
-    copy = tmp_path / "copy.pt"
-    state = torch.load(folder / CURRENT, weights_only=True)
-    del state["optimizer"]
-    torch.save(state, copy)
+    copy = tmp_path / "copy.safetensors"
+    save_checkpoint(replace(load_checkpoint(folder / CURRENT), optimizer={}), copy)
     done = quick_command("train", data_dir=folder.parents[1], resume=copy)
     assert done.returncode == 2
     assert "lacks its optimizer" in done.stderr
@@ -163,9 +157,10 @@ def test_a_damaged_copy_says_nothing_of_its_run(stopped, quick_command: Command,
 
 
 LIMITED = """
-import resource, sys, torch
+import resource, sys
 from pathlib import Path
 from glassliquid.errors import UserError
+from glassliquid.training import checkpoint
 from glassliquid.training.checkpoint import load_checkpoint
 path, limit = Path({path!r}), resource.{limit}
 load_checkpoint(path)
@@ -198,18 +193,16 @@ resource.setrlimit(limit, (size + (64 << 20), hard))
     ids=["files", "memory"],
 )
 def test_what_the_machine_cannot_read_now_is_not_damaged(
-    start_python, tmp_path: Path, limit: str, use_up: str, reason: str
+    start_python, states: Path, tmp_path: Path, limit: str, use_up: str, reason: str
 ):
     """A state of 128 MiB, of which no part is damaged."""
     path = tmp_path / CURRENT
-    data = {"name": "data", "digest": "d", "image_size": 32}
-    described = describe_state(TrainConfig(), data, "run", 1, Progress())
-    torch.save({**described, "model": {"weights": torch.ones(32 << 20)}}, path)
+    save_checkpoint(replace(load_checkpoint(states / CURRENT), model={"weights": torch.ones(32 << 20)}), path)
     process = start_python(LIMITED.format(path=str(path), limit=limit, use_up=use_up))
     out, _ = process.communicate(timeout=60)
     assert out.startswith("UserError The checkpoint"), out
     assert reason in out
-    assert "mend that, then run the same command again" in out
+    assert "correct that, then run the same command again" in out
 
 
 @pytest.mark.parametrize("fault", [OSError(errno.EIO, "Input/output error"), MemoryError()], ids=["disk", "memory"])
@@ -223,9 +216,8 @@ def test_a_fault_of_the_machine_ends_a_chain_instead_of_its_training(
     def fail(*_: object, **__: object) -> None:
         raise fault
 
-    # Where zipfile reads, and takes what it cannot read for no archive.
-    monkeypatch.setattr(zipfile, "_EndRecData", fail)
-    with pytest.raises(UserError, match="mend that, then run the same command again") as caught:
+    monkeypatch.setattr(checkpoint, "safe_open", fail)
+    with pytest.raises(UserError, match="correct that, then run the same command again") as caught:
         _can_go_on(run, folder.parent)
     assert not isinstance(caught.value, UnusableCheckpoint)
 
@@ -241,11 +233,11 @@ def test_a_server_that_is_lost_is_not_told_as_a_missing_run_or_checkpoint(
         client = MlflowClient()
         run_id = client.create_run("0").info.run_id
         client.set_terminated(run_id, "KILLED")
-        client.log_artifact(run_id, str(states / CURRENT), registry.CHECKPOINT_FOLDER)
+        client.log_artifact(run_id, str(states / CURRENT), CHECKPOINT_FOLDER)
         run = find_run(run_id)
         assert run is not None and not (tmp_path / run_id).exists()
-        assert run_checkpoint(run_id, CURRENT, tmp_path)["iteration"] == 1
-        with pytest.raises(UnusableCheckpoint, match=r"has no checkpoint best\.pt"):
+        assert run_checkpoint(run_id, CURRENT, tmp_path).iteration == 1
+        with pytest.raises(UnusableCheckpoint, match=r"has no checkpoint checkpoints/best\.safetensors"):
             run_checkpoint(run_id, BEST, tmp_path)
         with pytest.raises(UserError, match="There is no run"):
             run_checkpoint("0" * 32, CURRENT, tmp_path)

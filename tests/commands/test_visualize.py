@@ -15,7 +15,8 @@ from glassliquid.ensembles.split import Split
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import glass_probabilities
 from glassliquid.inputs.load import load_split
-from glassliquid.training.checkpoint import load_checkpoint, restore_model
+from glassliquid.training.checkpoint import load_checkpoint
+from glassliquid.training.found_model import restore_model
 from glassliquid.trajectories.trajectory import read_configurations
 from tests.commands.conftest import Command
 from tests.commands.test_bad_input import assert_one_sentence
@@ -43,7 +44,7 @@ def trained(command: Command, client, dataset: Dataset, data_dir: Path):
 @pytest.fixture(scope="module")
 def checkpoint(trained, client, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("checkpoint")
-    return Path(client.download_artifacts(trained.info.run_id, "checkpoints/best.pt", str(folder)))
+    return Path(client.download_artifacts(trained.info.run_id, "checkpoints/best.safetensors", str(folder)))
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ def test_killed_main(fault_seed: int, workplace, small_demo: Callable[[Workplace
     (reference,) = trained(undisturbed, undisturbed.data)
     (asked,) = undisturbed.runs("transfer_eval")
     expected, table = (
-        weights(undisturbed.artifact(reference, "checkpoints/best.pt")),
+        weights(undisturbed.artifact(reference, "checkpoints/best.safetensors")),
         rows(undisturbed, asked.info.run_id),
     )
     killer, rounds = Killer(fault_seed, tally, KILLS, children=False), 0
@@ -49,7 +49,7 @@ def test_killed_main(fault_seed: int, workplace, small_demo: Callable[[Workplace
         ]
         killer.until_done(place, lambda data=data: place.start("main", data_dir=data, workers=1), phases)
         (run_id,) = trained(place, data)
-        mine = weights(place.artifact(run_id, "checkpoints/best.pt"))
+        mine = weights(place.artifact(run_id, "checkpoints/best.safetensors"))
         equal = mine.keys() == expected.keys() and all(torch.equal(mine[key], expected[key]) for key in expected)
         tally.same(f"weights of round {rounds}", equal, True)
         for key in CURVES:

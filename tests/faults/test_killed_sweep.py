@@ -93,7 +93,7 @@ def test_killed_sweep(lane: str, fault_seed: int, workplace, dataset):
         versions = [v.run_id for v in place.client.search_model_versions("name = 'glass-liquid'") if v.run_id == best]
         tally.count(f"versions of {study}", versions, [best])
         tally.left += place.running() + place.left_behind()
-    tally.left += [str(path) for path in place.data.glob("runs/*/*.pt")]
+    tally.left += [str(path) for path in place.data.glob("runs/*/*.safetensors")]
     tally.left += map(str, place.orphans())
     tally.left += place.left_for_ever("tidy")
     tally.settle()

@@ -12,8 +12,8 @@ from tests.faults.workplace import CURVES, FINALS, TRAINING, Workplace, points, 
 
 
 def has_state(place: Workplace, run_id: str) -> bool:
-    return (place.data / "runs" / run_id / "current.pt").exists() or place.artifact(
-        run_id, "checkpoints/current.pt"
+    return (place.data / "runs" / run_id / "current.safetensors").exists() or place.artifact(
+        run_id, "checkpoints/current.safetensors"
     ).exists()
 
 
@@ -21,7 +21,7 @@ def compare(tally: Tally, place: Workplace, run_id: str, undisturbed: Workplace)
     """Weights bit for bit, every point once, one model, one version."""
     client = place.client
     (reference,) = (run.info.run_id for run in undisturbed.runs("train"))
-    for name in ("current.pt", "best.pt"):
+    for name in ("current.safetensors", "best.safetensors"):
         mine = weights(place.artifact(run_id, f"checkpoints/{name}"))
         theirs = weights(undisturbed.artifact(reference, f"checkpoints/{name}"))
         equal = mine.keys() == theirs.keys() and all(torch.equal(mine[key], theirs[key]) for key in theirs)

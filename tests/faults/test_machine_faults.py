@@ -140,7 +140,7 @@ def test_two_commands_continue_one_run(workplace, undisturbed: Workplace, datase
     place.take(dataset)
     process = place.start("train", **TRAINING)
     run_id = trains(place)
-    wait_for((place.data / "runs" / run_id / "current.pt").exists)
+    wait_for((place.data / "runs" / run_id / "current.safetensors").exists)
     process.kill()
     process.wait()
     both = [place.start("train", resume=run_id) for _ in range(2)]
@@ -152,7 +152,7 @@ def test_two_commands_continue_one_run(workplace, undisturbed: Workplace, datase
     tally.compared += 1
     compare(tally, place, run_id, undisturbed)
     assert place.client.get_run(run_id).info.status == "FINISHED"
-    best = weights(place.artifact(run_id, "checkpoints/best.pt"))
+    best = weights(place.artifact(run_id, "checkpoints/best.safetensors"))
     assert all(torch.isfinite(value).all() for value in best.values())
     tally.left += place.running() + place.left_behind()
     tally.settle()

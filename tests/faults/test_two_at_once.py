@@ -83,7 +83,9 @@ def test_two_sweeps_of_one_study_and_one_of_them_is_killed(workplace, dataset: D
     versions = [version.run_id for version in place.client.search_model_versions("name = 'glass-liquid'")]
     tally.count("versions", versions, [best])
     tally.compared += 1
-    tally.left += place.running() + place.left_behind() + [str(path) for path in place.data.glob("runs/*/*.pt")]
+    tally.left += (
+        place.running() + place.left_behind() + [str(path) for path in place.data.glob("runs/*/*.safetensors")]
+    )
     tally.left += map(str, place.orphans())
     tally.settle()
 

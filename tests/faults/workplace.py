@@ -189,4 +189,4 @@ def points(client: MlflowClient, run_id: str, key: str) -> list[tuple[int, float
 
 def weights(path: Path) -> dict[str, torch.Tensor]:
     """The network's weights in a checkpoint."""
-    return dict(load_checkpoint(path)["model"])
+    return dict(load_checkpoint(path).model)

@@ -12,18 +12,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from glassliquid.training.archive import check_values
 from hypothesis import given
 from hypothesis import strategies as st
 
 from glassliquid.datasets.description import Dataset
+from glassliquid.evaluation.unseen import trained_recipe
 from glassliquid.layout import Layout
 from glassliquid.models.network import build_model
-from glassliquid.sessions.unseen import trained_recipe
 from glassliquid.tracking.metrics import JOURNAL, SENT, MetricJournal, send_pending
-from glassliquid.tracking.registry import FoundModel
-from glassliquid.training.archive import check_values
-from glassliquid.training.checkpoint import load_checkpoint, restore_model, restore_progress
 from glassliquid.training.config import TrainConfig
+from glassliquid.training.found_model import FoundModel, load_checkpoint, restore_model, restore_progress
 from glassliquid.training.trainer import Trainer, TrainingData
 from tests.hostile.budget import inputs
 from tests.hostile.conftest import restored
@@ -62,7 +61,7 @@ def state(sandbox: Sandbox, shown: dict[str, Any]) -> dict[str, Any]:
     folder = sandbox.data / "good"
     made = trainer(folder, shown)
     made.train(lambda: False)
-    return torch.load(folder / "current.pt", weights_only=True)
+    return torch.load(folder / "current.safetensors", weights_only=True)
 
 
 def use_checkpoint(sandbox: Sandbox, path: Path, recipe: dict[str, Any]) -> None:

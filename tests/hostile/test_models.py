@@ -81,7 +81,7 @@ def test_a_registered_pickle_is_not_loaded(placed: Sandbox, registered: Any):
 
 @pytest.mark.parametrize("how", ["torch", "pickle", "legacy"])
 def test_a_checkpoint_that_was_replaced_in_the_artifact_store(placed: Sandbox, registered: Any, how: str):
-    (path,) = (placed.root / "store").glob(f"mlruns/*/{registered.run_id}/artifacts/checkpoints/best.pt")
+    (path,) = (placed.root / "store").glob(f"mlruns/*/{registered.run_id}/artifacts/checkpoints/best.safetensors")
     original = path.read_bytes()
     trap = Trap(2, 2)
     Trap.canary = str(placed.canary)

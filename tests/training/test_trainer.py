@@ -115,7 +115,7 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(make, tmp_path: Path
 def test_stopping_keeps_the_last_iteration(make, tmp_path: Path):
     outcome = make(SETTINGS).train(stop_after(2))
     assert not outcome.finished
-    assert outcome.iteration == load_checkpoint(tmp_path / "a" / CURRENT)["iteration"] == 2
+    assert outcome.iteration == load_checkpoint(tmp_path / "a" / CURRENT).iteration == 2
 
 
 def test_the_best_checkpoint_has_the_score_that_was_recorded(make, validate, tmp_path: Path):
@@ -123,9 +123,9 @@ def test_the_best_checkpoint_has_the_score_that_was_recorded(make, validate, tmp
     outcome = make(SETTINGS, memory=memory).train(never)
     best = load_checkpoint(tmp_path / "a" / BEST)
     recorded = dict(memory.points)[outcome.progress.best_iteration]
-    assert best["iteration"] == outcome.progress.best_iteration
+    assert best.iteration == outcome.progress.best_iteration
     assert outcome.progress.best_accuracy == max(point["val_accuracy"] for _, point in memory.points)
-    from glassliquid.training.checkpoint import restore_model
+    from glassliquid.training.found_model import restore_model
 
     assert validate(restore_model(best))["val_accuracy"] == recorded["val_accuracy"]
 
@@ -139,7 +139,7 @@ def test_a_diverging_loss_stops_before_the_step(make, data, tmp_path: Path):
     with pytest.raises(Diverged, match=r"The loss is nan in iteration 2, batch 1, whose step was not taken: lower the"):
         trainer.train(never)
     assert weights(trainer)[:100] == before[:100]
-    assert load_checkpoint(tmp_path / "a" / CURRENT)["iteration"] == 1
+    assert load_checkpoint(tmp_path / "a" / CURRENT).iteration == 1
 
 
 def test_a_step_that_leaves_no_finite_weights_is_not_kept(make, tmp_path: Path):
@@ -149,8 +149,8 @@ def test_a_step_that_leaves_no_finite_weights_is_not_kept(make, tmp_path: Path):
     with pytest.raises(Diverged, match=r"The norm of the weights is (inf|nan) after iteration 3, which was not kept"):
         make(config, memory=memory).train(never)
     kept = load_checkpoint(tmp_path / "a" / CURRENT)
-    assert kept["iteration"] == len(memory.points) == 2
-    assert all(tensor.isfinite().all() for tensor in kept["model"].values())
+    assert kept.iteration == len(memory.points) == 2
+    assert all(tensor.isfinite().all() for tensor in kept.model.values())
 
 
 def test_in_mixed_precision_the_weights_stay_single_and_a_resumed_run_is_the_uninterrupted_one(make, tmp_path: Path):
@@ -171,7 +171,7 @@ def test_a_checkpoint_of_a_gpu_goes_on_elsewhere_always_in_the_same_way(make, tm
     make(SETTINGS).train(stop_after(2))
     state = load_checkpoint(tmp_path / "a" / CURRENT)
     there = dict.fromkeys(("dropout", "augment"), torch.zeros(16, dtype=torch.uint8))
-    state["generators"] = {"device": "cuda", **there}
+    state = replace(state, generators=there, device="cuda")
     memories = [Memory(), Memory()]
     for memory in memories:
         trainer = make(SETTINGS, "b", memory)
@@ -230,9 +230,9 @@ def test_a_checkpoint_of_other_data_is_refused(make, tmp_path: Path):
     trainer = make(SETTINGS)
     trainer.train(stop_after(1))
     state = load_checkpoint(tmp_path / "a" / CURRENT)
-    state["data"] = {**state["data"], "digest": "other", "name": "data_liquid10"}
+    state = replace(state, data={**state.data, "digest": "other", "name": "data_liquid10"})
     with pytest.raises(UserError, match=r"was trained on the dataset 'data_liquid10' \(digest other\), not on 'data_"):
         make(SETTINGS).restore(state)
-    state["data"]["image_size"] = 128
+    state = replace(state, data={**state.data, "image_size": 128})
     with pytest.raises(UserError, match=r"'data_liquid10' \(image_size 128\), not on 'data_liquid5' \(64\): pass its"):
         make(SETTINGS).restore(state)

@@ -14,16 +14,17 @@ from glassliquid.errors import UserError
 from glassliquid.evaluation.calibration import ReliabilityBin, expected_calibration_error, reliability
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import GLASS, Scores, glass_probabilities, score_logits
+from glassliquid.evaluation.unseen import Unseen, check_fits, differences, trained_recipe, unseen_of_dataset
 from glassliquid.files import csv_text
 from glassliquid.inputs.load import LabelledImages, load_split
 from glassliquid.layout import Layout
 from glassliquid.plots import evaluation as plots
 from glassliquid.sessions.training_run import prefixed
-from glassliquid.sessions.unseen import Unseen, check_fits, differences, trained_recipe, unseen_of_dataset
-from glassliquid.tracking.registry import FoundModel, find_model
+from glassliquid.tracking.find_model import find_model
 from glassliquid.tracking.run import TrackedRun, tracked_run
 from glassliquid.training.device import choose_device
 from glassliquid.upkeep.housekeeping import housekeeping
+from glassliquid.training.found_model import FoundModel
 
 SPLITS = {Split.VALIDATION: "val", Split.TEST: "test"}
 """The splits that are scored, and what their metrics' names begin with."""
@@ -69,9 +70,7 @@ def run(job: EvaluateJob) -> None:
                 "trained on: choose another dataset, or score the whole of it with transfer_eval."
             )
         tracked.dataset(dataset, context="evaluation", model_id=found.model_id)
-        tracked.tags(
-            {"model": job.model_address, "model_label": found.label, "trained_on": found.state["data"]["name"]}
-        )
+        tracked.tags({"model": job.model_address, "model_label": found.label, "trained_on": found.state.data["name"]})
         metrics: dict[str, float] = {}
         for each in scored:
             metrics |= _metrics(each)
@@ -120,9 +119,7 @@ def _metrics(scored: ScoredSplit) -> dict[str, float]:
 def _keep_pictures(tracked: TrackedRun, found: FoundModel, dataset: Dataset, scored: list[ScoredSplit]) -> None:
     """Figures of the last split, the test one, and a table of every image."""
     last = scored[-1]
-    caption = (
-        f"{found.label}, trained on {found.state['data']['name']}, on {dataset.name} ({last.split}): {last.scores}"
-    )
+    caption = f"{found.label}, trained on {found.state.data['name']}, on {dataset.name} ({last.split}): {last.scores}"
     is_glass = last.labels == GLASS
     tracked.figure(plots.evaluation_figure(last.scores, last.bins, last.p_glass, is_glass, caption), "evaluation.png")
     p_true = np.where(is_glass, last.p_glass, 1 - last.p_glass)
@@ -158,4 +155,4 @@ def _headline(found: FoundModel, dataset: Dataset, scored: list[ScoredSplit]) ->
         f"{100 * expected_calibration_error(each.bins):.1f} %"
         for each in scored
     ]
-    return f"{found.label}, trained on {found.state['data']['name']}, on {dataset.name}: {'; '.join(parts)}."
+    return f"{found.label}, trained on {found.state.data['name']}, on {dataset.name}: {'; '.join(parts)}."

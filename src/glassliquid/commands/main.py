@@ -17,8 +17,8 @@ from glassliquid.files import read_json
 from glassliquid.layout import Layout
 from glassliquid.sessions.resume import check_state
 from glassliquid.sessions.training_run import TAG_STUCK, has_diverged
+from glassliquid.tracking.find_model import has_checkpoint, run_checkpoint
 from glassliquid.tracking.projects import MISSING, StepResult, run_step
-from glassliquid.tracking.registry import has_checkpoint, run_checkpoint
 from glassliquid.tracking.run import tracked_run
 from glassliquid.tracking.stored import StoredRun
 from glassliquid.training.checkpoint import CURRENT, UnusableCheckpoint

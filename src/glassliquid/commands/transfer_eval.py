@@ -16,12 +16,12 @@ from glassliquid.datasets.description import open_dataset
 from glassliquid.ensembles.ensemble import open_ensemble
 from glassliquid.errors import UserError
 from glassliquid.evaluation.transfer_summary import ModelTransfer, csv_table, markdown_table, sentence
+from glassliquid.evaluation.unseen import trained_recipe
 from glassliquid.layout import Layout
 from glassliquid.physics.protocol import temperature
 from glassliquid.plots import transfer as plots
 from glassliquid.sessions.transfer_trials import CoolingTrial, DatasetsTrial, Subject, Trial
-from glassliquid.sessions.unseen import trained_recipe
-from glassliquid.tracking.registry import find_model
+from glassliquid.tracking.find_model import find_model
 from glassliquid.tracking.run import TrackedRun, tracked_run
 from glassliquid.training.device import choose_device
 from glassliquid.upkeep.housekeeping import housekeeping
@@ -57,7 +57,7 @@ def run(job: TransferJob) -> None:
 
 
 def _told_apart(subjects: list[Subject]) -> list[Subject]:
-    """Models that would be called the same, as two files `best.pt`, are called what the user typed."""
+    """Models that would be called the same, as two files `best.safetensors`, are called what the user typed."""
     labels = [subject.found.label for subject in subjects]
     return [
         replace(each, found=replace(each.found, label=each.name)) if labels.count(each.found.label) > 1 else each

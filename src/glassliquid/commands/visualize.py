@@ -18,16 +18,17 @@ from glassliquid.errors import UserError
 from glassliquid.evaluation import explanation
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import GLASS, glass_probabilities
+from glassliquid.evaluation.unseen import check_fits
 from glassliquid.files import csv_text, remove_abandoned, replacing, write_text
 from glassliquid.inputs.load import LabelledImages, load_split
 from glassliquid.layout import Layout
 from glassliquid.physics.potential import SPECIES
 from glassliquid.plots import explanation as figures
-from glassliquid.sessions.unseen import check_fits
-from glassliquid.tracking.registry import FoundModel, find_model
+from glassliquid.tracking.find_model import find_model
 from glassliquid.tracking.run import TrackedRun, tracked_run
 from glassliquid.training.device import choose_device
 from glassliquid.upkeep.housekeeping import housekeeping
+from glassliquid.training.found_model import FoundModel
 
 PARTICLES = "particles.csv"
 COLUMNS = ("simulation", "snapshot", "label", "p_glass", "particle", "species", "x", "y", "attribution")
@@ -49,9 +50,7 @@ def run(job: VisualizeJob) -> None:
         explanation.convolutions(found.model)
         test = load_split(dataset, Split.TEST)
         tracked.dataset(dataset, context="explanation")
-        tracked.tags(
-            {"model": job.model_address, "model_label": found.label, "trained_on": found.state["data"]["name"]}
-        )
+        tracked.tags({"model": job.model_address, "model_label": found.label, "trained_on": found.state.data["name"]})
         slug = re.sub(r"[^A-Za-z0-9]+", "-", found.label).strip("-")
         target = _Target(tracked, Layout(job.data_dir).pictures(f"{dataset.name}-{slug}"))
         remove_abandoned(target.folder)
@@ -118,10 +117,10 @@ def _explain(
         )
         for place, (index, shown, value) in enumerate(zip(chosen, particles, values, strict=True))
     ]
-    caption = f"{found.label}, trained on {found.state['data']['name']}, looks at {dataset.name} (test images)"
+    caption = f"{found.label}, trained on {found.state.data['name']}, looks at {dataset.name} (test images)"
     target.figure(figures.attribution_figure(pictures, caption), "attribution.png")
     text = (
-        f"**{found.label}**, trained on {found.state['data']['name']}, on {dataset.name}: attribution of {job.samples} "
+        f"**{found.label}**, trained on {found.state.data['name']}, on {dataset.name}: attribution of {job.samples} "
         f"test image{'s' if job.samples > 1 else ''} of each class in attribution.png"
     )
     if lacking is not None:

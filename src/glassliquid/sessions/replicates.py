@@ -22,7 +22,7 @@ from glassliquid.sessions.training_run import (
     train_in_run,
 )
 from glassliquid.tracking import tag
-from glassliquid.tracking.registry import has_checkpoint
+from glassliquid.tracking.find_model import has_checkpoint
 from glassliquid.tracking.run import TrackedRun, tracked_run
 from glassliquid.tracking.stored import StoredRun, children_of, metric_history
 

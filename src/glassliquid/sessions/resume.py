@@ -10,12 +10,12 @@ from typing import Any
 from glassliquid.errors import UserError, listed
 from glassliquid.sessions.run_lock import run_lock
 from glassliquid.sessions.training_job import TrainJob
-from glassliquid.settings import restored
-from glassliquid.tracking import registry, tag
+from glassliquid.tracking import tag
+from glassliquid.tracking.find_model import find_checkpoint, run_checkpoint, run_id_of
 from glassliquid.tracking.given_run import RUN_ID_VARIABLE
 from glassliquid.tracking.store import connect
 from glassliquid.tracking.stored import StoredRun, find_run, read_json_artifact
-from glassliquid.training.checkpoint import BEST, CONTINUES_WITH, CURRENT, State, UnusableCheckpoint, restore_progress
+from glassliquid.training.checkpoint import BEST, CONTINUES_WITH, CURRENT, State, UnusableCheckpoint
 from glassliquid.training.config import TrainConfig, format_thresholds
 from glassliquid.training.trainer import is_finished
 
@@ -40,8 +40,8 @@ class Start:
         if self.run_id is not None:
             return {}
         return {
-            "resumed_from": str(self.state["run_id"]),
-            "resumed_at": str(self.state["iteration"]),
+            "resumed_from": self.state.run_id,
+            "resumed_at": str(self.state.iteration),
             "changed": describe_changes(self.changed) or "nothing",
         }
 
@@ -53,7 +53,7 @@ class Start:
             for name, value in config.shown().items()
             if name not in self.changed and value != default[name]
         )
-        where = f"the run {self.state['run_id']} after iteration {self.state['iteration']}"
+        where = f"the run {self.state.run_id} after iteration {self.state.iteration}"
         where += f" with its {settings}" if settings else ""
         if self.run_id is not None:
             return f"Going on with {where}."
@@ -103,11 +103,10 @@ def find_start(job: TrainJob, runs_folder: Path) -> tuple[TrainJob, Start]:
         UserError: there is no such checkpoint, its run is alive, or it has nothing left to do.
     """
     assert job.resume is not None
-    state, _, _ = registry.find_checkpoint(job.resume, CURRENT, runs_folder)
-    before = restored(TrainConfig, state["config"], "The checkpoint's settings")
-    changed = changed_settings(before, job)
-    config = replace(before, **{name: new for name, (_, new) in changed.items()})
-    stored = find_run(str(state["run_id"]))
+    state, _, _ = find_checkpoint(job.resume, CURRENT, runs_folder)
+    changed = changed_settings(state.config, job)
+    config = replace(state.config, **{name: new for name, (_, new) in changed.items()})
+    stored = find_run(state.run_id)
     if stored is not None:
         stored.refuse_living(END_IT)
     start = Start(state, stored.run_id if stored is not None and not changed else None, changed)
@@ -117,7 +116,7 @@ def find_start(job: TrainJob, runs_folder: Path) -> tuple[TrainJob, Start]:
             f"{', '.join(changed)} differs from the run {stored.run_id}, so what follows is a further step in a run of its "
             "own: leave out --run-id."
         )
-    dataset = str(state["data"].get("name")) if job.dataset == TrainJob().dataset else job.dataset
+    dataset = str(state.data["name"]) if job.dataset == TrainJob().dataset else job.dataset
     job = replace(job, config=config, dataset=dataset)
     return _with_labels(job, stored, is_new_step=start.run_id is None), start
 
@@ -128,18 +127,17 @@ def check_state(state: State, runs_folder: Path) -> None:
     Raises:
         UnusableCheckpoint: the state lacks something, or the best one that the run had is gone.
     """
-    lacking = [name for name in CONTINUES_WITH if name not in state]
+    lacking = [name for name in CONTINUES_WITH if not getattr(state, name)]
     if lacking:
         raise UnusableCheckpoint(
-            f"The state of the run {state['run_id']} lacks its {listed(lacking)}, so that its training cannot go on: start anew."
+            f"The state of the run {state.run_id} lacks its {listed(lacking)}, so that its training cannot go on: start anew."
         )
-    best = restore_progress(state).best_iteration
-    if best:
+    if best := state.progress.best_iteration:
         try:
-            registry.run_checkpoint(str(state["run_id"]), BEST, runs_folder)
+            run_checkpoint(state.run_id, BEST, runs_folder)
         except UnusableCheckpoint as error:
             raise UnusableCheckpoint(
-                f"The run {state['run_id']} has lost the best state that it had, that of iteration {best}, so that it cannot go "
+                f"The run {state.run_id} has lost the best state that it had, that of iteration {best}, so that it cannot go "
                 "on: change a setting, and a further step goes on from its last state, or start anew."
             ) from error
 
@@ -168,7 +166,7 @@ def describe_changes(changed: Mapping[str, tuple[Any, Any]]) -> str:
 
 def _find_parent(name: str) -> StoredRun | None:
     """The parent run of replicates that `name` (a run id or `runs:/...`) names; None if it names something else."""
-    run_id = registry.run_id_of(name)
+    run_id = run_id_of(name)
     stored = None if run_id is None else find_run(run_id)
     # A trial with repeats has that tag too.
     is_parent = stored is not None and tag.REPEATS in stored.tags and stored.tags.get(tag.STAGE) == "train"
@@ -232,11 +230,11 @@ def _refuse_finished(name: str, config: TrainConfig, start: Start, stored: Store
     is_same_run = start.run_id is not None
     if is_same_run and stored is not None and stored.status != "FINISHED":
         return
-    iteration = int(start.state["iteration"])
+    iteration = start.state.iteration
     more = f"-P iterations={2 * config.iterations}"
     if iteration >= config.iterations:
         why = f"has finished its {config.iterations} iterations: pass a larger number, such as {more}, to go on from there"
-    elif is_same_run and is_finished(config, iteration, restore_progress(start.state)):
+    elif is_same_run and is_finished(config, iteration, start.state.progress):
         why = (
             f"has ended early, after {config.patience} validations without a better one: pass a larger patience, such as "
             f"-P patience={2 * (config.patience or 1)}, to go on from there"

@@ -26,11 +26,13 @@ from glassliquid.sessions.training_job import TrainJob
 from glassliquid.settings import stored
 from glassliquid.tracking import logged_models, registry, tag
 from glassliquid.tracking.addresses import best_model
+from glassliquid.tracking.find_model import CHECKPOINT_FOLDER, run_checkpoint
 from glassliquid.tracking.metrics import MetricJournal
 from glassliquid.tracking.run import TrackedRun
 from glassliquid.tracking.stored import StoredRun
-from glassliquid.training.checkpoint import BEST, CURRENT, UnusableCheckpoint, remove_checkpoints, restore_model
+from glassliquid.training.checkpoint import BEST, CURRENT, UnusableCheckpoint, remove_checkpoints
 from glassliquid.training.device import choose_device, resident
+from glassliquid.training.found_model import restore_model
 from glassliquid.training.trainer import Outcome, Trainer, TrainingData
 
 TAG_DIVERGED = "diverged"
@@ -176,7 +178,7 @@ def conclude_run(job: TrainJob, tracked: TrackedRun, splits: TrainingSplits) -> 
         The scores on the test split, and the address of the logged model.
     """
     folder = Layout(job.data_dir).runs / tracked.run_id
-    state = registry.run_checkpoint(tracked.run_id, BEST, folder.parent)
+    state = run_checkpoint(tracked.run_id, BEST, folder.parent)
     model = restore_model(state)
     test = score_images(model, load_split(splits.dataset, Split.TEST), splits.device)
     tracked.metrics(prefixed("test", test))
@@ -266,7 +268,7 @@ def describe_training(job: TrainJob, tracked: TrackedRun, dataset: Dataset) -> N
 def _keep_checkpoints(tracked: TrackedRun, folder: Path) -> None:
     for name in (CURRENT, BEST):
         if (folder / name).exists():
-            tracked.file(folder / name, registry.CHECKPOINT_FOLDER)
+            tracked.file(folder / name, CHECKPOINT_FOLDER)
 
 
 def _device_name(device: torch.device) -> str:

@@ -26,12 +26,12 @@ from glassliquid.evaluation.predict import predict_stream
 from glassliquid.evaluation.scan import SEED, scan_cooling
 from glassliquid.evaluation.transfer import Point, score_point
 from glassliquid.evaluation.transfer_summary import PREFIX, ModelTransfer, TransferRow, point_metrics, scan_metrics
+from glassliquid.evaluation.unseen import Unseen, check_fits, differences, unseen_of_dataset, unseen_of_ensemble
 from glassliquid.inputs.load import load_split
 from glassliquid.layout import Layout
 from glassliquid.progress_bar import progress_bar
-from glassliquid.sessions.unseen import Unseen, check_fits, differences, unseen_of_dataset, unseen_of_ensemble
-from glassliquid.tracking.registry import FoundModel
 from glassliquid.tracking.run import TrackedRun
+from glassliquid.training.found_model import FoundModel
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Subject:
     @property
     def trained_on(self) -> str:
         """Name of its training data."""
-        return str(self.found.state["data"]["name"])
+        return str(self.found.state.data["name"])
 
 
 class Trial(Protocol):

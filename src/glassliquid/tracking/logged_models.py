@@ -1,4 +1,4 @@
-"""Models that runs have logged: the best network in PyTorch's exported format, once for each run."""
+"""Models that runs have logged: the best network in PyTorch's exported format and its checkpoint, once for each run."""
 
 import contextlib
 import errno
@@ -17,10 +17,14 @@ import torch
 from glassliquid.datasets.description import CLASSES, Label
 from glassliquid.models.network import CHANNELS, Network
 from glassliquid.models.served import GlassProbability
+from glassliquid.scratch import scratch_folder
+from glassliquid.settings import stored
 from glassliquid.tracking.store import raise_if_lost
-from glassliquid.training.checkpoint import State
+from glassliquid.training.checkpoint import BEST, State, save_checkpoint
 
 MODEL_NAME = "model"
+CHECKPOINT_PLACE = f"extra_files/{BEST}"
+"""Where a logged model has its checkpoint: the folder is MLflow's."""
 ROOM_BYTES = 8 << 20
 """For what is kept of a model beside its weights."""
 
@@ -29,7 +33,8 @@ def log_model(model: Network, image_size: int, state: State) -> Any:
     """Log the network in PyTorch's exported format, which loads without unpickling anything, to the active run.
 
     Its input is uint8 images, shape (n, image_size, image_size, 3); its output P(glass), shape (n,). The logits, and the
-    network as Python code, are had from the run's checkpoint.
+    network as Python code, are had from the checkpoint, which is one of the model's files: the commands of this project read
+    nothing else of a model.
     """
     import mlflow
     from mlflow.models import ModelSignature
@@ -42,16 +47,19 @@ def log_model(model: Network, image_size: int, state: State) -> Any:
         Schema([TensorSpec(np.dtype(np.uint8), (-1, *example.shape[1:]))]),
         Schema([TensorSpec(np.dtype(np.float32), (-1,))]),
     )
-    _check_room(model)
-    with quiet():
+    with scratch_folder() as folder, quiet():
+        save_checkpoint(state, folder / BEST)
+        _check_room(model)
         return mlflow.pytorch.log_model(
             GlassProbability(model, CLASSES.index(Label.GLASS)).cpu().eval(),
             name=MODEL_NAME,
             signature=signature,
-            input_example=example,
+            # In a list, of which MLflow keeps no copy: as JSON the images would take 2 MB.
+            input_example=[example],
+            extra_files=[str(folder / BEST)],
             pip_requirements=[f"torch=={torch.__version__.split('+')[0]}", f"numpy=={np.__version__}"],
             serialization_format="pt2",
-            metadata={"classes": [label.value for label in CLASSES], **state["data"], "settings": state["config"]},
+            metadata={"classes": [label.value for label in CLASSES], **state.data, "settings": stored(state.config)},
         )
 
 

@@ -1,6 +1,6 @@
 """The order in which training images are used."""
 
-from typing import Any
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -19,27 +19,25 @@ class ShuffledBatches:
         self._batch_size = batch_size
         self._generator = generator
         self._order = torch.empty(0, dtype=torch.int64)
-        self._epoch = 0
 
     def next(self) -> Tensor:
         """The indices of the next batch, shape (batch_size,)."""
         while len(self._order) < self._batch_size:
             shuffled = torch.randperm(self._images, generator=self._generator)
             self._order = torch.cat([self._order, shuffled])
-            self._epoch += 1
         batch, self._order = self._order[: self._batch_size], self._order[self._batch_size :]
         return batch
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, Tensor]:
         """The place in the stream."""
-        return {"order": self._order.clone(), "epoch": self._epoch, "generator": self._generator.get_state()}
+        return {"order": self._order.clone(), "generator": self._generator.get_state()}
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: Mapping[str, Tensor]) -> None:
         """Go on from a place that `state` gave; ValueError if it is of other data."""
         order = state["order"]
         if order.dtype != torch.int64 or order.dim() != 1 or len(order) > 2 * self._images:
             raise ValueError("the order of its images is damaged")
         if len(order) and not (int(order.min()) >= 0 and int(order.max()) < self._images):
             raise ValueError("the order of its images is that of other data")
-        self._order, self._epoch = order.clone(), int(state["epoch"])
+        self._order = order.clone()
         self._generator.set_state(state["generator"])

@@ -1,49 +1,57 @@
-"""Checkpoints: the whole state of a training run in one file that loads without executing anything.
+"""Checkpoints: the whole state of a training run in one safetensors file, which loads without executing anything.
 
-A file holds tensors, numbers and text only:
-
-| key | meaning |
+| tensors | meaning |
 |---|---|
-| format | version of this table |
-| config | the settings (`TrainConfig`, as `stored` gives them) |
-| data | name, digest, image size and recipe of the dataset |
-| run_id | the tracked run that the checkpoint belongs to |
-| iteration | iterations finished |
-| progress | best, last and largest drop (`Progress`) |
-| model | the network's state_dict |
-| optimizer, batches, generators | everything that the next iteration depends on; absent in `weights-only` files |
+| model.NAME | the network's state_dict |
+| optimizer.NUMBER.NAME | Adam's `step`, `exp_avg` and `exp_avg_sq` of each parameter |
+| batches.NAME | the rest of the epoch (`order`) and its `generator` |
+| generators.NAME | the generators of `dropout` and `augment` |
+
+Everything else is one JSON text in the header's metadata (`Description`), with a checksum of that text and the tensors.
 """
 
 import errno
-import pickle
-from collections import OrderedDict
+import json
+import re
+import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, BinaryIO, ClassVar
 
 import torch
+from safetensors import safe_open
+from torch import Tensor
 
 from glassliquid.datasets.draw import LARGEST_IMAGE, SMALLEST_IMAGE
 from glassliquid.errors import UserError, first_line_of
-from glassliquid.files import remove_partials_of, whole_number
-from glassliquid.models.network import Network, build_model
-from glassliquid.settings import restored, stored
-from glassliquid.training.archive import check_archive, check_values
+from glassliquid.files import is_plain, remove_partials_of, replacing, whole_number
+from glassliquid.settings import Field, fields_of, restored, settings, stored
 from glassliquid.training.config import MOST_ITERATIONS, TrainConfig
 from glassliquid.training.progress import Progress
 
-FORMAT = 1
-CURRENT = "current.pt"
-"""File name of the state after the last finished iteration (or a recent one, while a large state is being written)."""
-BEST = "best.pt"
+CURRENT = "current.safetensors"
+"""File name of the state after the last finished iteration (or a recent one, where writing takes long)."""
+BEST = "best.safetensors"
 """File name of the state with the best validation accuracy."""
+GROUPS = ("model", "optimizer", "batches", "generators")
+CONTINUES_WITH = GROUPS[1:]
+"""What a state has beside the network's weights, if a training can go on from it."""
+LARGEST_HEADER = 1 << 20
+"""Bytes of a file's header; that of cnn2018 takes 5 kB."""
+LONGEST_NAME = 200
+_DTYPES = {
+    torch.float64: "F64",
+    torch.float32: "F32",
+    torch.bfloat16: "BF16",
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
+DESCRIPTION_KEY, CHECKSUM_KEY = "glassliquid", "crc32"
 
-State = dict[str, Any]
-CONTINUES_WITH = ("optimizer", "batches", "generators")
-"""What a state has beside these, if a training can go on from it."""
-_REQUIRED = ("format", "config", "data", "run_id", "iteration", "progress", "model")
-
-_OF_THE_MACHINE = {
+_MACHINE_FAULTS = {
     errno.EIO,
     errno.ENOMEM,
     errno.EMFILE,
@@ -54,54 +62,124 @@ _OF_THE_MACHINE = {
     errno.ETIMEDOUT,
 }
 """What reading a file can fail of that says nothing about its content."""
-LONGEST_NAME = 200
 
 
 class UnusableCheckpoint(UserError):
     """A checkpoint that is missing, damaged or does not fit: it will not be another one when it is tried again."""
 
 
-def load_checkpoint(path: Path, device: str = "cpu") -> State:
-    """Read a checkpoint; nothing in it is executed, and it takes no more memory than two and a half times the file.
+@settings
+class Description:
+    """What a checkpoint says of itself. Version 1 was the `.pt` file of glassliquid 0.1."""
+
+    VERSION: ClassVar[int] = 2
+
+    config: TrainConfig
+    data: dict[str, Any]
+    """Name, digest, image size and recipe of the dataset."""
+    run_id: Annotated[str, Field(max_length=LONGEST_NAME)]
+    """The tracked run that the checkpoint belongs to."""
+    iteration: Annotated[int, Field(ge=0, le=MOST_ITERATIONS)]
+    """Iterations finished."""
+    progress: Progress
+    device: Annotated[str, Field(max_length=LONGEST_NAME)]
+    """Kind of device that was trained on, which the generators belong to."""
+
+
+@dataclass(frozen=True)
+class State:
+    """The state of a training; without optimizer, batches and generators, only its network."""
+
+    config: TrainConfig
+    data: Mapping[str, Any]
+    """Name, digest, image size and recipe of the dataset."""
+    run_id: str
+    iteration: int
+    """Iterations finished."""
+    progress: Progress
+    device: str
+    """Kind of device that was trained on."""
+    model: Mapping[str, Tensor]
+    optimizer: Mapping[str, Tensor]
+    batches: Mapping[str, Tensor]
+    generators: Mapping[str, Tensor]
+
+
+def save_checkpoint(state: State, path: Path) -> None:
+    """Write a state, whole or not at all.
 
     Raises:
-        UnusableCheckpoint: the file is missing, cut off, damaged, of another format, or holds anything but tensors and plain
-            values.
+        OSError: the disk is full or fails.
+    """
+    tensors = {
+        f"{group}.{name}": tensor.detach().cpu().contiguous()
+        for group in GROUPS
+        for name, tensor in getattr(state, group).items()
+    }
+    text = json.dumps(stored(Description(**{name: getattr(state, name) for name in fields_of(Description)})))
+    metadata = {DESCRIPTION_KEY: text, CHECKSUM_KEY: str(_checksum(text, tensors))}
+    with replacing(path) as partial, partial.open("wb") as file:
+        _write(file, tensors, metadata)
+
+
+def _write(file: BinaryIO, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write tensors in the format of safetensors.
+
+    Its own `save_file` writes into a file of another name, readable by its owner only, which a killed process leaves behind.
+    """
+    ordered = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
+    header: dict[str, Any] = {"__metadata__": metadata}
+    place = 0
+    for name in ordered:
+        tensor = tensors[name]
+        offsets = [place, place := place + tensor.nbytes]
+        header[name] = {"dtype": _DTYPES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": offsets}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    file.write(len(text).to_bytes(8, "little") + text)
+    for name in ordered:
+        file.write(_bytes_of(tensors[name]))
+
+
+def _bytes_of(tensor: Tensor) -> memoryview:
+    return tensor.reshape(-1).view(torch.uint8).numpy().data
+
+
+def load_checkpoint(path: Path) -> State:
+    """Read a checkpoint; nothing in it is executed, and it takes no more memory than the file is large.
+
+    Raises:
+        UnusableCheckpoint: the file is missing, cut off, damaged, of another format or of another version of the program.
         UserError: the machine cannot read it at this moment.
     """
     try:
-        check_archive(path)
-        state = torch.load(path, map_location=device, weights_only=True)
-        check_values(state, path.stat().st_size)
+        _check_length(path)
+        text, tensors = _read(path)
     except FileNotFoundError:
         raise UnusableCheckpoint(
             f"There is no checkpoint {path}: name a run, a registered model or a file that exists."
         ) from None
-    except Exception as error:  # whatever PyTorch and zipfile stumble over in damaged bytes
-        if is_of_the_machine(error):
+    except UnusableCheckpoint:
+        raise
+    except Exception as error:  # whatever the library stumbles over in damaged bytes
+        if is_machine_fault(error):
             raise UserError(
-                f"The checkpoint {path} could not be read ({first_line_of(error)}): mend that, then run the same command again."
-            ) from error
-        if not isinstance(error, pickle.UnpicklingError):
-            raise UnusableCheckpoint(
-                f"The checkpoint {path} cannot be read ({first_line_of(error)}): choose another."
+                f"The checkpoint {path} could not be read ({first_line_of(error)}): correct that, then run the same command again."
             ) from error
         raise UnusableCheckpoint(
-            f"The checkpoint {path} is not one of this project's (it holds more than tensors and plain values, or is cut "
-            "off), and it was not executed: choose another."
+            f"{path} is not a checkpoint of this project, or it is damaged ({first_line_of(error)}): choose another."
         ) from error
-    if not isinstance(state, dict) or any(key not in state for key in _REQUIRED):
-        raise UnusableCheckpoint(f"{path} is not a checkpoint of this project's format {FORMAT}: choose another.")
     try:
-        _check_description(state)
-    except (KeyError, TypeError, ValueError) as error:
+        return _state(text, tensors)
+    except UserError as error:
+        raise UnusableCheckpoint(f"{path} cannot be used. {error}") from error
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise UnusableCheckpoint(
             f"{path} is not a checkpoint of this project ({first_line_of(error)}): choose another."
         ) from error
-    return state
 
 
-def is_of_the_machine(error: BaseException) -> bool:
+def is_machine_fault(error: BaseException) -> bool:
     """Whether an error tells of the machine at this moment, its memory or its disk, and not of what it was given."""
     cause: BaseException | None = error
     while cause is not None:
@@ -109,28 +187,74 @@ def is_of_the_machine(error: BaseException) -> bool:
         of_a_device = (torch.OutOfMemoryError, torch.AcceleratorError)
         if isinstance(cause, (MemoryError, *of_a_device)) or "allocate memory" in str(cause):
             return True
-        if isinstance(cause, OSError) and cause.errno in _OF_THE_MACHINE:
+        # Of what the system says to safetensors only the text is kept.
+        told = re.search(r"\(os error (\d+)\)", str(cause))
+        number = int(told[1]) if told else getattr(cause, "errno", None)
+        if number in _MACHINE_FAULTS:
             return True
         cause = cause.__cause__ or cause.__context__
     return False
 
 
-def _check_description(state: State) -> None:
-    """Raise KeyError, TypeError or ValueError unless the parts that say what a state is are of their types."""
-    data, model = state["data"], state["model"]
-    if type(data) is not dict:
-        raise ValueError("it does not say which data it is of")
-    whole_number(state["format"], FORMAT, FORMAT)
-    whole_number(state["iteration"], 0, MOST_ITERATIONS)
-    for name, text in (("run_id", state["run_id"]), ("name", data["name"]), ("digest", data["digest"])):
-        if type(text) is not str or len(text) > LONGEST_NAME:
-            raise ValueError(f"its {name} is no text")
-    whole_number(data["image_size"], SMALLEST_IMAGE, LARGEST_IMAGE)
-    if type(model) not in (dict, OrderedDict) or not all(isinstance(each, torch.Tensor) for each in model.values()):
-        raise ValueError("its weights are no tensors")
-    for name in CONTINUES_WITH:
-        if name in state and type(state[name]) is not dict:
-            raise ValueError(f"what it has under {name!r} is no table of named values")
+def _check_length(path: Path) -> None:
+    """Raise ValueError if a file is none that holds tensors, before anything sets memory aside for its header."""
+    size = path.stat().st_size
+    if not is_plain(path):
+        raise ValueError("it is no plain file")
+    with path.open("rb") as file:
+        head = file.read(8)
+    length = int.from_bytes(head, "little")
+    if len(head) == 8 and 0 < length <= min(LARGEST_HEADER, size - 8):
+        return
+    if head.startswith((b"PK\3\4", b"\x80")):
+        raise UnusableCheckpoint(
+            f"{path} is a file of PyTorch's own format, as the checkpoints of glassliquid 0.1 were (.pt). This version does not "
+            "read it, and it was not executed: train again, or use glassliquid 0.1."
+        )
+    raise ValueError("its header is cut off or too large")
+
+
+def _read(path: Path) -> tuple[str, dict[str, Tensor]]:
+    """The description and the tensors of a file; ValueError if they are not what was written."""
+    try:
+        # Not mapped into memory: a mapped file that cannot be read ends the process.
+        with safe_open(path, framework="pt", backend="pread") as file:
+            metadata, tensors = file.metadata() or {}, dict(file.get_tensors())
+    except FileNotFoundError as error:
+        # What safetensors says whenever it cannot open a file, such as with too many open ones.
+        if path.exists():
+            raise OSError(errno.EMFILE, "it could not be opened", str(path)) from error
+        raise
+    text = metadata.get(DESCRIPTION_KEY, "")
+    if not text:
+        raise ValueError("it does not say what it is")
+    if metadata.get(CHECKSUM_KEY) != str(_checksum(text, tensors)):
+        raise ValueError("its checksum is wrong")
+    return text, tensors
+
+
+def _checksum(text: str, tensors: Mapping[str, Tensor]) -> int:
+    """CRC-32 of a description and the tensors, in the order of their names."""
+    checksum = zlib.crc32(text.encode())
+    for name in sorted(tensors):
+        checksum = zlib.crc32(_bytes_of(tensors[name]), checksum)
+    return checksum
+
+
+def _state(text: str, tensors: Mapping[str, Tensor]) -> State:
+    """The state that a file describes; UserError, KeyError, TypeError or ValueError if it describes none."""
+    found = restored(Description, json.loads(text), "The checkpoint's details")
+    for name in ("name", "digest"):
+        if type(found.data[name]) is not str or len(found.data[name]) > LONGEST_NAME:
+            raise ValueError(f"the {name} of its dataset is no text")
+    whole_number(found.data["image_size"], SMALLEST_IMAGE, LARGEST_IMAGE)
+    groups: dict[str, dict[str, Tensor]] = {group: {} for group in GROUPS}
+    for key, tensor in tensors.items():
+        group, _, name = key.partition(".")
+        groups[group][name] = tensor
+    return State(
+        **{name: getattr(found, name) for name in fields_of(Description)}, **groups
+    )
 
 
 def remove_checkpoints(folder: Path) -> None:
@@ -138,58 +262,3 @@ def remove_checkpoints(folder: Path) -> None:
     for name in (CURRENT, BEST):
         (folder / name).unlink(missing_ok=True)
         remove_partials_of(folder / name)
-
-
-def restore_progress(state: State) -> Progress:
-    """The progress that a checkpoint records; UnusableCheckpoint if it is damaged."""
-    try:
-        return restored(Progress, state["progress"], "The values in the checkpoint's progress")
-    except UserError as error:
-        raise UnusableCheckpoint(str(error)) from error
-
-
-def restore_model(state: State) -> Network:
-    """The network of a checkpoint, with its weights, in evaluation mode.
-
-    Raises:
-        UnusableCheckpoint: the weights do not fit the network that the settings name.
-    """
-    config = restored(TrainConfig, state["config"], "The checkpoint's settings")
-    try:
-        image_size = int(state["data"]["image_size"])
-        _check_shapes(config, image_size, state["model"])
-        model = build_model(config.model, image_size, config.dropout, torch.Generator())
-        model.load_state_dict(state["model"])
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise UnusableCheckpoint(
-            f"The checkpoint's weights do not fit the network {config.model!r} ({first_line_of(error)}): choose another."
-        ) from error
-    return model.eval()
-
-
-def _check_shapes(config: TrainConfig, image_size: int, weights: Mapping[str, torch.Tensor]) -> None:
-    """Raise ValueError unless the weights are those of the network; before memory for it is set aside.
-
-    A file of a few kilobytes can name the largest network and the largest images.
-    """
-    with torch.device("meta"):
-        expected = build_model(config.model, image_size, config.dropout, torch.Generator()).state_dict()
-    if set(expected) != set(weights):
-        raise ValueError("they have other names")
-    for name, tensor in weights.items():
-        if tensor.shape != expected[name].shape or tensor.dtype != expected[name].dtype:
-            raise ValueError(f"{name} is {tuple(tensor.shape)}, and {tuple(expected[name].shape)} is expected")
-        if not torch.isfinite(tensor).all():
-            raise ValueError(f"{name} has values that are not finite")
-
-
-def describe_state(config: TrainConfig, data: dict[str, Any], run_id: str, iteration: int, progress: Progress) -> State:
-    """The part of a state that says what it is."""
-    return {
-        "format": FORMAT,
-        "config": stored(config),
-        "data": data,
-        "run_id": run_id,
-        "iteration": iteration,
-        "progress": stored(progress),
-    }

@@ -15,16 +15,11 @@ from glassliquid.errors import Diverged, UserError, first_line_of
 from glassliquid.inputs.augment import augment
 from glassliquid.models.network import Network, build_model, seed_dropout
 from glassliquid.training.batches import ShuffledBatches
-from glassliquid.training.checkpoint import (
-    State,
-    UnusableCheckpoint,
-    describe_state,
-    is_of_the_machine,
-    restore_progress,
-)
+from glassliquid.training.checkpoint import State, UnusableCheckpoint, is_machine_fault
 from glassliquid.training.checkpoint_writer import CheckpointWriter
 from glassliquid.training.config import TrainConfig
 from glassliquid.training.device import autocast_type
+from glassliquid.training.moments import moments_of, restore_moments
 from glassliquid.training.progress import Progress
 from glassliquid.training.schedule import SCHEDULES, Moment
 
@@ -158,62 +153,45 @@ class Trainer:
             UnusableCheckpoint: it lacks what training needs, or that is damaged.
             UserError: the machine or its GPU has no room for it at this moment.
         """
-        network = state["config"].get("model")
-        if network != self.config.model:
+        if state.config.model != self.config.model:
             raise UserError(
-                f"The checkpoint is of the network {network!r}, not of {self.config.model!r}: leave out model, or start anew "
+                f"The checkpoint is of the network {state.config.model!r}, not of {self.config.model!r}: leave out model, or start anew "
                 "without resume."
             )
         for key in ("image_size", "digest"):
-            if state["data"].get(key) != self.data.identity[key]:
+            if state.data[key] != self.data.identity[key]:
                 raise UserError(
-                    f"The checkpoint was trained on the dataset {state['data'].get('name')!r} ({key} "
-                    f"{state['data'].get(key)}), not on {self.data.identity['name']!r} ({self.data.identity[key]}): pass "
+                    f"The checkpoint was trained on the dataset {state.data['name']!r} ({key} {state.data[key]}), not on {self.data.identity['name']!r} ({self.data.identity[key]}): pass "
                     "its dataset."
                 )
         try:
-            self.model.load_state_dict(state["model"])
-            self._restore_optimizer(state["optimizer"])
-            self._batches.restore(state["batches"])
-            self._iteration, progress = int(state["iteration"]), restore_progress(state)
-            self._restore_generators(state["generators"])
+            self.model.load_state_dict(state.model)
+            restore_moments(self._optimizer, state.optimizer)
+            self._batches.restore(state.batches)
+            self._iteration = state.iteration
+            self._restore_generators(state)
         except Exception as error:  # whatever PyTorch stumbles over in a damaged state
-            if is_of_the_machine(error):
+            if is_machine_fault(error):
                 raise UserError(
-                    f"Training cannot go on now ({first_line_of(error)}): mend that, then run the same command again."
+                    f"Training cannot go on now ({first_line_of(error)}): correct that, then run the same command again."
                 ) from error
             raise UnusableCheckpoint(
                 f"Training cannot go on from this checkpoint ({first_line_of(error)}): choose another."
             ) from error
         # The threshold schedule asks for the last accuracy, whichever run it was reached in.
-        self._progress = Progress(last_accuracy=progress.last_accuracy) if is_new_step else progress
+        self._progress = Progress(last_accuracy=state.progress.last_accuracy) if is_new_step else state.progress
 
-    def _restore_generators(self, states: Mapping[str, Any]) -> None:
+    def _restore_generators(self, state: State) -> None:
         """Let the generators go on, or start anew where the checkpoint comes from another kind of device.
 
         The state of a GPU's generator means nothing to a CPU's; a run that moves is not the same bit for bit anyway.
         """
-        generators = {DROPOUT_STREAM: self._dropout, AUGMENT_STREAM: self._augment}
-        for (stream, generator), state in zip(generators.items(), (states["dropout"], states["augment"]), strict=True):
-            if states.get("device", self._device.type) == self._device.type:
-                generator.set_state(state.cpu())
+        generators = {"dropout": (DROPOUT_STREAM, self._dropout), "augment": (AUGMENT_STREAM, self._augment)}
+        for name, (stream, generator) in generators.items():
+            if state.device == self._device.type:
+                generator.set_state(state.generators[name])
             else:
                 generator.manual_seed(_seed(self.config.seed, stream, self._iteration))
-
-    def _restore_optimizer(self, state: State) -> None:
-        """Give the optimizer its moments back; ValueError if they are not those of these weights."""
-        fresh = self._optimizer.state_dict()["param_groups"]
-        for group, own in zip(state["param_groups"], fresh, strict=True):
-            # The schedule sets the rate before every iteration.
-            if any(value != own.get(key) for key, value in group.items() if key != "lr"):
-                raise ValueError("its optimizer has other settings")
-        shapes = dict(enumerate(parameter.shape for parameter in self.model.parameters()))
-        for number, moments in state["state"].items():
-            for name, value in moments.items():
-                expected = torch.Size() if name == "step" else shapes[number]
-                if value.dtype != torch.float32 or value.shape != expected:
-                    raise ValueError("its optimizer belongs to other weights")
-        self._optimizer.load_state_dict(state)
 
     def _train_iteration(self) -> dict[str, float]:
         now = Moment(self.config, self._iteration, self._progress.last_accuracy, len(self.data.labels))
@@ -278,17 +256,18 @@ class Trainer:
         return scores, is_best
 
     def _state(self) -> State:
-        return {
-            **describe_state(self.config, self.data.identity, self._run_id, self._iteration, self._progress),
-            "model": self.model.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
-            "batches": self._batches.state(),
-            "generators": {
-                "device": self._device.type,
-                "dropout": self._dropout.get_state(),
-                "augment": self._augment.get_state(),
-            },
-        }
+        return State(
+            self.config,
+            self.data.identity,
+            self._run_id,
+            self._iteration,
+            self._progress,
+            self._device.type,
+            model=self.model.state_dict(),
+            optimizer=moments_of(self._optimizer),
+            batches=self._batches.state(),
+            generators={"dropout": self._dropout.get_state(), "augment": self._augment.get_state()},
+        )
 
 
 def _generator(seed: int, stream: int, device: torch.device) -> torch.Generator:

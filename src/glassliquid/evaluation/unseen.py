@@ -8,7 +8,7 @@ from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError
 from glassliquid.layout import Layout
 from glassliquid.settings import restored
-from glassliquid.tracking.registry import FoundModel
+from glassliquid.training.found_model import FoundModel
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,14 @@ def trained_recipe(found: FoundModel, layout: Layout) -> Recipe:
     Raises:
         UserError: the checkpoint does not say it, and its dataset is not here, or what it says is damaged.
     """
-    recipe, size = _recorded_recipe(found, layout), found.state["data"]["image_size"]
+    recipe, size = _recorded_recipe(found, layout), found.state.data["image_size"]
     if recipe.image_size != size:  # the network could not read images that are drawn by it
         raise _damaged(f"image_size is {recipe.image_size}, and the network's is {size}")
     return recipe
 
 
 def _recorded_recipe(found: FoundModel, layout: Layout) -> Recipe:
-    data = found.state["data"]
+    data = found.state.data
     if recipe := data.get("recipe"):
         return restored(Recipe, recipe, "The values in the checkpoint's recipe of its data")
     dataset = open_dataset(layout.dataset(str(data["name"])))
@@ -101,7 +101,7 @@ def unseen_of_dataset(dataset: Dataset, trained: Recipe, layout: Layout, label: 
 
 def check_fits(found: FoundModel, dataset: Dataset) -> None:
     """Raise UserError unless the dataset's images have the size that the model was trained on."""
-    trained = int(found.state["data"]["image_size"])
+    trained = int(found.state.data["image_size"])
     if trained != dataset.recipe.image_size:
         raise UserError(
             f"{found.label} was trained on images of {trained} pixels, and those of {dataset.name} have "

@@ -10,9 +10,9 @@ from glassliquid.datasets.description import Dataset, Label, Recipe, Record
 from glassliquid.ensembles.ensemble import Ensemble, plan_ensemble
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError
+from glassliquid.evaluation.unseen import trained_recipe, unseen_of_dataset, unseen_of_ensemble
 from glassliquid.files import write_json
 from glassliquid.layout import Layout
-from glassliquid.sessions.unseen import trained_recipe, unseen_of_dataset, unseen_of_ensemble
 from glassliquid.settings import stored
 from tests.conftest import PROTOCOL
 
@@ -116,7 +116,7 @@ def test_a_dataset_of_another_ensemble_is_new_in_all_its_splits(layout: Layout):
 def test_the_checkpoint_says_how_its_images_were_made(layout: Layout):
     own = planned(layout, "own", 40, seed=1)
     data = {"name": "data_x", "digest": "0" * 16, "image_size": 64, "recipe": asdict(recipe_of(own))}
-    found = SimpleNamespace(state={"data": data}, label="model")
+    found = SimpleNamespace(state=SimpleNamespace(data=data), label="model")
     assert trained_recipe(found, layout) == recipe_of(own)
     data["image_size"] = 128
     with pytest.raises(UserError, match="image_size is 64, and the network's is 128"):
@@ -128,7 +128,7 @@ def test_the_checkpoint_says_how_its_images_were_made(layout: Layout):
 
 def test_an_older_checkpoint_is_understood_while_its_dataset_is_there(dataset: Dataset, data_dir: Path):
     data = {"name": dataset.name, "digest": dataset.digest, "image_size": 64}
-    found = SimpleNamespace(state={"data": data}, label="model")
+    found = SimpleNamespace(state=SimpleNamespace(data=data), label="model")
     assert trained_recipe(found, Layout(data_dir)) == dataset.recipe
     data["image_size"] = 128
     with pytest.raises(UserError, match="image_size is 64, and the network's is 128"):
