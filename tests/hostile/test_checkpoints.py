@@ -5,14 +5,13 @@ import json
 import math
 import os
 import pickle
-import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from glassliquid.training.archive import check_values
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,13 +20,15 @@ from glassliquid.evaluation.unseen import trained_recipe
 from glassliquid.layout import Layout
 from glassliquid.models.network import build_model
 from glassliquid.tracking.metrics import JOURNAL, SENT, MetricJournal, send_pending
+from glassliquid.training import checkpoint
+from glassliquid.training.checkpoint import CURRENT, load_checkpoint
 from glassliquid.training.config import TrainConfig
-from glassliquid.training.found_model import FoundModel, load_checkpoint, restore_model, restore_progress
+from glassliquid.training.found_model import FoundModel, restore_model
 from glassliquid.training.trainer import Trainer, TrainingData
 from tests.hostile.budget import inputs
 from tests.hostile.conftest import restored
 from tests.hostile.guard import Sandbox
-from tests.hostile.mutate import mutated_bytes, mutated_value, texts, values
+from tests.hostile.mutate import as_json, mutated_bytes, mutated_json, mutated_value, texts
 
 MOST_MIB = 96
 """The file is a few hundred kilobytes; the rest is PyTorch's own, at its first uses."""
@@ -56,19 +57,43 @@ def shown(dataset: Dataset) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def state(sandbox: Sandbox, shown: dict[str, Any]) -> dict[str, Any]:
+def content(sandbox: Sandbox, shown: dict[str, Any]) -> bytes:
     """A whole state, as a training writes it."""
     folder = sandbox.data / "good"
-    made = trainer(folder, shown)
-    made.train(lambda: False)
-    return torch.load(folder / "current.safetensors", weights_only=True)
+    trainer(folder, shown).train(lambda: False)
+    return (folder / CURRENT).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def parts(sandbox: Sandbox, content: bytes) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """What it says of itself, and its tensors."""
+    text, tensors = checkpoint._read(sandbox.data / "good" / CURRENT)
+    return json.loads(text), tensors
+
+
+def sealed(description: Any, tensors: dict[str, torch.Tensor]) -> bytes:
+    """A file with a right checksum."""
+    text, file = json.dumps(description), io.BytesIO()
+    metadata = {"glassliquid": text, "crc32": str(checkpoint._checksum(text, tensors))}
+    checkpoint._write(file, tensors, metadata)
+    return file.getvalue()
+
+
+def header_and_data(content: bytes) -> tuple[dict[str, Any], bytes]:
+    end = 8 + int.from_bytes(content[:8], "little")
+    return json.loads(content[8:end]), content[end:]
+
+
+def packed(header: Any, data: bytes) -> bytes:
+    """A file of the library's format, with whatever header."""
+    text = header if isinstance(header, bytes) else as_json(header)
+    return len(text).to_bytes(8, "little") + text + data
 
 
 def use_checkpoint(sandbox: Sandbox, path: Path, recipe: dict[str, Any]) -> None:
     """As evaluate, transfer_eval and train use one; what is accepted answers, and can be trained on."""
     state = load_checkpoint(path)
-    progress = restore_progress(state)
-    assert -1 <= progress.best_accuracy <= 1
+    assert -1 <= state.progress.best_accuracy <= 1
     model = restore_model(state)
     found = FoundModel(model, state, "x", None)
     side = trained_recipe(found, Layout(sandbox.data)).image_size  # transfer_eval draws by it
@@ -78,90 +103,82 @@ def use_checkpoint(sandbox: Sandbox, path: Path, recipe: dict[str, Any]) -> None
     resumed.train(lambda: True)
 
 
+def attempt(sandbox: Sandbox, target: str, content: bytes, shown: dict[str, Any]) -> str | None:
+    path = sandbox.data / f"{target.replace(' ', '-')}.safetensors"
+    restored(path, content)
+    return sandbox.attempt(target, lambda: use_checkpoint(sandbox, path, shown), MOST_MIB)
+
+
+def test_an_undamaged_one_is_accepted(sandbox: Sandbox, content: bytes, parts: tuple[Any, Any], shown: dict[str, Any]):
+    """Otherwise everything would be refused for a reason of its own."""
+    assert attempt(sandbox, "checkpoint, undamaged", content, shown) is None
+    assert attempt(sandbox, "checkpoint, undamaged", sealed(*parts), shown) is None
+    assert attempt(sandbox, "checkpoint, undamaged", packed(*header_and_data(content)), shown) is None
+
+
 @given(data=st.data())
 @inputs(quick=60, long=900)
-def test_damaged_bytes(sandbox: Sandbox, state: dict[str, Any], shown: dict[str, Any], data: st.DataObject):
-    file = io.BytesIO()
-    torch.save(state, file)
-    path = sandbox.data / "bytes.pt"
-    restored(path, data.draw(mutated_bytes(file.getvalue(), head=4096)))
-    sandbox.attempt("checkpoint, damaged bytes", lambda: use_checkpoint(sandbox, path, shown), MOST_MIB)
+def test_damaged_bytes(sandbox: Sandbox, content: bytes, shown: dict[str, Any], data: st.DataObject):
+    changed = data.draw(mutated_bytes(content, head=4096))
+    refused = attempt(sandbox, "checkpoint, damaged bytes", changed, shown)
+    assert refused or changed == content or _only_the_header_is_written_otherwise(changed, content)
 
 
-def test_an_undamaged_one_is_accepted(sandbox: Sandbox, state: dict[str, Any], shown: dict[str, Any]):
-    """Otherwise everything would be refused for a reason of its own."""
-    path = sandbox.data / "good.pt"
-    torch.save(state, path)
-    use_checkpoint(sandbox, path, shown)
+def _only_the_header_is_written_otherwise(changed: bytes, content: bytes) -> bool:
+    """What the checksum leaves out: blanks and the order in a header that says the same."""
+    return header_and_data(changed) == header_and_data(content)
+
+
+@given(data=st.data())
+@inputs(quick=60, long=900)
+def test_a_damaged_header(sandbox: Sandbox, content: bytes, shown: dict[str, Any], data: st.DataObject):
+    header, tensors = header_and_data(content)
+    changed = data.draw(mutated_json(header))
+    attempt(sandbox, "checkpoint, damaged header", packed(changed, tensors), shown)
 
 
 TENSORS = st.sampled_from(
     (
         torch.zeros(3),
         torch.zeros(0),
-        torch.zeros(1).expand(10**9),
+        torch.tensor(1.0),
         torch.zeros(2, dtype=torch.int64),
         torch.full((16, 3, 4, 4), float("nan")),
         torch.zeros(16, 3, 4, 4, dtype=torch.float64),
-        torch.eye(3).to_sparse(),
-        torch.zeros(3, dtype=torch.complex64),
+        torch.zeros(16, 3, 4, 4, dtype=torch.bfloat16),
         torch.full((8,), 99, dtype=torch.int64),
+        torch.full((8,), -(2**63), dtype=torch.int64),
         torch.zeros(5056, dtype=torch.uint8),
+        torch.full((5056,), 255, dtype=torch.uint8),
     )
 )
 
 
-@st.composite
-def mutated_state(draw, state: dict[str, Any]) -> Any:  # noqa: PLR0912 - a branch a kind of damage
-    """A state with other values, in its description or in its tensors."""
-    # A copy with tensors as they are: the strategy copies what it changes.
-    part = draw(st.sampled_from(("config", "data", "progress", "top", "top", "tensor", "tensor", "cycle")))
-    changed = {key: dict(value) if isinstance(value, dict) else value for key, value in state.items()}
-    if part in ("config", "data", "progress"):
-        changed[part] = draw(mutated_value(changed[part]))
-    elif part == "top":
-        key = draw(st.sampled_from(sorted(changed)))
-        if draw(st.integers(0, 4)) == 0:
-            del changed[key]
-        else:
-            changed[key] = draw(values) if draw(st.booleans()) else draw(TENSORS)
-            if draw(st.booleans()):
-                changed[draw(texts)] = 1
-    elif part == "tensor":
-        holder = draw(st.sampled_from(("model", "optimizer", "batches", "generators")))
-        inner = changed[holder]
-        if holder == "optimizer":
-            if draw(st.booleans()):
-                changed[holder] = {**inner, "param_groups": draw(mutated_value(inner["param_groups"]))}
-            else:
-                moments = dict(inner["state"])
-                key = draw(st.sampled_from(sorted(moments)))
-                moments[key] = {**moments[key], draw(st.sampled_from(("step", "exp_avg", "other"))): draw(TENSORS)}
-                changed[holder] = {**inner, "state": moments}
-        else:
-            inner[draw(st.sampled_from(sorted(inner)))] = draw(TENSORS)
-    else:
-        knot: list[Any] = []
-        if draw(st.booleans()):
-            knot.append(knot)
-        else:
-            for _ in range(40):
-                knot = [knot, knot]
-        changed[draw(st.sampled_from(sorted(changed)))] = knot
-    return changed
-
-
 @given(data=st.data())
 @inputs(quick=100, long=1200)
-def test_damaged_values(sandbox: Sandbox, state: dict[str, Any], shown: dict[str, Any], data: st.DataObject):
-    path = sandbox.data / "values.pt"
-    path.unlink(missing_ok=True)
-    changed = data.draw(mutated_state(state))
+def test_damaged_values(
+    sandbox: Sandbox, parts: tuple[dict[str, Any], dict[str, torch.Tensor]], shown: dict[str, Any], data: st.DataObject
+):
+    """Other values with a right checksum, in the description or among the tensors."""
+    description, tensors = dict(parts[0]), dict(parts[1])
+    how = data.draw(st.sampled_from(("config", "data", "progress", "all", "lost", "tensor", "tensor", "named")))
+    if how in description:
+        description[how] = data.draw(mutated_value(description[how]))
+    elif how == "all":
+        description = data.draw(mutated_value(description))
+    else:
+        name = data.draw(st.sampled_from(sorted(tensors)))
+        if how == "lost":
+            del tensors[name]
+        elif how == "tensor":
+            tensors[name] = data.draw(TENSORS)
+        else:
+            tensors[data.draw(texts)] = tensors.pop(name)
     try:
-        torch.save(changed, path)
-    except (RuntimeError, OverflowError, UnicodeError, RecursionError):
-        return  # nothing that torch.save writes
-    sandbox.attempt("checkpoint, damaged values", lambda: use_checkpoint(sandbox, path, shown), MOST_MIB)
+        changed = sealed(description, tensors)
+    except (TypeError, ValueError, UnicodeError, RecursionError):
+        return  # nothing that JSON can say
+    attempt(sandbox, "checkpoint, damaged values", changed, shown)
 
 
 class Call:
@@ -174,101 +191,121 @@ class Call:
         return self.function, self.arguments
 
 
-def repacked(original: bytes, change: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
-    """An archive of the same parts with others in the place of some, by the end of their names."""
+def written(value: Any, is_archive: bool = True) -> bytes:
     file = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(original)) as old, zipfile.ZipFile(file, "w", compression) as new:
-        for part in old.infolist():
-            found = [content for name, content in change.items() if part.filename.endswith(name)]
-            new.writestr(part.filename, found[0] if found else old.read(part))
+    torch.save(value, file, _use_new_zipfile_serialization=is_archive)
     return file.getvalue()
 
 
-HOW = (
-    *("system", "eval", "mkdir", "open", "getattr", "bytearray", "import", "model", "nested", "legacy", "plain pickle"),
-    *("compressed", "overlapping", "doubled", "comment", "largest network", "joblib"),
-)
+FORMATS = ("archive", "legacy", "pickle", "joblib", "model")
 
 
-@pytest.mark.parametrize("how", HOW)
-def test_a_hostile_file(sandbox: Sandbox, state: dict[str, Any], shown: dict[str, Any], how: str):
-    """Written to run something, or to take more memory than it is large; each must be refused."""
-    canary = str(sandbox.canary)
-    calls = {
-        "system": Call(os.system, f"touch {canary}"),
-        "eval": Call(eval, f"open({canary!r}, 'w')"),
-        "mkdir": Call(os.mkdir, canary),
-        "open": Call(open, canary, "w"),
-        "getattr": Call(getattr, "a", "upper"),
-        "bytearray": Call(bytearray, 1 << 36),
-        "import": Call(__import__, "antigravity"),
+@pytest.mark.parametrize("how", FORMATS)
+def test_a_file_that_would_run_something(sandbox: Sandbox, shown: dict[str, Any], how: str):
+    """Of PyTorch's own formats, as the checkpoints of 0.1 were: none is opened."""
+    call = {"format": 1, "x": Call(os.system, f"touch {sandbox.canary}")}
+    contents = {
+        "archive": lambda: written(call),
+        "legacy": lambda: written(call, is_archive=False),
+        "pickle": lambda: pickle.dumps(call),
+        "joblib": lambda: b"\x80\x04" + b"cos\nsystem\n(S'touch " + str(sandbox.canary).encode() + b"'\ntR.",
+        "model": lambda: written(build_model("compact", SIZE, 0.5, torch.Generator())),
     }
-    file = io.BytesIO()
-    torch.save(state, file)
-    good, path = file.getvalue(), sandbox.data / f"{how}.pt"
-    if how in calls:
-        hostile = {**state, "progress": calls[how]}
-        file = io.BytesIO()
-        torch.save(hostile, file)
-        content = file.getvalue()
-    elif how == "model":
-        file = io.BytesIO()
-        torch.save(build_model("compact", SIZE, 0.5, torch.Generator()), file)
-        content = file.getvalue()
-    elif how == "nested":
-        content = repacked(good, {"data.pkl": pickle.dumps({"format": 1, "x": calls["system"]}, protocol=4)})
-    elif how == "legacy":
-        file = io.BytesIO()
-        torch.save({"format": 1, "x": calls["system"]}, file, _use_new_zipfile_serialization=False)
-        content = file.getvalue()
-    elif how == "plain pickle":
-        content = pickle.dumps(calls["system"])
-    elif how == "joblib":
-        content = b"\x80\x04" + b"cos\nsystem\n(S'touch " + canary.encode() + b"'\ntR."
-    elif how == "compressed":
-        content = repacked(good, {"data/0": bytes(1 << 28)}, zipfile.ZIP_DEFLATED)
-    elif how == "overlapping":
-        content = overlapping(good)
-    elif how == "doubled":
-        content = good + good
-    elif how == "comment":
-        content = good[:-2] + b"\x02\x00hi"
-    else:
-        named = {**state, "config": {**state["config"], "model": "cnn2018"}}
-        named["data"] = {**state["data"], "image_size": 2048}
-        file = io.BytesIO()
-        torch.save(named, file)
-        content = file.getvalue()
-    path.write_bytes(content)
-    refused = sandbox.attempt("hostile checkpoints", lambda: use_checkpoint(sandbox, path, shown), MOST_MIB)
-    path.unlink()
-    assert refused or how == "doubled"
+    refused = attempt(sandbox, "hostile checkpoints", contents[how](), shown)
+    assert refused is not None
+    assert "glassliquid 0.1" in refused
 
 
-def overlapping(good: bytes) -> bytes:
-    """An archive whose directory names one large part a thousand times."""
-    file = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(good)) as old, zipfile.ZipFile(file, "w") as new:
-        for part in old.infolist():
-            new.writestr(part.filename, old.read(part))
-        new.writestr("archive/data/900", bytes(1 << 20))
-        last = new.infolist()[-1]
-        for number in range(1000):
-            again = zipfile.ZipInfo(f"archive/data/{1000 + number}")
-            for name in ("header_offset", "CRC", "compress_size", "file_size"):
-                setattr(again, name, getattr(last, name))
-            new.filelist.append(again)
-    return file.getvalue()
+def with_header(change: Callable[[dict[str, Any]], object]) -> Callable[[bytes], bytes]:
+    """The file with something changed in its header, and all of its data."""
+
+    def make(content: bytes) -> bytes:
+        header, data = header_and_data(content)
+        change(header)
+        return packed(header, data)
+
+    return make
 
 
-@given(
-    value=st.recursive(
-        st.one_of(st.none(), st.integers(), st.text()), lambda v: st.lists(v) | st.dictionaries(st.text(), v)
-    )
-)
-@inputs(quick=30, long=100)
-def test_plain_values_are_allowed(value: Any):
-    check_values(value, 0)
+def entry(header: dict[str, Any], place: int = 0) -> dict[str, Any]:
+    """What a header says of a tensor."""
+    found: dict[str, Any] = header[sorted(name for name in header if name.startswith("model."))[place]]
+    return found
+
+
+def overlapping(header: dict[str, Any]) -> None:
+    """A thousand names for the bytes of one tensor."""
+    header |= {f"model.x{number}": entry(header) for number in range(1000)}
+
+
+def swapped_for_zeros(header: dict[str, Any]) -> None:
+    """As many tensors without a number as a header may name."""
+    header |= {f"{number}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for number in range(15_000)}
+
+
+HEADERS: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda content: b"",
+    "no header": lambda content: bytes(8) + content[8:],
+    "header to the end": lambda content: (len(content) - 8).to_bytes(8, "little") + content[8:],
+    "header beyond the end": lambda content: (len(content)).to_bytes(8, "little") + content[8:],
+    "header of 99 MiB": lambda content: (99 << 20).to_bytes(8, "little") + bytes(100 << 20),
+    "header of 16 EiB": lambda content: b"\xff" * 8 + content[8:],
+    "header of blanks": lambda content: packed(b" " * 1000, content),
+    "a list": lambda content: packed([1, 2], content),
+    "deep": lambda content: packed(b'{"a":' * 100_000, content),
+    "deep metadata": lambda content: packed(b'{"__metadata__":{"glassliquid":' + b"[" * 100_000, content),
+    "overlapping": with_header(overlapping),
+    "a hole": with_header(lambda header: header.pop(min(name for name in header if name.startswith("model.")))),
+    "beyond the end": with_header(lambda header: entry(header).update(data_offsets=[0, 1 << 60])),
+    "negative": with_header(lambda header: entry(header).update(data_offsets=[-4, 0])),
+    "backwards": with_header(lambda header: entry(header)["data_offsets"].reverse()),
+    "huge shape": with_header(lambda header: entry(header).update(shape=[1 << 40, 1 << 20])),
+    "a shape that overflows": with_header(lambda header: entry(header).update(shape=[1 << 32, 1 << 32])),
+    "huge and empty": with_header(lambda header: header.update(x={**entry(header), "shape": [1 << 62, 0]})),
+    "negative shape": with_header(lambda header: entry(header).update(shape=[-1])),
+    "another dtype": with_header(lambda header: entry(header).update(dtype="I32")),
+    "an unknown dtype": with_header(lambda header: entry(header).update(dtype="OBJECT")),
+    "many tensors": with_header(swapped_for_zeros),
+    "no description": with_header(lambda header: header.pop("__metadata__")),
+    "no checksum": with_header(lambda header: header["__metadata__"].pop("crc32")),
+    "another checksum": with_header(lambda header: header["__metadata__"].update(crc32="0")),
+    "more at the end": lambda content: content + content,
+    "cut off": lambda content: content[:-1],
+}
+
+
+@pytest.mark.parametrize("how", HEADERS)
+def test_a_hostile_header(sandbox: Sandbox, content: bytes, shown: dict[str, Any], how: str):
+    """Written to take more memory or time than the file is large, or to be taken for another state."""
+    assert attempt(sandbox, "hostile checkpoints", HEADERS[how](content), shown)
+
+
+DESCRIPTIONS: dict[str, Callable[[dict[str, Any]], object]] = {
+    "largest network": lambda found: (
+        found | {"config": {**found["config"], "model": "cnn2018"}, "data": {**found["data"], "image_size": 2048}}
+    ),
+    "newer": lambda found: found | {"version": 99},
+    "older": lambda found: found | {"version": 0},
+    "a list": lambda found: [found],
+    "deep": lambda found: found | {"progress": nested(500)},
+    "not finite": lambda found: found | {"progress": {**found["progress"], "largest_drop": float("nan")}},
+    "huge number": lambda found: found | {"iteration": 10**4000},
+    "another network": lambda found: found | {"config": {**found["config"], "model": "os.system"}},
+    "unknown": lambda found: found | {"__class__": "os.system"},
+}
+
+
+def nested(depth: int) -> Any:
+    return {"a": nested(depth - 1)} if depth else {}
+
+
+@pytest.mark.parametrize("how", DESCRIPTIONS)
+def test_a_hostile_description(
+    sandbox: Sandbox, parts: tuple[dict[str, Any], dict[str, torch.Tensor]], shown: dict[str, Any], how: str
+):
+    """With a right checksum."""
+    changed = sealed(DESCRIPTIONS[how](parts[0]), parts[1])
+    assert attempt(sandbox, "hostile checkpoints", changed, shown)
 
 
 GOOD_POINTS = [{"key": "loss", "value": 0.5, "step": step, "timestamp": 1_700_000_000_000} for step in range(1, 6)]

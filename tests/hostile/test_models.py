@@ -81,7 +81,7 @@ def test_a_registered_pickle_is_not_loaded(placed: Sandbox, registered: Any):
 
 @pytest.mark.parametrize("how", ["torch", "pickle", "legacy"])
 def test_a_checkpoint_that_was_replaced_in_the_artifact_store(placed: Sandbox, registered: Any, how: str):
-    (path,) = (placed.root / "store").glob(f"mlruns/*/{registered.run_id}/artifacts/checkpoints/best.safetensors")
+    (path,) = (placed.root / "store").glob("mlruns/*/models/*/artifacts/extra_files/best.safetensors")
     original = path.read_bytes()
     trap = Trap(2, 2)
     Trap.canary = str(placed.canary)
@@ -98,7 +98,7 @@ def test_a_checkpoint_that_was_replaced_in_the_artifact_store(placed: Sandbox, r
 
 
 def test_an_exported_model_that_was_replaced(placed: Sandbox, registered: Any):
-    """It is for serving; the commands take the network from the run's checkpoint, and never open it."""
+    """It is for serving; the commands take the network from the checkpoint beside it, and never open it."""
     found = list((placed.root / "store").glob("mlruns/*/models/*/artifacts/data/model.pt2"))
     assert found
     Trap.canary = str(placed.canary)
