@@ -23,8 +23,8 @@ from glassliquid.sessions.training_run import prefixed
 from glassliquid.tracking.find_model import find_model
 from glassliquid.tracking.run import TrackedRun, tracked_run
 from glassliquid.training.device import choose_device
-from glassliquid.upkeep.housekeeping import housekeeping
 from glassliquid.training.found_model import FoundModel
+from glassliquid.upkeep.housekeeping import housekeeping
 
 SPLITS = {Split.VALIDATION: "val", Split.TEST: "test"}
 """The splits that are scored, and what their metrics' names begin with."""

@@ -8,8 +8,8 @@ from glassliquid.layout import Layout
 from glassliquid.sessions.resume_command import resume_command
 from glassliquid.sessions.training_job import TrainJob
 from glassliquid.tracking import tag
-from glassliquid.tracking.history import all_experiments, find_experiment
 from glassliquid.tracking.find_model import has_checkpoint
+from glassliquid.tracking.history import all_experiments, find_experiment
 from glassliquid.tracking.run import tracked_run
 from glassliquid.tracking.store import connect
 from glassliquid.tracking.stored import find_run

@@ -27,8 +27,8 @@ from glassliquid.plots import explanation as figures
 from glassliquid.tracking.find_model import find_model
 from glassliquid.tracking.run import TrackedRun, tracked_run
 from glassliquid.training.device import choose_device
-from glassliquid.upkeep.housekeeping import housekeeping
 from glassliquid.training.found_model import FoundModel
+from glassliquid.upkeep.housekeeping import housekeeping
 
 PARTICLES = "particles.csv"
 COLUMNS = ("simulation", "snapshot", "label", "p_glass", "particle", "species", "x", "y", "attribution")
