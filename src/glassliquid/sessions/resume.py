@@ -10,6 +10,7 @@ from typing import Any
 from glassliquid.errors import UserError, listed
 from glassliquid.sessions.run_lock import run_lock
 from glassliquid.sessions.training_job import TrainJob
+from glassliquid.settings import restored
 from glassliquid.tracking import tag
 from glassliquid.tracking.find_model import find_checkpoint, run_checkpoint, run_id_of
 from glassliquid.tracking.given_run import RUN_ID_VARIABLE

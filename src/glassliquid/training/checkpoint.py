@@ -248,13 +248,11 @@ def _state(text: str, tensors: Mapping[str, Tensor]) -> State:
         if type(found.data[name]) is not str or len(found.data[name]) > LONGEST_NAME:
             raise ValueError(f"the {name} of its dataset is no text")
     whole_number(found.data["image_size"], SMALLEST_IMAGE, LARGEST_IMAGE)
-    groups: dict[str, dict[str, Tensor]] = {group: {} for group in GROUPS}
+    parts: dict[str, Any] = {group: {} for group in GROUPS}
     for key, tensor in tensors.items():
         group, _, name = key.partition(".")
-        groups[group][name] = tensor
-    return State(
-        **{name: getattr(found, name) for name in fields_of(Description)}, **groups
-    )
+        parts[group][name] = tensor
+    return State(**{name: getattr(found, name) for name in fields_of(Description)}, **parts)
 
 
 def remove_checkpoints(folder: Path) -> None:
