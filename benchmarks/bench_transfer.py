@@ -30,11 +30,11 @@ from glassliquid.evaluation.scores import score_logits
 from glassliquid.evaluation.unseen import trained_recipe, unseen_of_ensemble
 from glassliquid.layout import Layout
 from glassliquid.tracking.find_model import find_model
-from glassliquid.training.found_model import FoundModel
 from glassliquid.tracking.run import tracked_run
 from glassliquid.tracking.store import connect
 from glassliquid.training.checkpoint import BEST, save_checkpoint
 from glassliquid.training.device import choose_device
+from glassliquid.training.found_model import FoundModel
 
 ROUNDS = 7
 SCAN_ROUNDS = 3
