@@ -1,13 +1,16 @@
 """export: an ensemble as LAMMPS dumps, for programs that do not read GSD."""
 
+import contextlib
 import gzip
 import io
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from glassliquid.commands.jobs import EXPORTS, ExportJob
 from glassliquid.ensembles.cluster import open_pool
 from glassliquid.ensembles.ensemble import Ensemble, check_stored, open_ensemble
-from glassliquid.ensembles.workers import WorkerPool, run_all, worker_count
+from glassliquid.ensembles.workers import run_all, worker_count
 from glassliquid.errors import UserError, listed
 from glassliquid.files import locked, read_json, remove_partials, replacing, write_json
 from glassliquid.layout import Layout
@@ -16,6 +19,15 @@ from glassliquid.trajectories.dump_writer import write_dump
 from glassliquid.trajectories.trajectory import read_configurations
 
 NOTE = "export.json"
+
+
+class ExportTask(NamedTuple):
+    """One simulation to export."""
+
+    source: Path
+    target: Path
+    snapshots: list[int]
+    steps_per_snapshot: int
 
 
 def source_of(job: ExportJob) -> Ensemble:
@@ -42,31 +54,28 @@ def export(job: ExportJob) -> int:
     """
     ensemble, folder = source_of(job), job.folder
     snapshots = list(job.snapshots or ensemble.protocol.snapshots)
-    note: dict[str, object] = {
-        "ensemble": ensemble.name,
-        "digest": ensemble.digest,
-        "format": job.format,
-        "snapshots": snapshots,
-    }
+    note = {"ensemble": ensemble.name, "digest": ensemble.digest, "format": job.format, "snapshots": snapshots}
+    total = len(ensemble.simulations)
     with locked(folder, "exporting"):
-        remove_partials(folder)
         _check_folder(folder, note)
         write_json(folder / NOTE, note)
-        tasks = []
-        for simulation in ensemble.simulations:
-            target = folder / f"{simulation.number:05d}" / EXPORTS[job.format]
-            if target.parent.is_dir():
-                remove_partials(target.parent)
-            if not target.exists():
-                tasks.append(
-                    (ensemble.path(simulation), target, ensemble.protocol.steps_per_snapshot, tuple(snapshots))
-                )
-        with open_pool(job.workers, None, folder) as pool:
-            _export_all(tasks, len(ensemble.simulations), pool)
-        # Of workers that were killed while they wrote.
-        for _, target, _, _ in tasks:
-            remove_partials(target.parent)
-    return len(ensemble.simulations)
+        targets = [folder / f"{each.number:05d}" / EXPORTS[job.format] for each in ensemble.simulations]
+        tasks = [
+            ExportTask(ensemble.path(simulation), target, snapshots, ensemble.protocol.steps_per_snapshot)
+            for simulation, target in zip(ensemble.simulations, targets, strict=True)
+            if not target.exists()
+        ]
+        with (
+            open_pool(job.workers, None, folder) as pool,
+            progress_bar("exporting", "simulations") as report,
+        ):
+            report(total - len(tasks), total)
+            for done, _ in enumerate(run_all(pool, export_one, tasks), start=total - len(tasks) + 1):
+                report(done, total)
+        # Of workers that were killed while they wrote, now or earlier.
+        for each in (folder, *(target.parent for target in targets)):
+            remove_partials(each)
+    return total
 
 
 def run(job: ExportJob) -> None:
@@ -84,30 +93,19 @@ def run(job: ExportJob) -> None:
         print(headline)
 
 
-def export_one(task: tuple[Path, Path, int, tuple[int, ...]]) -> None:
+def export_one(task: ExportTask) -> None:
     """Write one simulation's dump."""
-    source, target, steps_per_snapshot, snapshots = task
-    frames = ((each.snapshot * steps_per_snapshot, each) for each in read_configurations(source, list(snapshots)))
-    with replacing(target) as partial, partial.open("wb") as file:
-        if target.suffix == ".gz":
+    configurations = read_configurations(task.source, task.snapshots)
+    with replacing(task.target) as partial, partial.open("wb") as file, contextlib.ExitStack() as stack:
+        binary: Any = file
+        if task.target.suffix == ".gz":
             # Without a time in the header, so that the same export gives the same bytes.
-            with gzip.GzipFile("", "wb", 6, file, mtime=0) as squeezed, io.TextIOWrapper(squeezed, "ascii") as text:
-                write_dump(text, frames)
-        else:
-            with io.TextIOWrapper(file, "ascii") as text:
-                write_dump(text, frames)
+            binary = stack.enter_context(gzip.GzipFile("", "wb", 6, file, mtime=0))
+        with io.TextIOWrapper(binary, "ascii") as text:
+            write_dump(text, ((each.snapshot * task.steps_per_snapshot, each) for each in configurations))
 
 
-def _export_all(tasks: list[tuple[Path, Path, int, tuple[int, ...]]], total: int, pool: WorkerPool) -> None:
-    with progress_bar("exporting", "simulations") as report:
-        done = total - len(tasks)
-        report(done, total)
-        for _ in run_all(pool, export_one, tasks):
-            done += 1
-            report(done, total)
-
-
-def _check_folder(folder: Path, note: dict[str, object]) -> None:
+def _check_folder(folder: Path, note: Mapping[str, object]) -> None:
     if (folder / NOTE).exists():
         if (found := read_json(folder / NOTE, "an export")) != note:
             differing = listed(name for name, value in note.items() if found.get(name) != value)

@@ -69,19 +69,18 @@ def find_trajectories(folder: Path) -> list[Path]:
     endings = known_endings()
     found: dict[int, dict[str, Path]] = {}
     for path in sorted([*folder.iterdir(), *folder.glob("*/*")]):
-        kind = None if path.name.startswith(".") or path.parent.name.startswith(".") else format_of(path, endings)
-        if kind is None or not path.is_file():
+        kind = format_of(path, endings)
+        if kind is None or path.name.startswith(".") or path.parent.name.startswith(".") or not path.is_file():
             continue
-        inner = path.parent.name if path.parent != folder else ""
-        numbers = re.findall(r"\d+", inner) or re.findall(r"\d+", path.name.split(".gz")[0].rpartition(".")[0])
+        numbers = re.findall(r"\d+", path.parent.name) if path.parent != folder else []
+        numbers = numbers or re.findall(r"\d+", path.name.split(".gz")[0].rpartition(".")[0])
         if not numbers:
             raise UserError(f"{path} has no number in its name: name simulations as 00001/traj.atom or sim-00001.gsd.")
-        same = found.setdefault(int(numbers[-1]), {})
+        number = int(numbers[-1])
+        same = found.setdefault(number, {})
         other = same.get(kind) or next((each for each in same.values() if each.parent != path.parent), None)
         if other is not None:
-            raise UserError(
-                f"{other} and {path} are both simulation {int(numbers[-1])}: take one of them out of the folder."
-            )
+            raise UserError(f"{other} and {path} are both simulation {number}: take one of them out of the folder.")
         same[kind] = path
     if not found:
         raise UserError(
@@ -107,7 +106,8 @@ def plan_import(folder: Path, plan: ImportPlan) -> Ensemble:
             f"cooling_steps is {cooling_steps} ({'as given' if plan.cooling_steps else f'the last time step in {files[0]}'}), and it "
             f"must be a positive multiple of {INTERVALS}: pass the steps from T = 2.0 to T = 0.05 as cooling_steps."
         )
-    there = tuple(k for k in (_index(step, plan.first_step, cooling_steps) for step in steps) if k is not None)
+    marks = (divmod(step - plan.first_step, cooling_steps // INTERVALS) for step in steps)
+    there = tuple(index for index, rest in marks if rest == 0 and index <= INTERVALS)
     snapshots = there if plan.snapshots is None else plan.snapshots
     if missing := sorted(set(snapshots) - set(there)):
         raise UserError(
@@ -118,12 +118,8 @@ def plan_import(folder: Path, plan: ImportPlan) -> Ensemble:
             f"{files[0]} has no frame at a multiple of {cooling_steps // INTERVALS} time steps from {plan.first_step} on: pass the "
             "cooling's own cooling_steps and first_step."
         )
-    origin = Origin(
-        species=first.species,
-        particles_a=int((first.types == 0).sum()),
-        length=first.length,
-        first_step=plan.first_step,
-    )
+    particles_a = int((first.types == 0).sum())
+    origin = Origin(species=first.species, particles_a=particles_a, length=first.length, first_step=plan.first_step)
     protocol = Protocol(
         particles=len(first.types), equilibration_steps=0, cooling_steps=cooling_steps, snapshots=snapshots
     )
@@ -205,8 +201,3 @@ def _survey(path: Path, first_step: int) -> tuple[list[int], Frame]:
     if not frames:
         Location(path).refuse(f"has no frame at time step {first_step} or later")
     return steps, frames[0]
-
-
-def _index(step: int, first_step: int, cooling_steps: int) -> int | None:
-    index, rest = divmod(step - first_step, cooling_steps // INTERVALS)
-    return index if rest == 0 and 0 <= index <= INTERVALS else None

@@ -13,7 +13,7 @@ Every stored snapshot is a frame; its `configuration.step` is the time step sinc
 """
 
 import bisect
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,9 +33,8 @@ SCHEMA_VERSION = (1, 4)
 """Of GSD's schema `hoomd` that the files are written in."""
 
 LOG_SNAPSHOT = "snapshot"
-LOG_TEMPERATURE = "temperature"
-LOG_POTENTIAL_ENERGY = "potential_energy"
-LOG_PRESSURE = "pressure"
+CURVES = ("temperature", "potential_energy", "pressure")
+"""Logged values of every simulated snapshot, fields of `Cooling` and `CoolingCurve` as well."""
 LOG_INHERENT_ENERGY = "inherent_energy"
 LOG_COOLING = "cooling/"
 """Prefix of the curves over all 201 indices, in the first frame."""
@@ -79,38 +78,47 @@ def particle_types(particles: int) -> NDArray[np.uint32]:
 def write_cooling(path: Path, protocol: Protocol, cooling: Cooling) -> None:
     """Write one simulation's file, whole or not at all."""
     length, types = box_length(protocol.particles), particle_types(protocol.particles)
-    frames: list[dict[str, NDArray[Any]]] = []
-    for positions, snapshot in zip(cooling.positions, protocol.snapshots, strict=True):
-        log: dict[str, NDArray[Any]] = {
-            LOG_SNAPSHOT: np.array([snapshot], dtype=np.int32),
-            LOG_TEMPERATURE: cooling.temperature[[snapshot]],
-            LOG_POTENTIAL_ENERGY: cooling.potential_energy[[snapshot]],
-            LOG_PRESSURE: cooling.pressure[[snapshot]],
-        }
-        if not frames:
-            log |= {
-                LOG_COOLING + LOG_TEMPERATURE: cooling.temperature,
-                LOG_COOLING + LOG_POTENTIAL_ENERGY: cooling.potential_energy,
-                LOG_COOLING + LOG_PRESSURE: cooling.pressure,
-            }
-        frames.append(_frame(positions, types, length, snapshot * protocol.steps_per_snapshot, log, not frames))
-    _write(path, frames)
+    curves = {name: getattr(cooling, name) for name in CURVES}
+    configurations = (
+        Configuration(
+            snapshot, positions, types, length, {LOG_SNAPSHOT: snapshot} | {k: v[snapshot] for k, v in curves.items()}
+        )
+        for positions, snapshot in zip(cooling.positions, protocol.snapshots, strict=True)
+    )
+    write_configurations(path, protocol, configurations, {LOG_COOLING + name: curve for name, curve in curves.items()})
 
 
-def write_configurations(path: Path, protocol: Protocol, configurations: Iterable[Configuration]) -> None:
-    """Write configurations of one simulation, ascending by snapshot, with what their logs hold; whole or not at all.
+def write_configurations(
+    path: Path,
+    protocol: Protocol,
+    configurations: Iterable[Configuration],
+    curves: Mapping[str, NDArray[Any]] | None = None,
+) -> None:
+    """Write configurations of one simulation with what their logs hold, in GSD's schema `hoomd`; whole or not at all.
 
-    They are taken one at a time, so that memory does not grow with their number.
+    They are taken one at a time, so that memory does not grow with their number. Through the library's file layer: its frame
+    objects fill in and compare everything that a frame could have, which takes as long as 4 % of a small simulation.
+
+    Args:
+        path: the file.
+        protocol: tells the time steps of the snapshots.
+        configurations: ascending by snapshot.
+        curves: what is logged in the first frame besides.
     """
-    _write(path, _frames(protocol, configurations))
+    import gsd.fl
 
-
-def _frames(protocol: Protocol, configurations: Iterable[Configuration]) -> Iterator[dict[str, NDArray[Any]]]:
-    for number, each in enumerate(configurations):
-        log: dict[str, NDArray[Any]] = {name: np.array([value]) for name, value in each.log.items()}
-        log[LOG_SNAPSHOT] = np.array([each.snapshot], dtype=np.int32)
-        step = each.snapshot * protocol.steps_per_snapshot
-        yield _frame(each.positions, each.types, each.length, step, log, number == 0)
+    with (
+        replacing(path) as partial,
+        gsd.fl.open(
+            str(partial), "w", application="glassliquid", schema="hoomd", schema_version=SCHEMA_VERSION
+        ) as file,
+    ):
+        for number, each in enumerate(configurations):
+            for name, values in _arrays(each, each.snapshot * protocol.steps_per_snapshot, number == 0).items():
+                file.write_chunk(name, values)
+            for name, values in (curves or {}).items() if number == 0 else ():
+                file.write_chunk(f"log/{name}", values)
+            file.end_frame()
 
 
 def read_configurations(path: Path, snapshots: list[int] | None = None, with_log: bool = True) -> list[Configuration]:
@@ -123,68 +131,39 @@ def read_configurations(path: Path, snapshots: list[int] | None = None, with_log
     """
     try:
         with open_gsd(path) as file:
-            wanted = [_snapshot(file, frame) for frame in range(file.nframes)] if snapshots is None else snapshots
-            found = [_frame_of(file, snapshot) for snapshot in wanted]
-            if None in found:
-                missing = [snapshot for snapshot, frame in zip(wanted, found, strict=True) if frame is None]
+            if snapshots is None:
+                snapshots = [_snapshot(file, frame) for frame in range(file.nframes)]
+            frames = [_frame_of(file, snapshot) for snapshot in snapshots]
+            if missing := [snapshot for snapshot, frame in zip(snapshots, frames, strict=True) if frame is None]:
                 held = [_snapshot(file, frame) for frame in range(file.nframes)]
                 raise UserError(
                     f"{path} does not hold snapshot {listed(missing)}, it holds {listed(held)}: choose one of these."
                 )
             logged = file.find_matching_chunk_names("log/") if with_log else []
             names = [name for name in logged if not name.startswith(f"log/{LOG_COOLING}")]
-            return [
-                _configuration(file, frame, snapshot, names)
-                for frame, snapshot in zip(found, wanted, strict=True)
-                if frame is not None
-            ]
+            pairs = zip(frames, snapshots, strict=True)
+            return [_configuration(file, frame, snapshot, names) for frame, snapshot in pairs if frame is not None]
     except gsd_file.ERRORS as error:
         raise _damaged(path, error) from error
 
 
 def read_cooling_curve(path: Path) -> CoolingCurve:
     """Read the thermodynamics at all indices; UserError if the file is missing or damaged."""
-    names = (LOG_TEMPERATURE, LOG_POTENTIAL_ENERGY, LOG_PRESSURE)
     try:
         with open_gsd(path) as file:
+            shape = (INTERVALS + 1,)
             return CoolingCurve(
-                *(read_array(file, 0, f"log/{LOG_COOLING}{name}", (INTERVALS + 1,), gsd_file.REAL) for name in names)
+                **{name: read_array(file, 0, f"log/{LOG_COOLING}{name}", shape, gsd_file.REAL) for name in CURVES}
             )
     except gsd_file.ERRORS as error:
         raise _damaged(path, error) from error
 
 
-def _write(path: Path, frames: Iterable[dict[str, NDArray[Any]]]) -> None:
-    """Write frames of named arrays in GSD's schema `hoomd`.
-
-    Through the library's file layer: its frame objects fill in and compare everything that a frame could have, which takes
-    as long as 4 % of a small simulation.
-    """
-    import gsd.fl
-
-    with (
-        replacing(path) as partial,
-        gsd.fl.open(
-            str(partial), "w", application="glassliquid", schema="hoomd", schema_version=SCHEMA_VERSION
-        ) as file,
-    ):
-        for frame in frames:
-            for name, values in frame.items():
-                file.write_chunk(name, values)
-            file.end_frame()
-
-
-def _frame(
-    positions: NDArray[np.floating],
-    types: NDArray[np.uint32],
-    length: float,
-    step: int,
-    log: dict[str, NDArray[Any]],
-    is_first: bool,
-) -> dict[str, NDArray[Any]]:
+def _arrays(configuration: Configuration, step: int, is_first: bool) -> dict[str, NDArray[Any]]:
     """The arrays of one frame by their names in the schema; what later frames leave out is that of the first."""
+    length, types = configuration.length, configuration.types
     coordinates = np.zeros((len(types), 3), dtype=np.float32)
-    coordinates[:, :2] = positions
+    coordinates[:, :2] = configuration.positions
     # Rounding to single precision can carry a coordinate onto the upper edge, which belongs to the other side.
     half = np.float32(length / 2)
     coordinates[:, :2][coordinates[:, :2] >= half] = -half
@@ -201,7 +180,8 @@ def _frame(
             "particles/diameter": np.array(DIAMETERS, dtype=np.float32)[types],
         }
     frame["particles/position"] = coordinates
-    return frame | {f"log/{name}": values for name, values in log.items()}
+    frame |= {f"log/{name}": np.array([value]) for name, value in configuration.log.items()}
+    return frame | {f"log/{LOG_SNAPSHOT}": np.array([configuration.snapshot], dtype=np.int32)}
 
 
 def _snapshot(file: Any, frame: int) -> int:
