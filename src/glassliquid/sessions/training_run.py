@@ -122,7 +122,7 @@ def train_in_run(
                 f"The tracking server did not take all metrics; they wait in {folder} and the next command sends them."
             )
         _keep_checkpoints(tracked, folder)
-        if journal.points:  # none if it diverged at once
+        if journal.history():  # none if it diverged at once
             tracked.figure(training_figure(journal.history(), job.caption), "training.png")
         if job.config.augment:
             image, seed, thinning = splits.data.images[0].cpu().numpy(), job.config.seed, trainer.model.thinning

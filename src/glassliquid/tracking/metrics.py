@@ -1,10 +1,11 @@
-"""Metrics of a run: kept in a local file first, sent to MLflow in batches by a thread.
+"""Metrics of a run: written to a local file first, sent to MLflow in batches by a thread.
 
 A tracking server that is slow or gone neither stops nor slows the training, and loses no point: what could not be sent
 waits in the file, and `send_pending` sends it later.
 """
 
 import contextlib
+import itertools
 import json
 import math
 import re
@@ -13,16 +14,19 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+from pydantic import Field, FiniteFloat, TypeAdapter
+from pydantic.dataclasses import dataclass as checked_dataclass
 
 from glassliquid.errors import UserError
-from glassliquid.files import is_plain, locked_if_free, read_plain, whole_number, write_text
+from glassliquid.files import is_plain, locked_if_free, read_plain, write_text
 from glassliquid.tracking.liveness import SIGN_EVERY_S, give_sign_of_life
 
 JOURNAL = "metrics.jsonl"
 """A line a point: key, value, step, timestamp [ms]."""
 SENT = "metrics.sent"
-"""How many lines of the journal the server has, and how many bytes those are."""
+"""How many bytes of the journal the server has; earlier versions wrote the number of lines before it."""
 
 SEND_EVERY_S = 3.0
 LARGEST_BATCH = 1000
@@ -34,9 +38,21 @@ TRY_AGAIN_AFTER_S = 0.5
 LARGEST_JOURNAL = 1 << 29
 """Bytes; a million iterations take half of it."""
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
-_KEY = re.compile(r"[A-Za-z0-9_]+([/. -][A-Za-z0-9_]+)*")
-"""Names of metrics that MLflow takes; one that it does not would hold up all points of its batch."""
-LONGEST_KEY = 250
+_WholeNumber = Annotated[int, Field(ge=0, lt=2**62)]
+
+
+@checked_dataclass(config={"strict": True})
+class _Point:
+    """A line of a journal."""
+
+    key: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+([/. -][A-Za-z0-9_]+)*$", max_length=250)]
+    """A name that MLflow takes; one that it does not would hold up all points of its batch."""
+    value: FiniteFloat
+    step: _WholeNumber
+    timestamp: _WholeNumber
+
+
+_POINTS = TypeAdapter(_Point)
 
 
 def is_run_id(text: str) -> bool:
@@ -62,47 +78,42 @@ class MetricJournal:
             raise UserError(f"{folder} has links in the place of its metrics: remove them.")
         self._known = _steps_on_server(run_id)
         self._lines = _whole_lines(self._journal)
-        self._sent = max(0, min(_read_note(self._sent_path)[0], len(self._lines)))
-        self._bytes_sent = _size(self._lines[: self._sent])
+        noted = _noted_bytes(self._sent_path)
+        self._sent = sum(end <= noted for end in itertools.accumulate(map(_size, self._lines)))
+        self._bytes_sent = sum(map(_size, self._lines[: self._sent]))
+        self.waiting = len(self._lines) - self._sent
+        """Points that waited when the journal was opened."""
         # By metric: a disk that was full may have taken some points of an iteration and not the others.
-        self._last_steps: dict[str, int] = {}
-        for point in map(_point, self._lines):
-            if point is None:
-                continue
-            self._last_steps[point["key"]] = max(point["step"], self._last_steps.get(point["key"], -1))
+        self._last_steps = {key: max(step for step, _ in points) for key, points in self.history().items()}
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._send_regularly, name="metrics", daemon=True)
         self._thread.start()
 
     def record(self, iteration: int, metrics: Mapping[str, float]) -> None:
-        """Keep the metrics of one iteration; what is there already (of a resumed run) is passed over."""
+        """Write the metrics of one iteration; what is there already (of a resumed run) is passed over."""
         now = round(time.time() * 1000)
-        points = [
-            {"key": key, "value": value, "step": iteration, "timestamp": now}
+        fresh = {
+            key: value
             for key, value in metrics.items()
             if math.isfinite(value) and iteration > self._last_steps.get(key, -1)
+        }
+        lines = [
+            json.dumps({"key": key, "value": value, "step": iteration, "timestamp": now})
+            for key, value in fresh.items()
         ]
-        lines = [json.dumps(point) for point in points]
         with self._journal.open("a", encoding="utf-8") as file:
             file.write("".join(line + "\n" for line in lines))
         with self._lock:
             self._lines += lines
-            self._last_steps.update((str(point["key"]), iteration) for point in points)
+            self._last_steps.update(dict.fromkeys(fresh, iteration))
 
     def history(self) -> dict[str, list[tuple[int, float]]]:
         """All points so far: metric name to pairs of iteration and value."""
         history: dict[str, list[tuple[int, float]]] = {}
-        for line in self._lines:
-            if (point := _point(line)) is None:
-                continue
-            history.setdefault(point["key"], []).append((point["step"], point["value"]))
+        for point in _points(self._lines):
+            history.setdefault(point.key, []).append((point.step, point.value))
         return history
-
-    @property
-    def points(self) -> int:
-        """How many points there are."""
-        return len(self._lines)
 
     def close(self, give_up_after: float | None = None) -> bool:
         """Send what is left, trying for a while [s] if the server does not take it; True if everything reached it."""
@@ -135,17 +146,16 @@ class MetricJournal:
 
         with self._lock:
             batch = self._lines[self._sent : self._sent + LARGEST_BATCH]
-        points = [point for line in batch if (point := _point(line)) is not None]
         # After a crash between sending and noting it, the server has points that the note does not count.
-        fresh = [point for point in points if point["step"] > self._known.get(point["key"], -1)]
+        fresh = [point for point in _points(batch) if point.step > self._known.get(point.key, -1)]
         try:
             if fresh:
-                metrics = [Metric(p["key"], p["value"], p["timestamp"], p["step"]) for p in fresh]
+                metrics = [Metric(point.key, point.value, point.timestamp, point.step) for point in fresh]
                 MlflowClient().log_batch(self.run_id, metrics=metrics)
         except Exception:  # whatever the server's trouble is, the training goes on and the points wait
             return False
         self._sent += len(batch)
-        self._bytes_sent += _size(batch)
+        self._bytes_sent += sum(map(_size, batch))
         if batch:
             self._note()
         return True
@@ -153,7 +163,7 @@ class MetricJournal:
     def _note(self) -> None:
         # Without the note, on a full disk, the next command asks the server what it has.
         with contextlib.suppress(OSError):
-            self._sent_path.write_text(f"{self._sent} {self._bytes_sent}", encoding="utf-8")
+            self._sent_path.write_text(str(self._bytes_sent), encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -175,25 +185,25 @@ def send_pending(runs_folder: Path) -> Delivery:
     sent: dict[str, int] = {}
     waiting: list[str] = []
     for journal in sorted(runs_folder.glob(f"*/{JOURNAL}")):
-        lines, size = _read_note(journal.with_name(SENT))
+        run_id = journal.parent.name
         # The folder is named after its run; anything else was not written by a training.
-        if not (is_plain(journal) and is_run_id(journal.parent.name)):
+        if not (is_plain(journal) and is_run_id(run_id)):
             continue
-        if journal.stat().st_size == size:
+        if journal.stat().st_size == _noted_bytes(journal.with_name(SENT)):
             continue
         with locked_if_free(journal.parent) as is_free:
             if not is_free:
                 continue
             try:
-                opened = MetricJournal(journal.parent.name, journal.parent)
+                opened = MetricJournal(run_id, journal.parent)
             except (OSError, UserError):  # of one journal that cannot be read the other commands know nothing
-                waiting.append(journal.parent.name)
+                waiting.append(run_id)
                 continue
             # The store has answered a moment ago; a run that it does not take points of will not be there in a while either.
             if not opened.close(give_up_after=0):
-                waiting.append(opened.run_id)
-            elif opened.points > lines:
-                sent[opened.run_id] = opened.points - lines
+                waiting.append(run_id)
+            elif opened.waiting:
+                sent[run_id] = opened.waiting
     return Delivery(sent, waiting)
 
 
@@ -203,14 +213,10 @@ def _steps_on_server(run_id: str) -> dict[str, int]:
 
     client = MlflowClient()
     try:
-        keys: list[str] = list(client.get_run(run_id).data.metrics)
-        return {key: max(_steps(client.get_metric_history(run_id, key))) for key in keys}
+        keys = client.get_run(run_id).data.metrics
+        return {key: max((m.step for m in client.get_metric_history(run_id, key)), default=-1) for key in keys}
     except Exception:  # an unreachable server is no reason not to train
         return {}
-
-
-def _steps(history: Any) -> list[int]:
-    return [metric.step for metric in history] or [-1]
 
 
 def _whole_lines(journal: Path) -> list[str]:
@@ -224,29 +230,23 @@ def _whole_lines(journal: Path) -> list[str]:
     return whole.split("\n")[:-1]
 
 
-def _point(line: str) -> dict[str, Any] | None:
-    """The point of a line; None if the line is damaged: what it said is lost, and the other points are not."""
+def _points(lines: Sequence[str]) -> list[_Point]:
+    """The points of lines; what a damaged line said is lost, and the other points are not."""
+    points = []
+    for line in lines:
+        with contextlib.suppress(ValueError):
+            points.append(_POINTS.validate_json(line))
+    return points
+
+
+def _noted_bytes(path: Path) -> int:
+    """How many bytes of the journal the server has by its note; none if there is no note."""
     try:
-        point = json.loads(line)
-        key, value, step, timestamp = (point[name] for name in ("key", "value", "step", "timestamp"))
-        is_whole = type(key) is str and len(key) <= LONGEST_KEY and _KEY.fullmatch(key) is not None
-        is_whole = is_whole and type(value) in (int, float) and math.isfinite(value)
-        for number in (step, timestamp):
-            whole_number(number, 0, 2**62)
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
-        return None
-    return point if is_whole else None
+        return int(read_plain(path).split()[-1])
+    except (OSError, UserError, ValueError, IndexError):
+        return 0
 
 
-def _read_note(path: Path) -> tuple[int, int]:
-    """Lines and bytes that the server has; none if there is no note, and no bytes if it does not tell them."""
-    try:
-        numbers = [int(word) for word in read_plain(path).split()]
-    except (OSError, UserError, ValueError):
-        return 0, 0
-    return (numbers[0], numbers[1] if len(numbers) > 1 else 0) if numbers else (0, 0)
-
-
-def _size(lines: list[str]) -> int:
-    """Bytes that lines take in a journal."""
-    return sum(len(line.encode()) + 1 for line in lines)
+def _size(line: str) -> int:
+    """Bytes that a line takes in a journal."""
+    return len(line.encode()) + 1
