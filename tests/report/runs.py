@@ -3,7 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
-from glassliquid.tracking.history import Experiment, PastRun
+from glassliquid.tracking.history import Experiment
+from glassliquid.tracking.stored import StoredRun
 
 START = datetime(2017, 11, 26, 9, tzinfo=UTC)
 EXPERIMENT = Experiment("7", "results", "http://localhost:5000")
@@ -32,7 +33,7 @@ RESULTS = {
 }
 
 
-def past_run(run_id: str, stage: str = "train", hours: float = 0, **changes) -> PastRun:
+def past_run(run_id: str, stage: str = "train", hours: float = 0, **changes) -> StoredRun:
     """A finished run on the dataset d, so many hours after the start of the log."""
     tags = {"stage": stage, "dataset": "d", "dataset_digest": "beef", **changes.pop("tags", {})}
     started = START + timedelta(hours=hours)
@@ -44,10 +45,10 @@ def past_run(run_id: str, stage: str = "train", hours: float = 0, **changes) -> 
         "tags": tags,
         **changes,
     }
-    return PastRun(run_id=run_id, **values)
+    return StoredRun(run_id=run_id, **values)
 
 
-def training(run_id: str, hours: float = 0, collapsed: bool = False, **changes) -> PastRun:
+def training(run_id: str, hours: float = 0, collapsed: bool = False, **changes) -> StoredRun:
     """A finished training."""
     tags = {"version": "5", "step": "1", "trial": "2", "collapsed": str(collapsed).lower(), **changes.pop("tags", {})}
     values = {"params": SETTINGS, "metrics": RESULTS, **changes}

@@ -9,7 +9,8 @@ import pytest
 from mlflow.entities import Metric
 
 from glassliquid.tracking import bulk
-from glassliquid.tracking.history import PastRun, read_curves
+from glassliquid.tracking.history import read_curves
+from glassliquid.tracking.stored import StoredRun
 from tests.faults.tracking_server import TrackingServer
 
 pytestmark = pytest.mark.slow
@@ -42,7 +43,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list[tu
 
 def curves(runs: dict[str, list[tuple[int, float]]]) -> dict[str, list[tuple[int, float]]]:
     past = [
-        PastRun(run_id, run_id, "FINISHED", datetime.now(UTC), 1.0, metrics={"a": 0.0} if points else {})
+        StoredRun(run_id, run_id, "FINISHED", datetime.now(UTC), metrics={"a": 0.0} if points else {})
         for run_id, points in runs.items()
     ]
     return {run_id: list(found.get("a", [])) for run_id, found in read_curves(past, ["a"]).items()}

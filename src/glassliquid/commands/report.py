@@ -14,7 +14,6 @@ from glassliquid.report.log import ResultsLog, drawn_metrics
 from glassliquid.report.page import render
 from glassliquid.tracking.history import (
     Experiment,
-    PastRun,
     artifact_names,
     find_experiment,
     read_artifact,
@@ -22,6 +21,7 @@ from glassliquid.tracking.history import (
     read_runs,
 )
 from glassliquid.tracking.run import tracked_run
+from glassliquid.tracking.stored import StoredRun
 from glassliquid.upkeep.housekeeping import housekeeping
 
 NO_RESULTS = ("report", "continuation", "main", "tidy")
@@ -50,7 +50,7 @@ def run(job: ReportJob) -> None:
         print(headline)
 
 
-def write(experiment: Experiment, runs: list[PastRun], since: datetime | None, output: Path) -> str:
+def write(experiment: Experiment, runs: list[StoredRun], since: datetime | None, output: Path) -> str:
     """Read curves and artifacts of the runs and write the page, whole or not at all; return it."""
     trained = [run for run in runs if run.stage in (TRAIN, TRIAL)]
     artifacts = Artifacts(artifact_names, read_artifact)

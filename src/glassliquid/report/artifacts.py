@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from glassliquid.tracking.history import PastRun
+from glassliquid.tracking.stored import StoredRun
 
 LARGEST_SIDE = 1000
 """Pictures are scaled down to this [pixels]: the width of a page on a screen."""
@@ -33,7 +33,7 @@ class Artifacts:
     left_out: int = 0
     """How many pictures did not fit."""
 
-    def picture(self, run: PastRun, name: str) -> str | None:
+    def picture(self, run: StoredRun, name: str) -> str | None:
         """A picture as a data address; None if it is missing, damaged or does not fit."""
         content = self.read(run.run_id, name)
         address = None if content is None else data_address(content)
@@ -43,12 +43,12 @@ class Artifacts:
         self.allowance -= len(address or "")
         return address
 
-    def pictures(self, run: PastRun, names: Sequence[str]) -> dict[str, str]:
+    def pictures(self, run: StoredRun, names: Sequence[str]) -> dict[str, str]:
         """Names to data addresses of those pictures that can be shown."""
         addresses = {name: self.picture(run, name) for name in names}
         return {name: address for name, address in addresses.items() if address is not None}
 
-    def table(self, run: PastRun, name: str) -> tuple[list[list[str]], str]:
+    def table(self, run: StoredRun, name: str) -> tuple[list[list[str]], str]:
         """A CSV file as rows, the head first, and a note if rows were left out; no rows if it cannot be read."""
         content = self.read(run.run_id, name)
         try:

@@ -8,7 +8,8 @@ from markupsafe import Markup
 
 from glassliquid.report.artifacts import Artifacts
 from glassliquid.report.curves import overlay_picture, run_picture
-from glassliquid.tracking.history import Curve, PastRun
+from glassliquid.tracking.history import Curve
+from glassliquid.tracking.stored import StoredRun
 
 TRAIN, TRIAL, SWEEP, MAKE_DATA, TRANSFER = "train", "trial", "sweep", "make_data", "transfer_eval"
 NOT_RECORDED = "not recorded"
@@ -28,7 +29,7 @@ PAGE_LINK = re.compile(r"\[[^\]]*\]\(#/[^)]*\)\n*")
 class Entry:
     """One run, or one group of runs."""
 
-    run: PastRun
+    run: StoredRun
     kind: str
     """What it is, in a word or two."""
     caption: str = ""
@@ -55,7 +56,7 @@ class EntryWriter:
     curves: Mapping[str, Mapping[str, Curve]]
     artifacts: Artifacts
 
-    def entry(self, run: PastRun, children: Sequence[PastRun] = ()) -> Entry:
+    def entry(self, run: StoredRun, children: Sequence[StoredRun] = ()) -> Entry:
         """One run with its children."""
         if run.stage == SWEEP:
             return self._sweep(run, children)
@@ -65,7 +66,7 @@ class EntryWriter:
             return self._training(run)
         return self._other(run, children)
 
-    def _training(self, run: PastRun) -> Entry:
+    def _training(self, run: StoredRun) -> Entry:
         curves = self.curves.get(run.run_id, {})
         lacking = []
         if not curves.get("val_accuracy"):
@@ -83,7 +84,7 @@ class EntryWriter:
             lacking=lacking,
         )
 
-    def _replicates(self, run: PastRun, children: Sequence[PastRun]) -> Entry:
+    def _replicates(self, run: StoredRun, children: Sequence[StoredRun]) -> Entry:
         members = [child for child in children if child.stage == TRAIN]
         return Entry(
             run=run,
@@ -94,7 +95,7 @@ class EntryWriter:
             lacking=[] if members else ["There are no replicates: none was started."],
         )
 
-    def _sweep(self, run: PastRun, children: Sequence[PastRun]) -> Entry:
+    def _sweep(self, run: StoredRun, children: Sequence[StoredRun]) -> Entry:
         table, note = self.artifacts.table(run, TRIALS_TABLE)
         names = [name for name in self.artifacts.names(run.run_id) if name.endswith(".png")]
         missing = f"There is no table of the trials: the run has no {TRIALS_TABLE} that can be read."
@@ -109,7 +110,7 @@ class EntryWriter:
             lacking=[] if table else [missing],
         )
 
-    def _other(self, run: PastRun, children: Sequence[PastRun], is_alone: bool = True) -> Entry:
+    def _other(self, run: StoredRun, children: Sequence[StoredRun], is_alone: bool = True) -> Entry:
         if not run.stage:
             return Entry(
                 run=run, kind="other run", lacking=["This run is no step of this project; only its name is known."]
@@ -132,18 +133,18 @@ class EntryWriter:
             lacking=lacking,
         )
 
-    def _overlay(self, runs: Sequence[PastRun]) -> Markup | None:
+    def _overlay(self, runs: Sequence[StoredRun]) -> Markup | None:
         return overlay_picture(
             [(self.curves.get(run.run_id, {}).get("val_accuracy", ()), is_collapsed(run)) for run in runs]
         )
 
 
-def description(run: PastRun) -> str:
+def description(run: StoredRun) -> str:
     """The Markdown of a run's page, without links that work only there."""
     return PAGE_LINK.sub("", run.description)
 
 
-def caption(run: PastRun) -> str:
+def caption(run: StoredRun) -> str:
     """The settings of a training run in the order of the research log."""
 
     def value(name: str) -> str:
@@ -174,14 +175,14 @@ def caption(run: PastRun) -> str:
     )
 
 
-def results(run: PastRun) -> str:
+def results(run: StoredRun) -> str:
     """Best and final validation accuracy, test accuracy with count and interval, and the largest drop."""
     best, final, drop = (percent(run, name) for name in ("best_val_accuracy", "final_val_accuracy", "largest_drop"))
     iteration = f" in iteration {run.metrics['best_iteration']:.0f}" if "best_iteration" in run.metrics else ""
     return f"Best validation accuracy {best}{iteration}; final {final}; test {test_accuracy(run)}; largest drop {drop}."
 
 
-def test_accuracy(run: PastRun) -> str:
+def test_accuracy(run: StoredRun) -> str:
     """Test accuracy with its count and 95 % interval."""
     text = percent(run, "test_accuracy")
     try:
@@ -192,11 +193,11 @@ def test_accuracy(run: PastRun) -> str:
     return f"{text} ({right:.0f} of {images:.0f}, 95 % interval {100 * low:.1f} to {100 * high:.1f} %)"
 
 
-def percent(run: PastRun, metric: str) -> str:
+def percent(run: StoredRun, metric: str) -> str:
     """A metric in per cent."""
     return f"{100 * run.metrics[metric]:.2f} %" if metric in run.metrics else NOT_RECORDED
 
 
-def is_collapsed(run: PastRun) -> bool:
+def is_collapsed(run: StoredRun) -> bool:
     """Whether a training run lost what it had learned at some time."""
     return run.tags.get("collapsed") == "true"

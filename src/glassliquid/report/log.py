@@ -21,7 +21,8 @@ from glassliquid.report.entries import (
     percent,
     test_accuracy,
 )
-from glassliquid.tracking.history import Curve, Experiment, PastRun
+from glassliquid.tracking.history import Curve, Experiment
+from glassliquid.tracking.stored import StoredRun
 from glassliquid.training.progress import LEARNED
 
 EVALUATED = ("val_accuracy", "val_loss")
@@ -55,7 +56,7 @@ class BestRow(NamedTuple):
     digest: str
     runs: int
     collapsed: int
-    best: PastRun
+    best: StoredRun
     validation: str
     test: str
     settings: str
@@ -79,7 +80,7 @@ class ResultsLog:
     def __init__(
         self,
         experiment: Experiment,
-        runs: Sequence[PastRun],
+        runs: Sequence[StoredRun],
         curves: Mapping[str, Mapping[str, Curve]],
         artifacts: Artifacts,
         written: datetime,
@@ -105,7 +106,7 @@ class ResultsLog:
         self.collapsed = sum(map(is_collapsed, self.trained))
         self.best, self.stability = best_rows(self.trained), stability_rows(self.trained)
         self.datasets = dataset_rows(runs, self.trained, artifacts)
-        children: dict[str, list[PastRun]] = {
+        children: dict[str, list[StoredRun]] = {
             run.run_id: [] for run in runs if run.stage in (SWEEP, TRANSFER) or "repeats" in run.tags
         }
         for run in runs:
@@ -118,14 +119,14 @@ class ResultsLog:
         self.pictures_left_out = artifacts.left_out
 
 
-def drawn_metrics(runs: Sequence[PastRun]) -> tuple[str, ...]:
+def drawn_metrics(runs: Sequence[StoredRun]) -> tuple[str, ...]:
     """The metrics whose curves are read and drawn for these runs."""
     iterations = [text for run in runs if (text := run.params.get("iterations", "")).isdigit()]
     points = len(EVERY_ITERATION) * sum(map(int, iterations))
     return EVALUATED + (EVERY_ITERATION if points <= MOST_POINTS else ())
 
 
-def dataset_rows(runs: Sequence[PastRun], trained: Sequence[PastRun], artifacts: Artifacts) -> list[DatasetRow]:
+def dataset_rows(runs: Sequence[StoredRun], trained: Sequence[StoredRun], artifacts: Artifacts) -> list[DatasetRow]:
     """A row for each dataset that was made or used, by name and digest."""
     used = [run for run in runs if "dataset_digest" in run.tags]
     rows = []
@@ -145,7 +146,7 @@ def dataset_rows(runs: Sequence[PastRun], trained: Sequence[PastRun], artifacts:
     return rows
 
 
-def best_rows(runs: Sequence[PastRun]) -> list[BestRow]:
+def best_rows(runs: Sequence[StoredRun]) -> list[BestRow]:
     """The best training run of each dataset by validation accuracy, in the order of the datasets' first run."""
     rows = []
     for dataset in dict.fromkeys(map(_dataset, runs)):
@@ -169,7 +170,7 @@ def best_rows(runs: Sequence[PastRun]) -> list[BestRow]:
     return rows
 
 
-def stability_rows(runs: Sequence[PastRun]) -> list[StabilityRow]:
+def stability_rows(runs: Sequence[StoredRun]) -> list[StabilityRow]:
     """Finished training runs by schedule: how many learned, how many collapsed, and the medians."""
     names = ("best_val_accuracy", "final_val_accuracy", "largest_drop")
     finished = [run for run in runs if set(names) <= run.metrics.keys()]
@@ -198,7 +199,7 @@ def _facts(description_file: bytes | None) -> list[str]:
         return []
 
 
-def _conclusion(run: PastRun) -> str:
+def _conclusion(run: StoredRun) -> str:
     """What a transfer evaluation or a sweep found, in a sentence or a paragraph."""
     if run.stage == TRANSFER:
         return run.tags.get("sentence") or run.description.split("\n\n")[0]
@@ -210,11 +211,11 @@ def _conclusion(run: PastRun) -> str:
     return "\n\n".join([paragraphs[start], *more])
 
 
-def _dataset(run: PastRun) -> tuple[str, str]:
+def _dataset(run: StoredRun) -> tuple[str, str]:
     return run.tags.get("dataset", NOT_RECORDED), run.tags.get("dataset_digest", NOT_RECORDED)
 
 
-def _schedule(run: PastRun) -> str:
+def _schedule(run: StoredRun) -> str:
     return run.params.get("schedule", NOT_RECORDED)
 
 

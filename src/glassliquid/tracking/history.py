@@ -5,16 +5,15 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from glassliquid.errors import UserError, listed
-from glassliquid.tracking import tag
 from glassliquid.tracking.bulk import histories
 from glassliquid.tracking.store import without_user
-from glassliquid.tracking.stored import runs_where
+from glassliquid.tracking.stored import StoredRun, stored_where
 
 READERS = 4
 """Threads that ask the store at once: a server answers them side by side, a database file at least while others parse."""
@@ -39,39 +38,6 @@ class Experiment:
         if not self.address.startswith(("http://", "https://")):
             return None
         return f"{self.address.rstrip('/')}/#/experiments/{self.experiment_id}/runs/{run_id}"
-
-
-@dataclass(frozen=True)
-class PastRun:
-    """A run as a report tells of it."""
-
-    run_id: str
-    name: str
-    status: str
-    """RUNNING, FINISHED, FAILED or KILLED."""
-    started: datetime
-    """With its time zone."""
-    seconds: float | None
-    """How long it ran; None if it has not ended."""
-    params: dict[str, str] = field(repr=False, default_factory=dict)
-    metrics: dict[str, float] = field(repr=False, default_factory=dict)
-    """The last value of each."""
-    tags: dict[str, str] = field(repr=False, default_factory=dict)
-
-    @property
-    def stage(self) -> str:
-        """The entry point, or `trial`; empty if it is not a run of this project."""
-        return self.tags.get(tag.STAGE, "")
-
-    @property
-    def parent(self) -> str | None:
-        """The run that it is a child of."""
-        return self.tags.get(tag.PARENT)
-
-    @property
-    def description(self) -> str:
-        """The Markdown text of its page."""
-        return self.tags.get(tag.NOTE, "")
 
 
 def find_experiment(name: str | None) -> Experiment:
@@ -110,13 +76,13 @@ def all_experiments() -> list[Experiment]:
     return [Experiment(str(each.experiment_id), str(each.name), address) for each in found]
 
 
-def read_runs(experiment: Experiment, since: datetime | None) -> list[PastRun]:
+def read_runs(experiment: Experiment, since: datetime | None) -> list[StoredRun]:
     """The runs of an experiment that started at `since` or later, oldest first."""
     condition = "" if since is None else f"attributes.start_time >= {round(since.timestamp() * 1000)}"
-    return [_past(run) for run in runs_where(condition, [experiment.experiment_id])]
+    return stored_where(condition, [experiment.experiment_id])
 
 
-def read_curves(runs: Sequence[PastRun], keys: Iterable[str]) -> dict[str, dict[str, Curve]]:
+def read_curves(runs: Sequence[StoredRun], keys: Iterable[str]) -> dict[str, dict[str, Curve]]:
     """The points of some metrics of runs: run id to metric name to points; what a run does not have is left out."""
     curves: dict[str, dict[str, Curve]] = {run.run_id: {} for run in runs}
     asked = [(key, [run.run_id for run in runs if key in run.metrics]) for key in keys]
@@ -165,17 +131,3 @@ def _history(task: tuple[str, str]) -> Curve:
 def _curve(points: Iterable[tuple[int, float]]) -> Curve:
     """In order, without what cannot be drawn; MLflow keeps an infinite value as the largest number that there is."""
     return sorted(point for point in points if abs(point[1]) < LARGEST)
-
-
-def _past(run: Any) -> PastRun:
-    info = run.info
-    return PastRun(
-        run_id=info.run_id,
-        name=info.run_name or info.run_id[:8],
-        status=info.status,
-        started=datetime.fromtimestamp(info.start_time / 1000, UTC).astimezone(),
-        seconds=None if info.end_time is None else (info.end_time - info.start_time) / 1000,
-        params=dict(run.data.params),
-        metrics=dict(run.data.metrics),
-        tags=dict(run.data.tags),
-    )

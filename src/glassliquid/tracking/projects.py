@@ -26,28 +26,11 @@ CODE = ("MLproject", "src/**/*.py", "entrypoints/**/*.py")
 class StepResult:
     """A finished step."""
 
-    entry_point: str
     run_id: str
     reused: bool
     """Whether an earlier run with the same fingerprint was found."""
     metrics: dict[str, float]
     tags: dict[str, str]
-
-
-@dataclass(frozen=True)
-class _Step:
-    """A step that may be run."""
-
-    project: Path
-    entry_point: str
-    parameters: Mapping[str, str]
-    inputs: Callable[[], Mapping[str, str]]
-    can_resume: Callable[[StoredRun], bool]
-
-    @property
-    def key(self) -> str:
-        """Its fingerprint at this moment."""
-        return step_key(self.project, self.entry_point, self.parameters, self.inputs())
 
 
 def run_step(
@@ -76,48 +59,63 @@ def run_step(
     Raises:
         UserError: the step failed; it has printed why.
     """
-    step = _Step(project, entry_point, parameters, inputs, can_resume)
+
+    def key() -> str:
+        return step_key(project, entry_point, parameters, inputs())
+
     while True:
-        key = step.key
-        with locked(locks / key, f"running the step {entry_point}"):
+        before = key()
+        with locked(locks / before, f"running the step {entry_point}"):
             # Whoever was waited for may have made what this step begins with.
-            if step.key == key:
-                return _run_alone(step, key)
+            if key() != before:
+                continue
+            if (done := _finished(entry_point, before)) is not None:
+                return _result(done, reused=True)
+            stopped = next((run.run_id for run in _runs_of(before) if can_resume(run)), None)
+            resume = {} if stopped is None else {"resume": stopped}
+            # What is missing is made by the step itself, which is told apart by what it has made, afterwards.
+            known = before if MISSING not in inputs().values() else None
+            try:
+                run_id = _run(project, entry_point, {**parameters, **resume}, known)
+            except UserError:
+                # Outside of any chain another command may have gone on in that run, and has refused this one.
+                if stopped is not None and (done := _finished(entry_point, before)) is not None:
+                    return _result(done, reused=True)
+                raise
+            return _result(run_id, reused=False, key=key())
 
 
-def _run_alone(step: _Step, key: str) -> StepResult:
-    """The same, while no other chain of this data folder is at this step."""
+def _run(project: Path, entry_point: str, parameters: Mapping[str, str], key: str | None) -> str:
+    """Run an entry point in a process of its own, whose run gets a fingerprint; the run that has its results."""
     import mlflow
     from mlflow.exceptions import ExecutionException
 
-    entry_point = step.entry_point
-    if (found := _finished(entry_point, key)) is not None:
-        return _result(entry_point, found, reused=True)
-    stopped = next((run.run_id for run in _of_key(key) if step.can_resume(run)), None)
-    resume = {} if stopped is None else {"resume": stopped}
     try:
-        # What is missing is made by the step itself, which is told apart by what it has made, afterwards.
-        with _step_key_given(key) if MISSING not in step.inputs().values() else contextlib.nullcontext():
+        with _step_key_given(key) if key is not None else contextlib.nullcontext():
             submitted = mlflow.projects.run(
-                str(step.project),
+                str(project),
                 entry_point=entry_point,
-                parameters={**step.parameters, **resume},
+                parameters=dict(parameters),
                 # The chain itself runs in the right environment, whichever manager made it.
                 env_manager="local",
                 run_name=entry_point,
             )
     except ExecutionException as error:
-        # Outside of any chain another command may have gone on in that run, and has refused this one.
-        if stopped is not None and (found := _finished(entry_point, key)) is not None:
-            return _result(entry_point, found, reused=True)
         raise UserError(
-            f"The step {entry_point} failed, for the reason printed above: mend it and run the same command again."
+            f"The step {entry_point} failed, for the reason printed above: correct it and run the same command again."
         ) from error
+    return str(mlflow.MlflowClient().get_run(submitted.run_id).data.tags.get(tag.CONTINUES, submitted.run_id))
+
+
+def _result(run_id: str, reused: bool, key: str | None = None) -> StepResult:
+    """What a finished run found; a fingerprint that came out with it is noted on it."""
+    import mlflow
+
     client = mlflow.MlflowClient()
-    run_id = client.get_run(submitted.run_id).data.tags.get(tag.CONTINUES, submitted.run_id)
-    if (made := step.key) != key:
-        client.set_tag(run_id, tag.STEP_KEY, made)
-    return _result(entry_point, run_id, reused=False)
+    if key is not None:
+        client.set_tag(run_id, tag.STEP_KEY, key)
+    run = client.get_run(run_id)
+    return StepResult(run_id, reused, dict(run.data.metrics), dict(run.data.tags))
 
 
 @contextlib.contextmanager
@@ -148,35 +146,27 @@ def _finished(entry_point: str, key: str) -> str | None:
     """The finished run of that fingerprint, if there is one; one that another command is at work in is waited for."""
     said = False
     while True:
-        runs = _of_key(key)
-        for run in runs:
-            if run.status == "FINISHED":
-                return run.run_id
+        runs = _runs_of(key)
+        if (done := next((run.run_id for run in runs if run.status == "FINISHED"), None)) is not None:
+            return done
         living = next((run for run in runs if run.lives_in is not None), None)
         if living is None:
             return None
         if not said:
             said = True
+            where = f"as the run {living.run_id} ({living.lives_in})"
             print(
-                f"The step {entry_point} is being run already, as the run {living.run_id} ({living.lives_in}); waiting until it "
-                "has ended.",
+                f"The step {entry_point} is being run already, {where}; waiting until it has ended.",
                 file=sys.stderr,
                 flush=True,
             )
         time.sleep(LOOK_EVERY_S)
 
 
-def _of_key(key: str) -> list[StoredRun]:
+def _runs_of(key: str) -> list[StoredRun]:
     """The runs of that fingerprint, those that began last first."""
     import mlflow
 
     active = mlflow.active_run()
     experiment = active.info.experiment_id if active is not None else "0"
     return stored_where(f"tags.{tag.STEP_KEY} = '{key}'", [experiment])[::-1]
-
-
-def _result(entry_point: str, run_id: str, reused: bool) -> StepResult:
-    import mlflow
-
-    run = mlflow.MlflowClient().get_run(run_id)
-    return StepResult(entry_point, run_id, reused, dict(run.data.metrics), dict(run.data.tags))

@@ -1,6 +1,7 @@
 """Runs as they are kept in the tracking store, read back."""
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from glassliquid.errors import UserError
@@ -15,16 +16,37 @@ class StoredRun:
     """What the store has of a run."""
 
     run_id: str
+    name: str
     status: str
     """RUNNING, FINISHED, FAILED or KILLED."""
-    tags: dict[str, str] = field(repr=False)
-    metrics: dict[str, float] = field(repr=False)
+    started: datetime
+    """With its time zone."""
+    seconds: float | None = None
+    """How long it ran; None if it has not ended."""
+    params: dict[str, str] = field(repr=False, default_factory=dict)
+    metrics: dict[str, float] = field(repr=False, default_factory=dict)
     """The last value of each."""
+    tags: dict[str, str] = field(repr=False, default_factory=dict)
+
+    @property
+    def stage(self) -> str:
+        """The entry point, `trial` or `replicate`; empty if it is not a run of this project."""
+        return self.tags.get(tag.STAGE, "")
+
+    @property
+    def parent(self) -> str | None:
+        """The run that it is a child of."""
+        return self.tags.get(tag.PARENT)
+
+    @property
+    def description(self) -> str:
+        """The Markdown text of its page."""
+        return self.tags.get(tag.NOTE, "")
 
     @property
     def is_part(self) -> bool:
         """Whether it is a replicate, or belongs to a trial of a sweep: its process may go on with others when it has ended."""
-        return bool({tag.REPLICATE, tag.TRIAL_STATE} & self.tags.keys()) or self.tags.get(tag.STAGE) == "replicate"
+        return bool({tag.REPLICATE, tag.TRIAL_STATE} & self.tags.keys()) or self.stage == "replicate"
 
     @property
     def lives_in(self) -> str | None:
@@ -66,17 +88,12 @@ def children_of(run_id: str) -> list[StoredRun]:
 
 
 def stored_where(condition: str, experiments: list[str]) -> list[StoredRun]:
-    """The same runs as `runs_where` gives, in our words."""
-    return [_stored(run) for run in runs_where(condition, experiments)]
-
-
-def runs_where(condition: str, experiments: list[str]) -> list[Any]:
-    """MLflow's runs of some experiments that meet a condition in its language, all of them, oldest first."""
+    """The runs of some experiments that meet a condition in MLflow's language, all of them, oldest first."""
     import mlflow
 
     found = mlflow.search_runs(experiments, condition, order_by=["attributes.start_time ASC"], output_format="list")
     assert isinstance(found, list)
-    return found
+    return [_stored(run) for run in found]
 
 
 def metric_history(run_id: str) -> dict[str, list[tuple[int, float]]]:
@@ -107,4 +124,14 @@ def read_json_artifact(run_id: str, name: str) -> dict[str, Any]:
 
 
 def _stored(run: Any) -> StoredRun:
-    return StoredRun(run.info.run_id, run.info.status, dict(run.data.tags), dict(run.data.metrics))
+    info = run.info
+    return StoredRun(
+        run_id=info.run_id,
+        name=info.run_name or info.run_id[:8],
+        status=info.status,
+        started=datetime.fromtimestamp(info.start_time / 1000, UTC).astimezone(),
+        seconds=None if info.end_time is None else (info.end_time - info.start_time) / 1000,
+        params=dict(run.data.params),
+        metrics=dict(run.data.metrics),
+        tags=dict(run.data.tags),
+    )

@@ -4,9 +4,7 @@ import contextlib
 import json
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
 
-from glassliquid.tracking import tag
 from glassliquid.tracking.liveness import (
     TAG_HOST,
     TAG_PROCESS,
@@ -17,7 +15,7 @@ from glassliquid.tracking.liveness import (
     silence_of,
 )
 from glassliquid.tracking.store import store_fault
-from glassliquid.tracking.stored import StoredRun, children_of, find_run, runs_where
+from glassliquid.tracking.stored import StoredRun, children_of, find_run, stored_where
 
 TAG_CLAIM = "claimed_by"
 """Which process is about to go on in a run: its identity tags, as JSON; gone again when it has opened the run."""
@@ -38,29 +36,28 @@ def close_stale_runs(experiments: list[str]) -> dict[str, str]:
     client, this = MlflowClient(), identity_tags()
     mine = f"tags.{TAG_HOST} = '{this[TAG_HOST]}' and tags.{TAG_USER} = '{this[TAG_USER]}'"
 
-    def is_stale(run: Any) -> bool:
-        tags = run.data.tags
-        is_running = run.info.status == "RUNNING" and is_here(tags)
-        return is_running and tags.get(TAG_PROCESS) != this[TAG_PROCESS] and living_process(tags) is None
+    def is_stale(run: StoredRun | None) -> bool:
+        if run is None or run.status != "RUNNING" or not is_here(run.tags):
+            return False
+        return run.tags.get(TAG_PROCESS) != this[TAG_PROCESS] and run.lives_in is None
 
     closed = {}
-    for run in filter(is_stale, runs_where(f"attributes.status = 'RUNNING' and {mine}", experiments)):
-        run_id = str(run.info.run_id)
+    for run in filter(is_stale, stored_where(f"attributes.status = 'RUNNING' and {mine}", experiments)):
         # Once more: a run that is being continued says which process it belongs to before it is RUNNING again.
-        if is_stale(client.get_run(run_id)):
-            client.set_terminated(run_id, "KILLED")
-            closed[run_id] = str(run.info.run_name)
+        if is_stale(find_run(run.run_id)):
+            client.set_terminated(run.run_id, "KILLED")
+            closed[run.run_id] = run.name
             # MLflow makes the run of a step before the step begins; only the chain's own process can have made this one.
-            for child in filter(_says_nothing, children_of(run_id)):
-                if (now := find_run(child.run_id)) is not None and _says_nothing(now):
+            for child in filter(_says_nothing, children_of(run.run_id)):
+                if _says_nothing(find_run(child.run_id)):
                     client.set_terminated(child.run_id, "KILLED")
-                    closed[child.run_id] = child.tags[tag.NAME]
+                    closed[child.run_id] = child.name
     return closed
 
 
-def _says_nothing(run: StoredRun) -> bool:
+def _says_nothing(run: StoredRun | None) -> bool:
     """Whether a run is RUNNING and does not say in which process."""
-    return run.status == "RUNNING" and TAG_PROCESS not in run.tags
+    return run is not None and run.status == "RUNNING" and TAG_PROCESS not in run.tags
 
 
 def take_over(run_id: str) -> bool:
