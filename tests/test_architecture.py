@@ -1,5 +1,6 @@
 """docs/ARCHITECTURE.md: its tree is the tree, its files exist, and what it says one may add can be added."""
 
+import json
 import os
 import re
 import shutil
@@ -104,6 +105,7 @@ def test_a_schedule_is_a_function(sources: Path):
 
 
 def test_a_setting_is_a_field(sources: Path):
+    """One edit, and it is in the options, in MLproject, in the check and in what is stored; older stored forms get its default."""
     add("A setting", sources)
     code = (
         "from glassliquid.settings import restored, stored; from glassliquid.training.config import TrainConfig\n"
@@ -111,6 +113,13 @@ def test_a_setting_is_a_field(sources: Path):
         "print(restored(TrainConfig, old, 'x').label_smoothing, stored(TrainConfig(label_smoothing=0.1))['label_smoothing'])"
     )
     assert python(sources, "-c", code).split() == ["0.0", "0.1"]
+    shown = python(sources, "-m", "entrypoints.train", "--help")
+    assert "--label-smoothing, --label_smoothing NUMBER" in shown
+    assert "Share of each label" in shown
+    with pytest.raises(AssertionError, match=r"label_smoothing is 0\.7, outside the allowed range 0 to 0\.5"):
+        python(sources, "-m", "entrypoints.train", "--label-smoothing", "0.7")
+    with pytest.raises(AssertionError, match="MLproject is not what the entry points' settings say"):
+        python(sources, "tools/mlproject.py", "--check")
     python(sources, "tools/mlproject.py")
     entry_points = yaml.safe_load((sources / "MLproject").read_text(encoding="utf-8"))["entry_points"]
     for name in ("train",):
@@ -131,6 +140,22 @@ def test_a_file_format_is_a_new_file(sources: Path):
     assert "csv" in names
     assert (step, length, a, b, c) == ("5", "10.0", "0", "0", "1")
     assert python(sources, "-c", code).split()[-6:] == ["-2.0", "0.5", "3.0", "0.5", "1.5", "0.5"]
+
+
+@pytest.mark.slow
+def test_a_new_setting_is_in_the_run_and_the_checkpoint(sources: Path):
+    add("A setting", sources)
+    shutil.copytree(ROOT / "tests" / "released" / "v0.1" / "datasets", sources / "data" / "datasets")
+    options = ("--label-smoothing", "0.1", "--batch-size", "8", "--iterations", "1", "--register-as", "none")
+    python(sources, "-m", "entrypoints.train", *options)
+    (kept,) = (sources / "mlruns").rglob("config.json")
+    assert json.loads(kept.read_text())["config"]["label_smoothing"] == 0.1
+    (checkpoint,) = (sources / "mlruns").rglob("current.*")
+    code = (
+        "import sys; from pathlib import Path; from glassliquid.training.checkpoint import load_checkpoint\n"
+        "print(load_checkpoint(Path(sys.argv[1])).config.label_smoothing)"
+    )
+    assert python(sources, "-c", code, str(checkpoint)).strip() == "0.1"
 
 
 def test_an_engine_is_a_new_file(sources: Path):
