@@ -51,11 +51,11 @@ class Parameter:
 
 def parameters_of(cls: type[Any], part: Part | None = None) -> Iterator[Parameter]:
     """The parameters of a class of settings, in the order of its fields."""
-    for name, field in fields_of(cls).items():
-        if (inner := _inner(field)) is not None:
-            yield from parameters_of(inner, _rule(field, Part))
-        elif part is None or part.has(name):
+    for name, field, inner in _fields(cls, part):
+        if inner is None:
             yield _parameter(name, field)
+        else:
+            yield from parameters_of(inner, _rule(field, Part))
 
 
 def from_texts(cls: type[Declared], texts: Mapping[str, str], part: Part | None = None) -> Declared:
@@ -65,10 +65,10 @@ def from_texts(cls: type[Declared], texts: Mapping[str, str], part: Part | None 
         UserError: a text is no value of its setting, or no text that a file system and a terminal take.
     """
     values: dict[str, Any] = {}
-    for name, field in fields_of(cls).items():
-        if (inner := _inner(field)) is not None:
+    for name, field, inner in _fields(cls, part):
+        if inner is not None:
             values[name] = from_texts(inner, texts, _rule(field, Part))
-        elif name in texts and (part is None or part.has(name)):
+        elif name in texts:
             values[name] = _checked(name, texts[name], field)
     return cls(**values)
 
@@ -76,10 +76,10 @@ def from_texts(cls: type[Declared], texts: Mapping[str, str], part: Part | None 
 def to_texts(value: Any, part: Part | None = None) -> dict[str, str]:
     """Every parameter as the command line has it that gives these settings."""
     texts: dict[str, str] = {}
-    for name, field in fields_of(type(value)).items():
-        if _inner(field) is not None:
+    for name, field, inner in _fields(type(value), part):
+        if inner is not None:
             texts |= to_texts(getattr(value, name), _rule(field, Part))
-        elif part is None or part.has(name):
+        else:
             texts[name] = _text(getattr(value, name), field)
     return texts
 
@@ -139,9 +139,11 @@ def _type(field: FieldInfo) -> Any:
     return annotation
 
 
-def _inner(field: FieldInfo) -> type[Any] | None:
-    """The class of settings that a setting is, if it is one and is not read from a text."""
-    return settings_in(field) if _rule(field, FromText) is None else None
+def _fields(cls: type[Any], part: Part | None) -> Iterator[tuple[str, FieldInfo, type[Any] | None]]:
+    """Name and field of each setting, and the class of settings that it is, if it is one and is not read from a text."""
+    for name, field in fields_of(cls).items():
+        if part is None or part.has(name):
+            yield name, field, settings_in(field) if _rule(field, FromText) is None else None
 
 
 def _rule(field: FieldInfo, kind: type[Declared]) -> Declared | None:
