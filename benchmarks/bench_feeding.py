@@ -23,7 +23,9 @@ from torch.utils.data import Dataset as TorchDataset
 from benchmarks.report import print_surroundings, print_table, spread
 from glassliquid.datasets.description import Dataset, open_dataset
 from glassliquid.ensembles.split import Split
-from glassliquid.inputs.load import LabelledImages, load_split
+from glassliquid.inputs import Samples
+from glassliquid.inputs.images import Images
+from glassliquid.inputs.images.decoded import load_split
 from glassliquid.training.batches import ShuffledBatches
 from glassliquid.training.config import TrainConfig
 from glassliquid.training.trainer import Trainer, TrainingData
@@ -70,18 +72,18 @@ def main() -> None:
     against_files(dataset, train)
 
 
-def against_memory(dataset: Dataset, train: LabelledImages) -> None:
+def against_memory(dataset: Dataset, train: Samples) -> None:
     """Train from the memory map and from memory, in turn."""
-    mapped = torch.from_numpy(train.images)
+    mapped = torch.from_numpy(train.values)
     sources = {"decoded cache": mapped, "memory": mapped.clone()}
     labels = torch.from_numpy(train.labels)
-    identity = {"name": dataset.name, "digest": dataset.digest, "image_size": dataset.recipe.image_size}
+    reads = Images.of_recipe(dataset.recipe)
     config = TrainConfig(batch_size=BATCH, iterations=15, eval_every=1000, schedule="constant")
     taken: dict[str, list[float]] = {name: [] for name in sources}
     processors: dict[str, list[float]] = {name: [] for name in sources}
     for round_number in range(ROUNDS + 1):
         for name in list(sources)[:: 1 if round_number % 2 else -1]:
-            data = TrainingData(sources[name], labels, True, identity)
+            data = TrainingData(sources[name], labels, reads, reads.identity(dataset))
             with tempfile.TemporaryDirectory() as folder:
                 trainer = Trainer(
                     config, data, lambda _: {"val_accuracy": 0.5, "val_loss": 1.0}, Silence(), Path(folder), ""
@@ -102,9 +104,9 @@ def against_memory(dataset: Dataset, train: LabelledImages) -> None:
     )
 
 
-def against_files(dataset: Dataset, train: LabelledImages) -> None:
+def against_files(dataset: Dataset, train: Samples) -> None:
     """Read batches from the cache and through a DataLoader, in turn."""
-    images = torch.from_numpy(train.images)
+    images = torch.from_numpy(train.values)
     loader = DataLoader(
         ImageFolder(dataset.folder / Split.TRAIN.value), BATCH, shuffle=True, num_workers=2, persistent_workers=True
     )

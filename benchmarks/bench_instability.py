@@ -41,7 +41,7 @@ def main() -> None:
     options = parser.parse_args()
     folder = Path(options.dataset)
     dataset = open_dataset(folder if folder.is_dir() else Path("data/datasets") / folder)
-    splits = load_training_splits(dataset, "auto")
+    splits = load_training_splits(dataset, options.models[0], "auto")
     print_surroundings(["torch"], f"0 to {options.repeats - 1}")
     started = time.monotonic()
     rows, summary = [], []

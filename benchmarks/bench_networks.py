@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.report import print_surroundings, print_table
+from glassliquid.inputs.images import Images
 from glassliquid.memory import keep_freed_memory
 from glassliquid.training.config import TrainConfig
 from glassliquid.training.trainer import Trainer, TrainingData
@@ -33,7 +34,7 @@ def trainer(model: str, size: int, folder: Path) -> Trainer:
     labels = torch.arange(2 * BATCH) % 2
     # A low rate keeps cnn2018, whose initial logits are in the thousands, from diverging on noise.
     config = TrainConfig(model=model, batch_size=BATCH, learning_rate=0.000001, schedule="constant", seed=SEED)
-    data = TrainingData(images, labels, periodic=True, identity={"name": "noise", "digest": "", "image_size": size})
+    data = TrainingData(images, labels, Images(size), {"name": "noise", "digest": "", "image_size": size})
     return Trainer(config, data, lambda _model: {}, Silence(), folder, "benchmark")
 
 

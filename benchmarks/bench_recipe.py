@@ -13,7 +13,8 @@ from glassliquid.datasets.description import open_dataset
 from glassliquid.ensembles.split import Split
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import score_logits
-from glassliquid.inputs.load import load_split
+from glassliquid.inputs.images import Images
+from glassliquid.inputs.images.decoded import load_split
 from glassliquid.models.network import Network
 from glassliquid.training.config import TrainConfig
 from glassliquid.training.trainer import Trainer, TrainingData
@@ -42,11 +43,11 @@ def main() -> None:
     folder = Path("data/datasets") / (sys.argv[1] if len(sys.argv) > 1 else "data_liquid5")
     dataset = open_dataset(folder)
     train, validation = load_split(dataset, Split.TRAIN), load_split(dataset, Split.VALIDATION)
-    identity = {"name": dataset.name, "digest": dataset.digest, "image_size": dataset.recipe.image_size}
-    data = TrainingData(torch.from_numpy(train.images), torch.from_numpy(train.labels), True, identity)
+    reads = Images.of_recipe(dataset.recipe)
+    data = TrainingData(torch.from_numpy(train.values), torch.from_numpy(train.labels), reads, reads.identity(dataset))
 
     def validate(model: Network) -> dict[str, float]:
-        scores = score_logits(predict_logits(model, validation.images, CPU), validation.labels)
+        scores = score_logits(predict_logits(model, torch.from_numpy(validation.values), CPU), validation.labels)
         return {"val_accuracy": scores.accuracy, "val_loss": scores.loss}
 
     print_surroundings(["torch"], f"{SEEDS.start} to {SEEDS.stop - 1}")

@@ -61,7 +61,7 @@ def overheads(folder: Path) -> list[tuple[float, float]]:
     from glassliquid.training.trainer import Trainer
 
     dataset = require_dataset(folder.name, folder.parents[1], make_default=False)
-    splits = training_run.load_training_splits(dataset, "cpu")
+    splits = training_run.load_training_splits(dataset, "compact", "cpu")
     space = SearchSpace(batch_sizes=(50,), ranges=(Range(name="dropout", low=0.3, high=0.3),))
 
     def measure(iterations: int, trials: int) -> list[tuple[float, float]]:

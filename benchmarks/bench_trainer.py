@@ -28,7 +28,7 @@ from torch.nn import functional
 from benchmarks.report import print_surroundings, print_table, spread
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import score_logits
-from glassliquid.inputs.augment import augment
+from glassliquid.inputs.images import Images
 from glassliquid.memory import keep_freed_memory
 from glassliquid.models.network import Network, build_model, seed_dropout
 from glassliquid.tracking.metrics import SEND_EVERY_S, MetricJournal
@@ -202,7 +202,7 @@ def images(case: Case) -> tuple[TrainingData, Validate]:
         scores = score_logits(predict_logits(model, validation, CPU), truth)
         return {"val_accuracy": scores.accuracy, "val_loss": scores.loss, "val_auc": scores.auc}
 
-    return TrainingData(pixels[:IMAGES], labels[:IMAGES], periodic=True, identity=identity), validate
+    return TrainingData(pixels[:IMAGES], labels[:IMAGES], Images(case.image_size), identity), validate
 
 
 def with_trainer(config: TrainConfig, data: TrainingData, validate: Validate, folder: Path, turns: Turns) -> None:
@@ -225,7 +225,7 @@ def with_trainer(config: TrainConfig, data: TrainingData, validate: Validate, fo
 def bare(config: TrainConfig, data: TrainingData, validate: Validate) -> Iterator[None]:
     """The same work in a loop that keeps nothing; an iteration whenever it is asked for the next."""
     generator = torch.Generator().manual_seed(0)
-    model = build_model(config.model, data.identity["image_size"], config.dropout, generator)
+    model = build_model(config.model, data.reads, config.dropout, generator)
     seed_dropout(model, generator)
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=True)
     order = torch.randperm(IMAGES, generator=generator)
@@ -235,8 +235,8 @@ def bare(config: TrainConfig, data: TrainingData, validate: Validate) -> Iterato
             if len(order) < config.batch_size:
                 order = torch.cat([order, torch.randperm(IMAGES, generator=generator)])
             chosen, order = order[: config.batch_size], order[config.batch_size :]
-            batch = augment(data.images, generator, True, chosen, model.thinning)
-            loss = functional.cross_entropy(model.read(batch), data.labels[chosen])
+            batch = model.reads.augmented(data.values, chosen, generator, CPU)
+            loss = functional.cross_entropy(model(batch), data.labels[chosen])
             loss = loss + config.l2 * sum(w.square().sum() for w in model.weight_tensors()) / 2
             optimizer.zero_grad(set_to_none=True)
             loss.backward()

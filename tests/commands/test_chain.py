@@ -12,7 +12,7 @@ from glassliquid.datasets.description import Dataset
 from glassliquid.ensembles.split import Split
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import glass_probabilities, wilson_interval
-from glassliquid.inputs.load import load_split
+from glassliquid.inputs.images.decoded import load_split
 from glassliquid.training.checkpoint import load_checkpoint
 from glassliquid.training.found_model import restore_model
 from tests.commands.conftest import Command, history
@@ -74,9 +74,9 @@ def test_the_registered_model_is_the_best_checkpoint(
         run_id=trained.info.run_id, artifact_path="checkpoints/best.safetensors", dst_path=str(tmp_path)
     )
     model = restore_model(load_checkpoint(Path(path)))
-    logits = predict_logits(model, test.images, torch.device("cpu"))
+    logits = predict_logits(model, torch.from_numpy(test.values), torch.device("cpu"))
     with torch.inference_mode():
-        p_glass = registered(torch.from_numpy(np.array(test.images))).numpy()
+        p_glass = registered(torch.from_numpy(np.array(test.values))).numpy()
     np.testing.assert_allclose(p_glass, glass_probabilities(logits), rtol=1e-4, atol=1e-5)
     assert ((logits.argmax(axis=1) == test.labels).mean()) == trained.data.metrics["test_accuracy"]
     flavors = mlflow.models.get_model_info("models:/glass-liquid@data_liquid5").flavors

@@ -20,7 +20,7 @@ from glassliquid.datasets.description import Dataset
 from glassliquid.ensembles.split import Split
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import glass_probabilities
-from glassliquid.inputs.load import load_split
+from glassliquid.inputs.images.decoded import load_split
 from glassliquid.tracking.find_model import find_model
 from tests.commands.conftest import Command
 
@@ -89,7 +89,7 @@ def test_it_answers_images_with_the_probability_of_glass(
     mlflow.set_tracking_uri(tracking_uri)
     version = mlflow.MlflowClient().get_model_version_by_alias(NAME, "data_liquid5")
     model = find_model(version.run_id, data_dir / "runs").model
-    images = np.array(load_split(dataset, Split.TEST).images)
+    images = np.array(load_split(dataset, Split.TEST).values)
     expected = glass_probabilities(predict_logits(model, images, next(model.parameters()).device))
     for batch in (images, images[:1]):
         status, answer = ask(address, batch.tolist())

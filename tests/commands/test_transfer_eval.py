@@ -8,6 +8,7 @@ from pathlib import Path
 
 import mlflow
 import pytest
+import torch
 
 from glassliquid.commands.jobs import COARSE_LIQUIDS, TransferJob
 from glassliquid.datasets.build import make_dataset
@@ -17,7 +18,7 @@ from glassliquid.ensembles.split import Split
 from glassliquid.ensembles.workers import LocalPool
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import wilson_interval
-from glassliquid.inputs.load import load_split
+from glassliquid.inputs.images.decoded import load_split
 from glassliquid.parameters import from_texts
 from glassliquid.training.checkpoint import load_checkpoint, save_checkpoint
 from glassliquid.training.found_model import restore_model
@@ -132,7 +133,7 @@ def test_only_simulations_that_it_never_saw_are_used_and_rightly(
     right = {0: 0, 1: 0}
     for split in (Split.VALIDATION, Split.TEST):
         data = load_split(dataset, split)
-        called = predict_logits(model, data.images, next(model.parameters()).device).argmax(axis=1)
+        called = predict_logits(model, torch.from_numpy(data.values), next(model.parameters()).device).argmax(axis=1)
         for label in right:
             right[label] += int((called == data.labels)[data.labels == label].sum())
     row = next(row for row in table(client, run) if row["liquid"] == "5")

@@ -14,7 +14,7 @@ from glassliquid.ensembles.ensemble import Ensemble
 from glassliquid.ensembles.split import Split
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import glass_probabilities
-from glassliquid.inputs.load import load_split
+from glassliquid.inputs.images.decoded import load_split
 from glassliquid.training.checkpoint import load_checkpoint
 from glassliquid.training.found_model import restore_model
 from glassliquid.trajectories.trajectory import read_configurations
@@ -85,7 +85,7 @@ def test_the_table_has_each_particle_where_it_is(folder: Path, dataset: Dataset,
     assert len(rows) == 4 * 100
     test = load_split(dataset, Split.TEST)
     model = restore_model(load_checkpoint(checkpoint))
-    p_glass = glass_probabilities(predict_logits(model, test.images, torch.device("cpu")))
+    p_glass = glass_probabilities(predict_logits(model, torch.from_numpy(test.values), torch.device("cpu")))
     records = [record for record in dataset.records if record.split is Split.TEST]
     for start in range(0, 400, 100):
         image = rows[start : start + 100]
@@ -97,7 +97,7 @@ def test_the_table_has_each_particle_where_it_is(folder: Path, dataset: Dataset,
         types = np.array([{"A": 0, "B": 1}[row["species"]] for row in image])
         # Drawn again from the table, the image is the dataset's, so the numbers belong to these particles.
         drawn = draw(positions, types, found.length, DrawConfig(image_size=64))
-        assert np.abs(drawn.astype(int) - test.images[place].astype(int)).max() <= 2
+        assert np.abs(drawn.astype(int) - test.values[place].astype(int)).max() <= 2
         assert [int(row["particle"]) for row in image] == list(range(100))
         assert len({row["attribution"] for row in image}) > 50
 

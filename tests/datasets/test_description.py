@@ -8,7 +8,7 @@ import pytest
 from glassliquid.datasets.description import open_dataset
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError
-from glassliquid.inputs.load import load_split
+from glassliquid.inputs.images.decoded import load_split
 
 
 @pytest.fixture

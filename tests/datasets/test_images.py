@@ -14,7 +14,7 @@ from glassliquid.datasets.images import BLOCK, find_images, import_images, listi
 from glassliquid.datasets.picture import UnusableImage, convert
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError
-from glassliquid.inputs.load import load_split
+from glassliquid.inputs.images.decoded import load_split
 from tests.conftest import contents, ignore_progress
 
 ORANGE = (255, 127, 14)
@@ -55,7 +55,7 @@ def test_a_folder_of_images_becomes_a_dataset(source, tmp_path, pool):
     found = {}
     for split in Split:
         images = load_split(dataset, split)
-        for pixels, label, simulation in zip(images.images, images.labels, images.simulations, strict=True):
+        for pixels, label, simulation in zip(images.values, images.labels, images.simulations, strict=True):
             # The brightness says which image it was made of.
             assert (pixels == simulation + (100 if label == 0 else 0)).all()
             found.setdefault(int(simulation), set()).add(split)

@@ -11,7 +11,7 @@ from glassliquid.datasets.particles import drawn_ensemble, shown_particles
 from glassliquid.ensembles.ensemble import Ensemble
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError
-from glassliquid.inputs.load import load_split
+from glassliquid.inputs.images.decoded import load_split
 
 
 def test_each_particle_has_its_colour_in_the_image(dataset: Dataset, ensemble: Ensemble):
@@ -21,7 +21,7 @@ def test_each_particle_has_its_colour_in_the_image(dataset: Dataset, ensemble: E
         shown = shown_particles(dataset, ensemble, dataset.records[place])
         assert len(shown.numbers) == 100
         columns, rows = np.floor(shown.points).astype(int).T
-        pixels = data.images[place][rows, columns]
+        pixels = data.values[place][rows, columns]
         expected = np.array(COLOURS)[shown.types]
         assert (np.abs(pixels - expected).max(axis=1) <= 1).mean() > 0.95
         # Radii of half a diameter: 1 and 0.88 of sigma_AA.

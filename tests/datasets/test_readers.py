@@ -6,7 +6,7 @@ from PIL import Image
 
 from glassliquid.datasets.description import CLASSES
 from glassliquid.ensembles.split import Split
-from glassliquid.inputs.load import load_split
+from glassliquid.inputs.images.decoded import load_split
 
 
 def test_hugging_face_reads_splits_labels_and_pixels(dataset, tmp_path, monkeypatch):
@@ -23,7 +23,7 @@ def test_hugging_face_reads_splits_labels_and_pixels(dataset, tmp_path, monkeypa
         ours = load_split(dataset, split)
         # It sorts in its own way and, as the table lies above the splits' folders, gives images and labels only.
         expected = sorted(
-            (CLASSES[label].value, image.tobytes()) for image, label in zip(ours.images, ours.labels, strict=True)
+            (CLASSES[label].value, image.tobytes()) for image, label in zip(ours.values, ours.labels, strict=True)
         )
         names = rows.features["label"].int2str
         assert sorted((names(row["label"]), np.asarray(row["image"]).tobytes()) for row in rows) == expected
@@ -54,7 +54,7 @@ def test_torchvision_reads_classes_and_pixels(dataset, image_folder):
         assert read.classes == [label.value for label in CLASSES]
         ours = load_split(dataset, split)
         assert [label for _, label in read] == ours.labels.tolist()
-        for (image, _), pixels in zip(read, ours.images, strict=True):
+        for (image, _), pixels in zip(read, ours.values, strict=True):
             assert np.array_equal(np.asarray(image), pixels)
 
 
@@ -66,7 +66,7 @@ def test_the_folders_alone_tell_the_classes(dataset):
         for place, name in enumerate(folders):
             files = sorted((dataset.folder / split / name).iterdir())
             ours = load_split(dataset, split)
-            of_class = ours.images[ours.labels == place]
+            of_class = ours.values[ours.labels == place]
             assert len(files) == len(of_class)
             for file, pixels in zip(files, of_class, strict=True):
                 assert np.array_equal(np.asarray(Image.open(file)), pixels)

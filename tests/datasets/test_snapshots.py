@@ -10,7 +10,7 @@ from glassliquid.ensembles.ensemble import Ensemble
 from glassliquid.ensembles.inherent import make_inherent
 from glassliquid.ensembles.split import Split
 from glassliquid.ensembles.workers import LocalPool
-from glassliquid.inputs.load import load_split
+from glassliquid.inputs.images.decoded import load_split
 from tests.conftest import ignore_progress
 
 
@@ -20,7 +20,7 @@ def test_images_in_memory_are_those_of_the_dataset(ensemble: Ensemble, dataset: 
     members = [each for each in ensemble.simulations if each.split is Split.TEST]
     drawn = list(draw_snapshots(ensemble, members, (200, 5), dataset.recipe))
     by_class = [drawn[0::2], drawn[1::2]]  # glass, liquid
-    for image, label, simulation in zip(data.images, data.labels, data.simulations, strict=True):
+    for image, label, simulation in zip(data.values, data.labels, data.simulations, strict=True):
         place = [each.number for each in members].index(simulation)
         np.testing.assert_array_equal(by_class[label][place], image)
 

@@ -10,6 +10,7 @@ from glassliquid.errors import UserError
 from glassliquid.evaluation import explanation
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import GLASS, score_logits
+from glassliquid.inputs.images import Images
 from glassliquid.models.network import Network, build_model
 from glassliquid.training.config import TrainConfig
 from glassliquid.training.trainer import Trainer, TrainingData
@@ -59,7 +60,9 @@ def trained(lattices: list[Lattice], tmp_path_factory: pytest.TempPathFactory) -
     """compact, trained to tell the classes apart by the marked region; the last sixteen lattices are not shown to it."""
     pictures = np.stack([lattice.image(label) for lattice in lattices[:-UNSEEN] for label in (0, 1)])
     labels = torch.tensor([0, 1]).repeat(IMAGES - UNSEEN)
-    data = TrainingData(torch.from_numpy(pictures), labels, True, {"name": "m", "digest": "m", "image_size": SIZE})
+    data = TrainingData(
+        torch.from_numpy(pictures), labels, Images(SIZE), {"name": "m", "digest": "m", "image_size": SIZE}
+    )
     config = TrainConfig(batch_size=40, iterations=20, eval_every=20, augment=False, learning_rate=0.003, dropout=0.0)
     trainer = Trainer(
         config, data, lambda model: {"val_accuracy": 1.0, "val_loss": 0.0}, Ignore(), tmp_path_factory.mktemp("m"), "r"
@@ -72,7 +75,9 @@ def trained(lattices: list[Lattice], tmp_path_factory: pytest.TempPathFactory) -
 def test_the_attribution_finds_the_one_region_that_differs(trained, lattices: list[Lattice], label: int):
     unseen = lattices[-UNSEEN:]
     pictures = np.stack([lattice.image(label) for lattice in unseen])
-    scores = score_logits(predict_logits(trained, pictures, torch.device("cpu")), np.full(UNSEEN, label))
+    scores = score_logits(
+        predict_logits(trained, torch.from_numpy(pictures), torch.device("cpu")), np.full(UNSEEN, label)
+    )
     assert scores.accuracy == 1
     found = explanation.attribute(trained, pictures)
     sign = 1 if label == GLASS else -1
@@ -94,7 +99,7 @@ def test_the_attribution_finds_the_one_region_that_differs(trained, lattices: li
 
 def test_a_fresh_network_does_not_find_it(lattices: list[Lattice]):
     """The test above can fail: it is the training that points to the region."""
-    model = build_model("compact", SIZE, 0.0, torch.Generator().manual_seed(0)).eval()
+    model = build_model("compact", Images(SIZE), 0.0, torch.Generator().manual_seed(0)).eval()
     unseen = lattices[-UNSEEN:]
     found = explanation.attribute(model, np.stack([lattice.image(GLASS) for lattice in unseen]))
     recalled = []
@@ -106,7 +111,7 @@ def test_a_fresh_network_does_not_find_it(lattices: list[Lattice]):
 def test_the_mean_attribution_of_compact_is_its_answer_without_the_bias(trained, lattices: list[Lattice]):
     pictures = np.stack([lattices[-1].image(label) for label in (0, 1)])
     cells = explanation.attribute(trained, pictures).cells
-    logits = predict_logits(trained, pictures, torch.device("cpu"))
+    logits = predict_logits(trained, torch.from_numpy(pictures), torch.device("cpu"))
     bias = trained.output.bias.detach().numpy()
     expected = (logits[:, 0] - logits[:, 1]) - (bias[0] - bias[1])
     assert cells.mean(axis=(1, 2)) == pytest.approx(expected, rel=1e-4)  # single precision
@@ -115,7 +120,7 @@ def test_the_mean_attribution_of_compact_is_its_answer_without_the_bias(trained,
 def test_behind_cnn2018_only_places_with_weight_are_attributed():
     """Averaging the gradient over the map, as Grad-CAM does, would spread it over all places."""
     size, (row, column) = 32, (11, 4)
-    model = build_model("cnn2018", size, 0.0, torch.Generator().manual_seed(3)).eval()
+    model = build_model("cnn2018", Images(size), 0.0, torch.Generator().manual_seed(3)).eval()
     side = size - 13
     place = row * side + column
     with torch.no_grad():
@@ -133,19 +138,21 @@ def test_behind_cnn2018_only_places_with_weight_are_attributed():
 @pytest.mark.parametrize(("name", "size"), [("compact", 128), ("compact", 250), ("cnn2018", 48)])
 def test_the_grid_is_where_the_cells_look(name: str, size: int):
     """The centre of the pixels that one cell of the last map depends on, found by changing pixels' gradients."""
-    model = build_model(name, size, 0.0, torch.Generator().manual_seed(0)).eval()
+    model = build_model(name, Images(size), 0.0, torch.Generator().manual_seed(0)).eval()
     maps: list[torch.Tensor] = []
     explanation._last_map(model).register_forward_hook(lambda _layer, _input, output: maps.append(output))
-    side = len(range(0, size, model.thinning))
-    image = torch.rand((1, 3, side, side), generator=torch.Generator().manual_seed(1), requires_grad=True)
-    model.logits(image)
+    thinning = model.reads.thinning
+    side = len(range(0, size, thinning))
+    # Real numbers in place of bytes, which have gradients.
+    image = 255 * torch.rand((1, side, side, 3), generator=torch.Generator().manual_seed(1))
+    model(image.requires_grad_().clone())
     cell = maps[0].shape[-1] // 2
     (gradient,) = torch.autograd.grad(maps[0][0, :, cell, cell].sum(), image)
-    rows = gradient[0].abs().sum(dim=(0, 2)).nonzero().ravel()
-    centre = (float(rows[0] + rows[-1]) / 2) * model.thinning + 0.5
+    rows = gradient[0].abs().sum(dim=(1, 2)).nonzero().ravel()
+    centre = (float(rows[0] + rows[-1]) / 2) * thinning + 0.5
     grid = explanation.map_grid(model)
     # Where a ReLU is off in the outermost row, the rows seen may be one fewer than those there could be.
-    assert grid.first + cell * grid.spacing == pytest.approx(centre, abs=0.6 * model.thinning)
+    assert grid.first + cell * grid.spacing == pytest.approx(centre, abs=0.6 * thinning)
 
 
 def test_between_cells_the_attribution_is_linear():
@@ -169,7 +176,7 @@ def test_the_attribution_of_a_disc_is_its_mean():
 
 
 def test_first_maps_and_filters_are_those_of_the_convolution():
-    model = build_model("cnn2018", 32, 0.0, torch.Generator().manual_seed(0)).eval()
+    model = build_model("cnn2018", Images(32), 0.0, torch.Generator().manual_seed(0)).eval()
     images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
     maps, filters = explanation.first_maps(model, images), explanation.first_filters(model)
     assert maps.shape == (2, 6, 23, 23)
@@ -182,10 +189,11 @@ def test_first_maps_and_filters_are_those_of_the_convolution():
 class Dense(Network):
     def __init__(self) -> None:
         super().__init__()
+        self.reads = Images(16)
         self.output = nn.Linear(3, 2)
 
-    def logits(self, images: torch.Tensor) -> torch.Tensor:
-        return self.output(images.mean(dim=(2, 3)))
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        return self.output(batch.float().mean(dim=(1, 2)))
 
 
 @pytest.mark.parametrize("ask", [explanation.attribute, explanation.first_maps])

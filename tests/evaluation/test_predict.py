@@ -4,19 +4,22 @@ import numpy as np
 import torch
 
 from glassliquid.evaluation.predict import BATCH, predict_logits, predict_stream
+from glassliquid.inputs.images import Images
 from glassliquid.models.network import build_model
 
 CPU = torch.device("cpu")
 
 
 def network(size: int):
-    return build_model("compact", size, 0.5, torch.Generator().manual_seed(0)).eval()
+    return build_model("compact", Images(size), 0.5, torch.Generator().manual_seed(0)).eval()
 
 
 def test_a_stream_of_images_gives_the_bits_of_the_array():
     images = np.random.default_rng(0).integers(0, 256, (BATCH + 3, 32, 32, 3), dtype=np.uint8)
     model = network(32)
-    np.testing.assert_array_equal(predict_stream(model, iter(images), CPU), predict_logits(model, images, CPU))
+    logits = predict_logits(model, torch.from_numpy(images), CPU)
+    np.testing.assert_array_equal(predict_stream(model, iter(images), CPU), logits)
+    np.testing.assert_array_equal(predict_logits(model, torch.from_numpy(images), CPU, np.arange(len(images))), logits)
     assert predict_stream(model, iter(()), CPU).shape == (0, 2)
 
 

@@ -12,6 +12,7 @@ from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError
 from glassliquid.evaluation.unseen import trained_recipe, unseen_of_dataset, unseen_of_ensemble
 from glassliquid.files import write_json
+from glassliquid.inputs.images import Images
 from glassliquid.layout import Layout
 from glassliquid.settings import stored
 from tests.conftest import PROTOCOL
@@ -115,11 +116,11 @@ def test_a_dataset_of_another_ensemble_is_new_in_all_its_splits(layout: Layout):
 
 def test_the_checkpoint_says_how_its_images_were_made(layout: Layout):
     own = planned(layout, "own", 40, seed=1)
-    data = {"name": "data_x", "digest": "0" * 16, "image_size": 64, "recipe": asdict(recipe_of(own))}
-    found = SimpleNamespace(state=SimpleNamespace(data=data), label="model")
+    data = {"name": "data_x", "digest": "0" * 16, "recipe": asdict(recipe_of(own))}
+    found = SimpleNamespace(state=SimpleNamespace(data=data), label="model", model=SimpleNamespace(reads=Images(64)))
     assert trained_recipe(found, layout) == recipe_of(own)
-    data["image_size"] = 128
-    with pytest.raises(UserError, match="image_size is 64, and the network's is 128"):
+    found.model.reads = Images(128)
+    with pytest.raises(UserError, match=r"it is of uint8 RGB images of 64 pixels, and the network reads .* of 128"):
         trained_recipe(found, layout)
     data["recipe"] = {"liquid": 5}
     with pytest.raises(UserError, match="recipe of its data are damaged"):
@@ -127,11 +128,11 @@ def test_the_checkpoint_says_how_its_images_were_made(layout: Layout):
 
 
 def test_an_older_checkpoint_is_understood_while_its_dataset_is_there(dataset: Dataset, data_dir: Path):
-    data = {"name": dataset.name, "digest": dataset.digest, "image_size": 64}
-    found = SimpleNamespace(state=SimpleNamespace(data=data), label="model")
+    data = {"name": dataset.name, "digest": dataset.digest}
+    found = SimpleNamespace(state=SimpleNamespace(data=data), label="model", model=SimpleNamespace(reads=Images(64)))
     assert trained_recipe(found, Layout(data_dir)) == dataset.recipe
-    data["image_size"] = 128
-    with pytest.raises(UserError, match="image_size is 64, and the network's is 128"):
+    found.model.reads = Images(128)
+    with pytest.raises(UserError, match=r"it is of uint8 RGB images of 64 pixels, and the network reads .* of 128"):
         trained_recipe(found, Layout(data_dir))
     data["digest"] = "another"
     with pytest.raises(UserError, match="trained on other data than today's data_liquid5"):

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from glassliquid.datasets.description import Dataset
 from glassliquid.evaluation.unseen import trained_recipe
+from glassliquid.inputs.images import Images
 from glassliquid.layout import Layout
 from glassliquid.models.network import build_model
 from glassliquid.tracking.metrics import JOURNAL, SENT, MetricJournal, send_pending
@@ -46,7 +47,7 @@ def trainer(folder: Path, recipe: dict[str, Any]) -> Trainer:
     """A training of a few images."""
     images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (8, SIZE, SIZE, 3), dtype=np.uint8))
     identity = {"name": "data_liquid5", "digest": "0" * 16, "image_size": SIZE, "recipe": recipe}
-    data = TrainingData(images, torch.arange(8) % 2, periodic=True, identity=identity)
+    data = TrainingData(images, torch.arange(8) % 2, Images(SIZE), identity)
     config = TrainConfig(batch_size=4, iterations=2, batches_per_iteration=1, eval_every=1)
     return Trainer(config, data, lambda model: {"val_accuracy": 0.5, "val_loss": 0.7}, Silent(), folder, "0" * 32)
 
@@ -209,7 +210,7 @@ def test_a_file_that_would_run_something(sandbox: Sandbox, shown: dict[str, Any]
         "legacy": lambda: written(call, is_archive=False),
         "pickle": lambda: pickle.dumps(call),
         "joblib": lambda: b"\x80\x04" + b"cos\nsystem\n(S'touch " + str(sandbox.canary).encode() + b"'\ntR.",
-        "model": lambda: written(build_model("compact", SIZE, 0.5, torch.Generator())),
+        "model": lambda: written(build_model("compact", Images(SIZE), 0.5, torch.Generator())),
     }
     refused = attempt(sandbox, "hostile checkpoints", contents[how](), shown)
     assert refused is not None

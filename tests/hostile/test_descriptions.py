@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from glassliquid.datasets.description import Dataset, open_dataset
 from glassliquid.ensembles.ensemble import Ensemble, open_ensemble
 from glassliquid.ensembles.split import Split
-from glassliquid.inputs.load import load_split
+from glassliquid.inputs.images.decoded import load_split
 from glassliquid.layout import Layout
 from tests.hostile.budget import inputs
 from tests.hostile.conftest import restored
@@ -30,8 +30,8 @@ def use_dataset(folder: Path, original: Dataset) -> None:
     found = open_dataset(folder)
     for split in Split:
         loaded = load_split(found, split)
-        assert loaded.images.shape == (len(loaded), 64, 64, 3)
-        assert loaded.images.dtype == np.uint8
+        assert loaded.values.shape == (len(loaded), 64, 64, 3)
+        assert loaded.values.dtype == np.uint8
         assert set(loaded.labels.tolist()) <= {0, 1}
     assert found.records == original.records
     assert found.digest == original.digest

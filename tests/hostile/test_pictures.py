@@ -15,7 +15,7 @@ from glassliquid.datasets.images import find_images
 from glassliquid.datasets.picture import UnusableImage, convert
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError
-from glassliquid.inputs.load import load_split
+from glassliquid.inputs.images.decoded import load_split
 from tests.hostile.budget import inputs
 from tests.hostile.conftest import restored
 from tests.hostile.guard import Sandbox
@@ -68,7 +68,7 @@ def changed_png(draw, original: bytes) -> bytes:
 def read_image(folder, dataset: Dataset) -> None:
     """Decode the dataset; what is accepted has the pixels that it was made with."""
     loaded = load_split(open_dataset(folder), Split.TEST)
-    assert loaded.images.shape == (6, 64, 64, 3)
+    assert loaded.values.shape == (6, 64, 64, 3)
 
 
 @given(data=st.data())
@@ -181,8 +181,8 @@ def test_a_decoded_cache(placed: Sandbox, dataset: Dataset, data: st.DataObject)
 
     def use() -> None:
         loaded = load_split(open_dataset(folder), Split.TEST)
-        assert loaded.images.shape == (6, 64, 64, 3)
-        assert int(loaded.images.sum()) >= 0
+        assert loaded.values.shape == (6, 64, 64, 3)
+        assert int(loaded.values.sum()) >= 0
 
     try:
         placed.attempt("decoded cache", use, SMALL_MIB)

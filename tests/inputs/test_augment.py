@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from glassliquid.inputs.augment import _by_index, _by_rows, augment
+from glassliquid.inputs.images.augment import _by_index, _by_rows, augment
 
 SIZE = 6
 

@@ -5,6 +5,7 @@ from torch import nn
 
 from glassliquid.errors import UserError
 from glassliquid.evaluation.predict import BATCH, predict_logits
+from glassliquid.inputs.images import Images
 from glassliquid.models.network import SeededDropout, build_model, seed_dropout
 from glassliquid.models.networks import MODELS
 from glassliquid.models.served import GlassProbability
@@ -24,12 +25,12 @@ def test_cnn2018_has_the_weights_of_the_log():
         layers = [nn.Conv2d(3, 6, 10), nn.Conv2d(6, 16, 5), nn.Linear(16 * 237 * 237, 80), nn.Linear(80, 2)]
     expected = sum(parameter.numel() for layer in layers for parameter in layer.parameters())
     assert round(expected / 1e6, 1) == 71.9
-    model = build_model("cnn2018", 250, 0.5, generator())
+    model = build_model("cnn2018", Images(250), 0.5, generator())
     assert sum(parameter.numel() for parameter in model.parameters()) == expected
 
 
 def test_cnn2018_starts_from_the_truncated_normal():
-    model = build_model("cnn2018", 64, 0.5, generator())
+    model = build_model("cnn2018", Images(64), 0.5, generator())
     for weight in model.weight_tensors():
         assert weight.abs().max() <= 0.2
     # A normal cut at two deviations has 0.8796 of its deviation left.
@@ -38,25 +39,25 @@ def test_cnn2018_starts_from_the_truncated_normal():
     assert biases.tolist() == pytest.approx([0.1] * len(biases))
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", MODELS.names())
 @pytest.mark.parametrize("size", [16, 33, 128, 250])
 def test_every_network_takes_uint8_images_of_any_size(name: str, size: int):
-    model = build_model(name, size, 0.5, generator()).eval()
+    model = build_model(name, Images(size), 0.5, generator()).eval()
     logits = model(images(3, size))
     assert logits.shape == (3, 2)
     assert logits.dtype == torch.float32
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", MODELS.names())
 def test_weights_come_from_the_generator_alone(name: str):
-    states = [build_model(name, 32, 0.5, generator(seed)).state_dict() for seed in (1, 1, 2)]
+    states = [build_model(name, Images(32), 0.5, generator(seed)).state_dict() for seed in (1, 1, 2)]
     same = [all(torch.equal(states[0][key], other[key]) for key in states[0]) for other in states[1:]]
     assert same == [True, False]
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", MODELS.names())
 def test_exported_networks_give_the_same_logits_for_any_number_of_images(name: str):
-    model = build_model(name, 32, 0.5, generator()).eval()
+    model = build_model(name, Images(32), 0.5, generator()).eval()
     batch = torch.export.Dim("batch", min=1)
     exported = torch.export.export(model, (images(2, 32),), dynamic_shapes=({0: batch},)).module()
     for count in (1, 2, 7):
@@ -64,7 +65,7 @@ def test_exported_networks_give_the_same_logits_for_any_number_of_images(name: s
 
 
 def test_the_batch_does_not_change_the_logits():
-    model = build_model("compact", 32, 0.5, generator()).eval()
+    model = build_model("compact", Images(32), 0.5, generator()).eval()
     data = images(BATCH + 5, 32)
     one_by_one = np.concatenate([predict_logits(model, data[k : k + 1], torch.device("cpu")) for k in range(len(data))])
     # Kernels for other batch sizes add in another order: single precision's rounding.
@@ -87,7 +88,7 @@ def test_dropout_keeps_the_mean_and_is_off_in_evaluation():
 def test_dropout_is_seeded():
     outputs = []
     for seed in (1, 1, 2):
-        model = build_model("compact", 32, 0.5, generator())
+        model = build_model("compact", Images(32), 0.5, generator())
         seed_dropout(model, generator(seed))
         outputs.append(model.train()(images(8, 32)))
     assert torch.equal(outputs[0], outputs[1])
@@ -96,16 +97,16 @@ def test_dropout_is_seeded():
 
 def test_unsuitable_networks_are_refused():
     with pytest.raises(UserError, match="choose one of cnn2018, compact"):
-        build_model("resnet", 32, 0.5, generator())
+        build_model("resnet", Images(32), 0.5, generator())
     with pytest.raises(UserError, match="cnn2018 needs 14 pixels or more"):
-        build_model("cnn2018", 12, 0.5, generator())
+        build_model("cnn2018", Images(12), 0.5, generator())
     with pytest.raises(UserError, match="dropout is 1"):
-        build_model("compact", 32, 1, generator())
+        build_model("compact", Images(32), 1, generator())
 
 
 @pytest.mark.parametrize("name", ["compact", "cnn2018"])
 def test_the_served_network_answers_with_the_probability_of_glass(name: str):
-    network, asked = build_model(name, 64, 0.5, generator()).eval(), images(5, 64)
+    network, asked = build_model(name, Images(64), 0.5, generator()).eval(), images(5, 64)
     with torch.inference_mode():
         logits, p_glass = network(asked).double(), GlassProbability(network, glass=0)(asked)
     assert p_glass.shape == (5,)

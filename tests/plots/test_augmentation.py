@@ -2,8 +2,16 @@
 
 import numpy as np
 import pytest
+import torch
 
+from glassliquid.inputs.images import Images
 from glassliquid.plots.augmentation import augmentation_figure, augmented_versions
+
+
+def versions_of(image: np.ndarray, reads: Images, seed: int = 3) -> np.ndarray:
+    pictures = augmented_versions(reads, torch.from_numpy(image)[None], seed)
+    assert pictures is not None
+    return pictures
 
 
 @pytest.fixture
@@ -25,24 +33,25 @@ def possible(image: np.ndarray, shifts: bool) -> set[bytes]:
 
 @pytest.mark.parametrize("periodic", [True, False])
 def test_every_version_is_a_symmetry_of_the_stored_image(image: np.ndarray, periodic: bool):
-    versions = [version.tobytes() for version in augmented_versions(image, periodic, seed=3)]
+    first, *versions = (version.tobytes() for version in versions_of(image, Images(10, periodic)))
+    assert first == image.tobytes()
     assert len(versions) == 11
     assert set(versions) <= possible(image, periodic)
     assert len(set(versions)) > 4
 
 
 def test_the_seed_decides(image: np.ndarray):
-    versions = augmented_versions(image, True, seed=3)
-    assert (augmented_versions(image, True, seed=3) == versions).all()
-    assert (augmented_versions(image, True, seed=4) != versions).any()
-    assert (augmented_versions(image, True, seed=3, thinning=2) == versions[:, ::2, ::2]).all()
+    versions = versions_of(image, Images(10))
+    assert (versions_of(image, Images(10)) == versions).all()
+    assert (versions_of(image, Images(10), seed=4) != versions).any()
+    assert (versions_of(image, Images(10, thinning=2)) == versions[:, ::2, ::2]).all()
 
 
 def test_the_figure_shows_the_stored_image_and_the_versions(image: np.ndarray):
-    (axes,) = augmentation_figure(image, True, seed=3, thinning=2).axes
-    shown = np.stack([np.asarray(picture.get_array()) for picture in axes.images])
-    assert (shown[0] == image[::2, ::2]).all()
-    assert (shown[1:] == augmented_versions(image, True, seed=3, thinning=2)).all()
+    reads = Images(10, thinning=2)
+    versions = versions_of(image, reads)
+    (axes,) = augmentation_figure(versions, reads.augmentation).axes
+    assert (np.stack([np.asarray(picture.get_array()) for picture in axes.images]) == versions).all()
     assert {axes.get_title(), *(text.get_text() for text in axes.figure.texts)} == {
         "",
         "Framed: as stored. Others: turned, mirrored and shifted periodically at random, every 2. pixel kept",

@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from glassliquid.errors import UserError
+from glassliquid.inputs.images import Images
 from glassliquid.models.network import build_model
 from glassliquid.training import checkpoint
 from glassliquid.training.checkpoint import (
@@ -33,7 +34,7 @@ from glassliquid.training.progress import Progress
 
 
 def state(iteration: int = 1, image_size: int = 32, **parts: Any) -> State:
-    model = build_model("compact", image_size, 0.5, torch.Generator().manual_seed(0)).state_dict()
+    model = build_model("compact", Images(image_size), 0.5, torch.Generator().manual_seed(0)).state_dict()
     data = {"name": "data", "digest": "d", "image_size": image_size}
     found = State(TrainConfig(), data, "run", iteration, Progress(), "cpu", model, {}, {}, {})
     return replace(found, **parts)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from glassliquid.errors import UserError
-from glassliquid.training.device import autocast_type, choose_device, resident
+from glassliquid.training.device import autocast_type, choose_device
 
 PROGRAM = """
 import resource, torch
@@ -52,8 +52,3 @@ def test_precision_on_a_cpu():
     assert autocast_type("auto", cpu) is None
     assert autocast_type("float32", cpu) is None
     assert autocast_type("bfloat16", cpu) is torch.bfloat16
-
-
-def test_on_a_cpu_the_images_are_not_copied():
-    images = torch.zeros((2, 4, 4, 3), dtype=torch.uint8)
-    assert resident(images, torch.device("cpu")) is images

@@ -11,7 +11,8 @@ from glassliquid.ensembles.split import Split
 from glassliquid.errors import Diverged, UserError
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import score_logits
-from glassliquid.inputs.load import load_split
+from glassliquid.inputs.images import Images
+from glassliquid.inputs.images.decoded import load_split
 from glassliquid.models.network import Network
 from glassliquid.training.checkpoint import BEST, CURRENT, load_checkpoint
 from glassliquid.training.config import TrainConfig
@@ -34,8 +35,9 @@ class Memory:
 @pytest.fixture(scope="module")
 def data(dataset) -> TrainingData:
     train = load_split(dataset, Split.TRAIN)
-    identity = {"name": dataset.name, "digest": dataset.digest, "image_size": 64}
-    return TrainingData(torch.from_numpy(train.images), torch.from_numpy(train.labels), True, identity)
+    reads = Images.of_recipe(dataset.recipe)
+    identity = reads.identity(dataset)
+    return TrainingData(torch.from_numpy(train.values), torch.from_numpy(train.labels), reads, identity)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,7 @@ def validate(dataset) -> Callable[[Network], dict[str, float]]:
     validation = load_split(dataset, Split.VALIDATION)
 
     def score(model: Network) -> dict[str, float]:
-        scores = score_logits(predict_logits(model, validation.images, CPU), validation.labels)
+        scores = score_logits(predict_logits(model, torch.from_numpy(validation.values), CPU), validation.labels)
         return {"val_accuracy": scores.accuracy, "val_loss": scores.loss}
 
     return score
@@ -83,7 +85,7 @@ def test_overfits_one_batch(make, data, model: str):
     assert data.labels[chosen].tolist() == [0] * 4 + [1] * 4
     trainer._batches.next = lambda: chosen
     trainer.train(never)
-    logits = predict_logits(trainer.model.eval(), data.images[chosen], CPU)
+    logits = predict_logits(trainer.model.eval(), data.values[chosen], CPU)
     assert (logits.argmax(axis=1) == data.labels[chosen].numpy()).all()
 
 

@@ -16,7 +16,8 @@ from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import GLASS, Scores, glass_probabilities, score_logits
 from glassliquid.evaluation.unseen import Unseen, check_fits, differences, trained_recipe, unseen_of_dataset
 from glassliquid.files import csv_text
-from glassliquid.inputs.load import LabelledImages, load_split
+from glassliquid.inputs import Samples
+from glassliquid.inputs.images.decoded import read_image
 from glassliquid.layout import Layout
 from glassliquid.plots import evaluation as plots
 from glassliquid.sessions.training_run import prefixed
@@ -37,7 +38,7 @@ class ScoredSplit:
     """A split's images that the model was not trained on, and what the model says of them."""
 
     split: Split
-    data: LabelledImages
+    data: Samples
     chosen: NDArray[np.intp]
     """Places of the images that count."""
     p_glass: NDArray[np.float64]
@@ -94,11 +95,11 @@ def _score(found: FoundModel, dataset: Dataset, unseen: Unseen, device: torch.de
     model = found.model.eval().to(device)
     scored = []
     for split in SPLITS:
-        data = load_split(dataset, split)
+        data = model.reads.load(dataset, split, device)
         chosen = np.flatnonzero(np.isin(data.simulations, list(unseen.numbers)))
         if len(chosen):
             # The whole split goes through the network, in training's batches, so that the scores are the same bits.
-            logits = predict_logits(model, data.images, device)[chosen]
+            logits = predict_logits(model, data.values, device)[chosen]
             p_glass, labels = glass_probabilities(logits), data.labels[chosen]
             bins = reliability(p_glass, labels == GLASS)
             scored.append(ScoredSplit(split, data, chosen, p_glass, score_logits(logits, labels), bins))
@@ -126,9 +127,10 @@ def _keep_pictures(tracked: TrackedRun, found: FoundModel, dataset: Dataset, sco
     worst = np.argsort(p_true, kind="stable")[:PICTURES]
     mistakes = [place for place in worst if p_true[place] < 0.5]
     kind = "worst mistakes" if mistakes else "no mistakes; the least certain"
+    records = [record for record in dataset.records if record.split is last.split]
     shown = [
         plots.Example(
-            last.data.images[last.chosen[place]],
+            read_image(dataset, records[last.chosen[place]]),
             f"{CLASSES[last.labels[place]]}, simulation {last.data.simulations[last.chosen[place]]}\n"
             f"P(glass) = {last.p_glass[place]:.3g}",
         )

@@ -27,7 +27,7 @@ from glassliquid.ensembles.split import Split
 from glassliquid.ensembles.workers import WorkerPool, worker_count
 from glassliquid.errors import UserError, check_choice
 from glassliquid.files import tidy
-from glassliquid.inputs.load import read_image
+from glassliquid.inputs.images.decoded import read_image
 from glassliquid.layout import Layout
 from glassliquid.physics.engines import ENGINES
 from glassliquid.physics.protocol import Protocol, check_snapshot, preset_named, temperature

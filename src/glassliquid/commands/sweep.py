@@ -250,7 +250,7 @@ def _tested(job: SweepJob, best: Row, parent: str, dataset: Dataset) -> str:
     if tag.LOGGED_MODEL not in stored.tags or stored.status != "FINISHED":
         accuracy = float(best.attributes["model_accuracy"])
         above = parent if run_id == best.attributes[RUN] else str(best.attributes[RUN])
-        splits = load_training_splits(dataset, job.device)
+        splits = load_training_splits(dataset, job.config.model, job.device)
         one = job.training(job.config)
         with (
             same_end_time(run_id),

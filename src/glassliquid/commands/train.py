@@ -37,7 +37,7 @@ def run(requested: TrainJob, watch_for_stop: WatchForStop) -> None:
         run_lock(runs_folder, tracked.run_id),
     ):
         dataset = require_dataset(job.dataset, job.data_dir, make_default=True)
-        splits = load_training_splits(dataset, job.device)
+        splits = load_training_splits(dataset, job.config.model, job.device)
         images = len(splits.data.labels)
         if start is not None:
             print(start.describe(job.config), flush=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from glassliquid.commands.jobs import VisualizeJob
@@ -20,7 +21,8 @@ from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import GLASS, glass_probabilities
 from glassliquid.evaluation.unseen import check_fits
 from glassliquid.files import csv_text, remove_abandoned, replacing, write_text
-from glassliquid.inputs.load import LabelledImages, load_split
+from glassliquid.inputs import Samples
+from glassliquid.inputs.images.decoded import load_split
 from glassliquid.layout import Layout
 from glassliquid.physics.potential import SPECIES
 from glassliquid.plots import explanation as figures
@@ -62,10 +64,10 @@ def run(job: VisualizeJob) -> None:
         print(f"{headline}\nThe pictures are in {target.folder}.")
 
 
-def _glass_probability(found: FoundModel, test: LabelledImages) -> NDArray[np.float64]:
+def _glass_probability(found: FoundModel, test: Samples) -> NDArray[np.float64]:
     """P(glass) of all test images, found where it is fastest; the network is on the CPU again afterwards."""
     device = choose_device("auto")
-    logits = predict_logits(found.model.to(device), test.images, device)
+    logits = predict_logits(found.model.to(device), torch.from_numpy(test.values), device)
     found.model.cpu()
     return glass_probabilities(logits)
 
@@ -93,13 +95,13 @@ def _explain(
     job: VisualizeJob,
     dataset: Dataset,
     found: FoundModel,
-    test: LabelledImages,
+    test: Samples,
     p_glass: NDArray[np.float64],
     target: _Target,
 ) -> str:
     """Attribution of the samples, over the pictures and by particle; returns what the headline says of it."""
     chosen = _samples(test, job.samples)
-    attribution = explanation.attribute(found.model, test.images[chosen])
+    attribution = explanation.attribute(found.model, test.values[chosen])
     particles, lacking = _particles(job, dataset, chosen)
     size = dataset.recipe.image_size
     values = [
@@ -109,7 +111,7 @@ def _explain(
     pictures = [
         figures.ExplainedImage(
             title=_title(test, p_glass, index),
-            pixels=test.images[index],
+            pixels=test.values[index],
             attribution=attribution.over_image(place, size),
             points=None if shown is None else shown.points,
             radii=None if shown is None else shown.radii,
@@ -161,14 +163,14 @@ def _rows(
 
 
 def _first_layer(
-    found: FoundModel, test: LabelledImages, p_glass: NDArray[np.float64], chosen: list[int], target: _Target
+    found: FoundModel, test: Samples, p_glass: NDArray[np.float64], chosen: list[int], target: _Target
 ) -> None:
     """The channels of the first convolution for each sample, and its filters."""
-    maps = explanation.first_maps(found.model, test.images[chosen])
+    maps = explanation.first_maps(found.model, test.values[chosen])
     for index, channels in zip(chosen, maps, strict=True):
         title = f"First convolution of {found.label} on {_title(test, p_glass, index)}. Light is high; each channel has its own scale"
         name = f"first_layer_{CLASSES[test.labels[index]]}_sim-{test.simulations[index]:05d}.png"
-        target.figure(figures.maps_figure(test.images[index], channels, title), name)
+        target.figure(figures.maps_figure(test.values[index], channels, title), name)
     filters = explanation.first_filters(found.model)
     title = (
         f"Filters of the first convolution of {found.label}: {filters.shape[2]} x {filters.shape[3]} pixels. Red, green and blue\n"
@@ -177,9 +179,7 @@ def _first_layer(
     target.figure(figures.filters_figure(filters, title), "filters.png")
 
 
-def _extremes(
-    found: FoundModel, dataset: Dataset, test: LabelledImages, p_glass: NDArray[np.float64], target: _Target
-) -> str:
+def _extremes(found: FoundModel, dataset: Dataset, test: Samples, p_glass: NDArray[np.float64], target: _Target) -> str:
     """The test images that the network is surest of and most wrong about; returns a sentence on them."""
     worst = explanation.most_wrong(p_glass, test.labels, EXTREMES)
     wrong = int(np.count_nonzero((p_glass > 0.5) != (test.labels == GLASS)))
@@ -191,7 +191,7 @@ def _extremes(
         for label in Label
     ]
     pictures = [
-        (text, [(test.images[index], _title(test, p_glass, index, "\n")) for index in indices])
+        (text, [(test.values[index], _title(test, p_glass, index, "\n")) for index in indices])
         for text, indices in [*rows, (heading, worst)]
     ]
     caption = f"{found.label} on the test images of {dataset.name}"
@@ -199,7 +199,7 @@ def _extremes(
     return f"Of {len(test)} test images {wrong} are classified wrongly; the surest and the worst are in certain_and_wrong.png."
 
 
-def _samples(test: LabelledImages, count: int) -> list[int]:
+def _samples(test: Samples, count: int) -> list[int]:
     """The first so many test images of each class, liquid first.
 
     Raises:
@@ -214,7 +214,7 @@ def _samples(test: LabelledImages, count: int) -> list[int]:
     return chosen
 
 
-def _title(test: LabelledImages, p_glass: NDArray[np.float64], index: int, separator: str = ", ") -> str:
+def _title(test: Samples, p_glass: NDArray[np.float64], index: int, separator: str = ", ") -> str:
     return (
         f"{CLASSES[test.labels[index]]}, simulation {test.simulations[index]}{separator}P(glass) = {p_glass[index]:.3g}"
     )

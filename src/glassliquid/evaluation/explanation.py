@@ -12,6 +12,7 @@ Grad-CAM would average; the product by elements (HiResCAM, Draelos and Carin 202
 Positive means glass, negative liquid.
 """
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 
 from glassliquid.errors import UserError
 from glassliquid.evaluation.scores import GLASS
+from glassliquid.inputs.images import Images
 from glassliquid.models.network import Network
 
 DISC_POINTS = 64
@@ -106,12 +108,14 @@ def attribute(model: Network, images: NDArray[np.uint8]) -> Attribution:
     """
     from captum.attr import LayerGradientXActivation
 
-    def evidence(scaled: Tensor) -> Tensor:
-        logits = model.logits(scaled)
+    def evidence(batch: Tensor) -> Tensor:
+        logits: Tensor = model(batch)
         return logits[:, GLASS] - logits[:, 1 - GLASS]
 
     explainer = LayerGradientXActivation(evidence, _last_map(model))
-    product: Any = explainer.attribute(scaled_images(model, images))
+    with warnings.catch_warnings():  # that whole numbers, as pixels are, have no gradient; the map has
+        warnings.simplefilter("ignore")
+        product: Any = explainer.attribute(_batch(model, images))
     shares = product.detach().double().sum(dim=1)
     return Attribution((shares * shares[0].numel()).numpy(), map_grid(model))
 
@@ -122,10 +126,13 @@ def first_maps(model: Network, images: NDArray[np.uint8]) -> NDArray[np.float32]
     Raises:
         UserError: the network has no convolution.
     """
-    convolution = convolutions(model)[0]
+    maps: list[Tensor] = []
+    hook = convolutions(model)[0].register_forward_hook(lambda _layer, _input, output: maps.append(output.clone()))
     with torch.inference_mode():
-        maps: NDArray[np.float32] = convolution(scaled_images(model, images)).float().numpy()
-    return maps
+        model(_batch(model, images))
+    hook.remove()
+    found: NDArray[np.float32] = maps[0].float().numpy()
+    return found
 
 
 def first_filters(model: Network) -> NDArray[np.float32]:
@@ -146,7 +153,8 @@ def map_grid(model: Network) -> MapGrid:
         first += ((kernel - 1) / 2 - int(padding[0])) * spacing
         spacing *= stride
     # Of every `thinning` pixels the network sees the first.
-    return MapGrid((first - 0.5) * model.thinning + 0.5, spacing * model.thinning)
+    thinning = _images(model).thinning
+    return MapGrid((first - 0.5) * thinning + 0.5, spacing * thinning)
 
 
 def convolutions(model: nn.Module) -> list[nn.Conv2d]:
@@ -160,10 +168,16 @@ def convolutions(model: nn.Module) -> list[nn.Conv2d]:
     return found
 
 
-def scaled_images(model: Network, images: NDArray[np.uint8]) -> Tensor:
-    """Images as the network's layers get them, thinned and scaled, shape (n, 3, side, side)."""
-    thinned = np.ascontiguousarray(images[:, :: model.thinning, :: model.thinning])
-    return model.scaled(torch.from_numpy(thinned))
+def _images(model: Network) -> Images:
+    """What a network that looks at images reads; UserError for another one."""
+    if not isinstance(model.reads, Images):
+        raise UserError(f"The network reads {model.reads.summary}, and maps are shown of networks that read images.")
+    return model.reads
+
+
+def _batch(model: Network, images: NDArray[np.uint8]) -> Tensor:
+    """Images as the network takes them."""
+    return _images(model).batch(torch.from_numpy(np.ascontiguousarray(images)), slice(None), torch.device("cpu"))
 
 
 def most_certain(p_glass: NDArray[np.floating], labels: NDArray[np.integer], label: int, count: int) -> list[int]:

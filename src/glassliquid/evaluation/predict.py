@@ -1,57 +1,59 @@
-"""Run a network over images, a batch at a time."""
+"""Run a network over samples, a batch at a time."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from glassliquid.errors import UserError
+from glassliquid.models.network import Network
 
 BATCH = 128
-"""Images in a batch: on two cores 64 to 256 are equally fast, and memory stays small."""
+"""Samples in a batch: on two cores 64 to 256 are equally fast, and memory stays small."""
+
+
+def predict_logits(
+    model: Network, values: Any, device: torch.device, chosen: NDArray[np.integer] | None = None
+) -> NDArray[np.float32]:
+    """Logits of samples, shape (n, 2); memory is bounded by the batch.
+
+    Args:
+        model: in evaluation mode.
+        values: the samples, as the network's input keeps them.
+        device: where the model is.
+        chosen: places of the samples that are wanted; all of them by default.
+    """
+    if chosen is None:
+        parts: Iterable[Any] = (slice(start, start + BATCH) for start in range(0, len(values), BATCH))
+    else:
+        parts = (torch.from_numpy(chosen[start : start + BATCH]) for start in range(0, len(chosen), BATCH))
+    return _logits(model, parts, lambda part: model.reads.batch(values, part, device))
+
+
+def predict_stream(model: Network, samples: Iterable[Any], device: torch.device) -> NDArray[np.float32]:
+    """Logits of samples that come one at a time, shape (n, 2); only a batch of them is in memory.
+
+    Args:
+        model: in evaluation mode.
+        samples: such as `from_snapshots` of the network's input makes them.
+        device: where the model is.
+    """
+    stream, reads = iter(samples), model.reads
+    parts = iter(lambda: list(islice(stream, BATCH)), [])
+    return _logits(model, parts, lambda part: reads.batch(reads.stacked(part), slice(None), device))
 
 
 @torch.inference_mode()
-def predict_logits(model: Any, images: Tensor | NDArray[np.uint8], device: torch.device) -> NDArray[np.float32]:
-    """Logits of uint8 images, shape (n, 2); memory is bounded by the batch.
-
-    Args:
-        model: maps uint8 images (n, size, size, 3) to logits, and is in evaluation mode.
-        images: shape (n, size, size, 3); an array may be a memory map.
-        device: where the model is.
-    """
-    logits = np.empty((len(images), 2), dtype=np.float32)
-    for start in range(0, len(images), BATCH):
-        part = images[start : start + BATCH]
-        batch = part if isinstance(part, Tensor) else torch.from_numpy(np.ascontiguousarray(part))
-        logits[start : start + BATCH] = model(batch.to(device)).float().cpu().numpy()
-    return _finite(logits)
-
-
-@torch.inference_mode()
-def predict_stream(model: Any, images: Iterable[NDArray[np.uint8]], device: torch.device) -> NDArray[np.float32]:
-    """Logits of uint8 images that come one at a time, shape (n, 2); only a batch of them is in memory.
-
-    Args:
-        model: as in `predict_logits`.
-        images: each of shape (size, size, 3).
-        device: where the model is.
-    """
-    stream = iter(images)
-    logits = [np.empty((0, 2), dtype=np.float32)]
-    while batch := list(islice(stream, BATCH)):
-        logits.append(model(torch.from_numpy(np.stack(batch)).to(device)).float().cpu().numpy())
-    return _finite(np.concatenate(logits))
-
-
-def _finite(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+def _logits(model: Network, parts: Iterable[Any], batch_of: Callable[[Any], Any]) -> NDArray[np.float32]:
+    # No name holds a batch while the next one is made.
+    found = map(lambda part: model(batch_of(part)).float().cpu().numpy(), parts)  # noqa: C417
+    logits = np.concatenate([np.empty((0, 2), dtype=np.float32), *found])
     if not np.isfinite(logits).all():
         raise UserError(
-            "The network's answer to an image is not a finite number: train it anew with a lower learning rate, or choose "
+            "The network's answer to a sample is not a finite number: train it again with a lower learning rate, or choose "
             "another model."
         )
     return logits

@@ -27,9 +27,10 @@ def trained_recipe(found: FoundModel, layout: Layout) -> Recipe:
     Raises:
         UserError: the checkpoint does not say it, and its dataset is not here, or what it says is damaged.
     """
-    recipe, size = _recorded_recipe(found, layout), found.state.data["image_size"]
-    if recipe.image_size != size:  # the network could not read images that are drawn by it
-        raise _damaged(f"image_size is {recipe.image_size}, and the network's is {size}")
+    recipe = _recorded_recipe(found, layout)
+    reads = found.model.reads
+    if reads.mismatch(recipe):  # the network could not read samples that are made by it
+        raise _damaged(f"it is of {reads.of_recipe(recipe).summary}, and the network reads {reads.summary}")
     return recipe
 
 
@@ -100,13 +101,9 @@ def unseen_of_dataset(dataset: Dataset, trained: Recipe, layout: Layout, label: 
 
 
 def check_fits(found: FoundModel, dataset: Dataset) -> None:
-    """Raise UserError unless the dataset's images have the size that the model was trained on."""
-    trained = int(found.state.data["image_size"])
-    if trained != dataset.recipe.image_size:
-        raise UserError(
-            f"{found.label} was trained on images of {trained} pixels, and those of {dataset.name} have "
-            f"{dataset.recipe.image_size}: make the dataset with -P image_size={trained}, or choose another model."
-        )
+    """Raise UserError unless the model can read the dataset's samples."""
+    if reason := found.model.reads.mismatch(dataset.recipe):
+        raise UserError(f"{found.label} cannot be used on {dataset.name}: {reason}, or choose another model.")
 
 
 def differences(trained: Recipe, dataset: Dataset) -> str | None:

@@ -1,48 +1,34 @@
-"""What every network of this project has in common: uint8 images in, two logits out."""
+"""What every network of this project has in common: a batch of its input in, two logits out."""
+
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from glassliquid.datasets.description import Recipe
 from glassliquid.errors import check_range
+from glassliquid.inputs import INPUTS, Input
 from glassliquid.models.networks import MODELS
-
-CHANNELS = 3
 
 
 class Network(nn.Module):
-    """A network that takes RGB images as they are stored and scales them itself.
+    """A network that turns a batch of its input into the logits of the classes.
 
-    So whoever loads a registered model passes plain images, and no scaling can be forgotten or done twice.
-    Subclasses implement `logits` on scaled images.
+    A network is a module of models/networks with one registered subclass: it names its input, is built with (reads, dropout,
+    generator), where `reads` describes the samples, and keeps in `reads` the input as it reads it.
     """
 
-    thinning: int = 1
-    """Only the first of so many rows and columns of an image is used."""
+    input: ClassVar[str]
+    """Name of the input that it reads."""
+    reads: Input
+    """Makes its batches."""
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits of the classes (0 glass, 1 liquid).
-
-        Args:
-            images: uint8 RGB images, shape (n, size, size, 3).
-
-        Returns:
-            float32, shape (n, 2).
-        """
-        return self.read(images[:, :: self.thinning, :: self.thinning])
-
-    def read(self, thinned: Tensor) -> Tensor:
-        """Logits of images of which only every `thinning`-th row and column is left, shape (n, 2)."""
-        return self.logits(self.scaled(thinned))
-
-    def scaled(self, thinned: Tensor) -> Tensor:
-        """Thinned uint8 images, shape (n, side, side, 3), as `logits` takes them: 0..1, shape (n, 3, side, side)."""
-        # The strides stay those of the images, which is PyTorch's channels-last layout: no copy is made.
-        # In place, on the copy that the conversion has made: another pass over new memory would cost as much again.
-        return thinned.permute(0, 3, 1, 2).to(self.dtype).div_(255)
-
-    def logits(self, images: Tensor) -> Tensor:
-        """Logits of thinned images scaled to 0..1, shape (n, 3, side, side)."""
+    def forward(self, batch: Any) -> Tensor:
+        """Logits of the classes (0 glass, 1 liquid), shape (n, 2), of a batch that `reads` has made."""
         raise NotImplementedError
+
+    def fit_scales(self, values: Any) -> None:
+        """Take what scales the input from the training split's samples, into buffers; called once, before the first step."""
 
     @property
     def dtype(self) -> torch.dtype:
@@ -82,21 +68,30 @@ class SeededDropout(nn.Module):
         return x * keep / (1 - self.probability)
 
 
-def build_model(name: str, image_size: int, dropout: float, generator: torch.Generator) -> Network:
+def input_of(model: str, recipe: Recipe) -> Input:
+    """What a network reads of the samples of a dataset that is made by a recipe; UserError if there is no such network or input."""
+    return INPUTS.get(MODELS.get(model).input).of_recipe(recipe)
+
+
+def build_model(name: str, reads: Input, dropout: float, generator: torch.Generator) -> Network:
     """Make a network with fresh weights.
 
     Args:
         name: one of MODELS.
-        image_size: side of its images [pixels].
+        reads: the samples.
         dropout: probability with which dropout zeroes an element, 0 up to 0.95.
         generator: source of the weights, on the CPU.
 
     Raises:
-        UserError: the name is unknown, or the image size or dropout does not suit the network.
+        UserError: the name is unknown, or the samples or dropout do not suit the network.
+        ValueError: the samples are of another input than the network reads.
     """
-    network = MODELS.get(name)
+    network: Any = MODELS.get(name)
     check_range("dropout", dropout, 0, 0.95)
-    return network(image_size, dropout, generator)
+    if network.input != reads.name:
+        raise ValueError(f"{name} reads {network.input}, not {reads.name}")
+    model: Network = network(reads, dropout, generator)
+    return model
 
 
 def seed_dropout(model: nn.Module, generator: torch.Generator) -> None:

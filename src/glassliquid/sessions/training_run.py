@@ -13,11 +13,11 @@ from glassliquid.errors import Diverged, Stopped
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import Scores, score_logits
 from glassliquid.files import locked, remove_partials
-from glassliquid.inputs.load import LabelledImages, load_split
+from glassliquid.inputs import Samples
 from glassliquid.layout import Layout
 from glassliquid.memory import keep_freed_memory
-from glassliquid.models.network import Network
-from glassliquid.plots.augmentation import augmentation_figure
+from glassliquid.models.network import Network, input_of
+from glassliquid.plots.augmentation import augmentation_figure, augmented_versions
 from glassliquid.plots.training import training_figure
 from glassliquid.sessions.resume import Start, check_state
 from glassliquid.sessions.resume_command import command_with_lower_rate
@@ -31,7 +31,7 @@ from glassliquid.tracking.metrics import MetricJournal
 from glassliquid.tracking.run import TrackedRun
 from glassliquid.tracking.stored import StoredRun
 from glassliquid.training.checkpoint import BEST, CURRENT, UnusableCheckpoint, remove_checkpoints
-from glassliquid.training.device import choose_device, resident
+from glassliquid.training.device import choose_device
 from glassliquid.training.found_model import restore_model
 from glassliquid.training.trainer import Outcome, Trainer, TrainingData
 
@@ -46,7 +46,7 @@ Observe = Callable[[int, Mapping[str, float]], None]
 
 @dataclass(frozen=True)
 class TrainingSplits:
-    """The images that a training uses, loaded once for all the trainings of a command."""
+    """The samples that a training uses, loaded once for all the trainings of a command."""
 
     dataset: Dataset
     data: TrainingData
@@ -54,24 +54,14 @@ class TrainingSplits:
     device: torch.device
 
 
-def load_training_splits(dataset: Dataset, device_name: str) -> TrainingSplits:
-    """Load the training and validation splits, on the device if they fit there; the test split stays closed."""
+def load_training_splits(dataset: Dataset, model: str, device_name: str) -> TrainingSplits:
+    """Load what a network reads of the training and validation splits, on the device if it fits there; the test split stays closed."""
     device = choose_device(device_name)
     if device.type == "cpu":
         keep_freed_memory()
-    train, validation = load_split(dataset, Split.TRAIN), load_split(dataset, Split.VALIDATION)
-    identity = {
-        "name": dataset.name,
-        "digest": dataset.digest,
-        "image_size": dataset.recipe.image_size,
-        "recipe": stored(dataset.recipe),
-    }
-    data = TrainingData(
-        resident(torch.from_numpy(train.images), device),
-        torch.from_numpy(train.labels).to(device),
-        periodic=dataset.recipe.window == 1.0,
-        identity=identity,
-    )
+    reads = input_of(model, dataset.recipe)
+    train, validation = reads.load(dataset, Split.TRAIN, device), reads.load(dataset, Split.VALIDATION, device)
+    data = TrainingData(train.values, torch.from_numpy(train.labels).to(device), reads, reads.identity(dataset))
     return TrainingSplits(dataset, data, _validator(validation, device), device)
 
 
@@ -89,7 +79,7 @@ def train_in_run(
     Args:
         job: what to train.
         tracked: the run.
-        splits: the images.
+        splits: the samples.
         should_stop: asked after every iteration.
         start: the state to go on from, if any.
         observe: told the metrics of each iteration.
@@ -104,7 +94,7 @@ def train_in_run(
     with run_lock(folder.parent, tracked.run_id):
         remove_partials(folder)
         describe_training(job, tracked, splits.dataset)
-        tracked.tags({"device": _device_name(splits.device)})
+        tracked.tags({"device": _device_name(splits.device), tag.INPUT: splits.data.reads.name})
         journal = MetricJournal(tracked.run_id, folder, parents)
         recorder = journal if observe is None else _Observed(journal, observe)
         outcome: Outcome | Diverged
@@ -125,8 +115,9 @@ def train_in_run(
         if journal.history():  # none if it diverged at once
             tracked.figure(training_figure(journal.history(), job.caption), "training.png")
         if job.config.augment:
-            image, seed, thinning = splits.data.images[0].cpu().numpy(), job.config.seed, trainer.model.thinning
-            tracked.figure(augmentation_figure(image, splits.data.periodic, seed, thinning), "augmentation.png")
+            reads = trainer.model.reads
+            if (versions := augmented_versions(reads, splits.data.values, job.config.seed)) is not None:
+                tracked.figure(augmentation_figure(versions, reads.augmentation), "augmentation.png")
         has_state = (folder / CURRENT).exists()
     if isinstance(outcome, Diverged):
         tracked.tags({TAG_DIVERGED: "true"})
@@ -180,11 +171,11 @@ def conclude_run(job: TrainJob, tracked: TrackedRun, splits: TrainingSplits) -> 
     folder = Layout(job.data_dir).runs / tracked.run_id
     state = run_checkpoint(tracked.run_id, BEST, folder.parent)
     model = restore_model(state)
-    test = score_images(model, load_split(splits.dataset, Split.TEST), splits.device)
+    test = score_samples(model, model.reads.load(splits.dataset, Split.TEST, splits.device), splits.device)
     tracked.metrics(prefixed("test", test))
     model_uri = logged_models.logged_model_of(tracked.run_id)
     if model_uri is None:
-        model_uri = str(logged_models.log_model(model, splits.dataset.recipe.image_size, state).model_uri)
+        model_uri = str(logged_models.log_model(model, state).model_uri)
     remove_checkpoints(folder)
     return test, model_uri
 
@@ -210,10 +201,10 @@ def headline(outcome: Outcome, test: Scores) -> str:
     )
 
 
-def score_images(model: Network, data: LabelledImages, device: torch.device) -> Scores:
-    """Scores of a network on some images; the network is moved to the device and left in evaluation mode."""
+def score_samples(model: Network, data: Samples, device: torch.device) -> Scores:
+    """Scores of a network on some samples; the network is moved to the device and left in evaluation mode."""
     model.eval().to(device)
-    return score_logits(predict_logits(model, data.images, device), data.labels)
+    return score_logits(predict_logits(model, data.values, device), data.labels)
 
 
 def prefixed(prefix: str, scores: Scores) -> dict[str, float]:
@@ -246,11 +237,9 @@ class _Observed:
         self.observe(iteration, metrics)
 
 
-def _validator(validation: LabelledImages, device: torch.device) -> Callable[[Network], Mapping[str, float]]:
-    images = resident(torch.from_numpy(validation.images), device)
-
+def _validator(validation: Samples, device: torch.device) -> Callable[[Network], Mapping[str, float]]:
     def validate(model: Network) -> dict[str, float]:
-        scores = score_logits(predict_logits(model, images, device), validation.labels)
+        scores = score_logits(predict_logits(model, validation.values, device), validation.labels)
         return {"val_accuracy": scores.accuracy, "val_loss": scores.loss, "val_auc": scores.auc}
 
     return validate

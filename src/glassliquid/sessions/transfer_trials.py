@@ -9,25 +9,23 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from glassliquid.datasets.description import Dataset, Recipe
-from glassliquid.datasets.snapshots import draw_snapshots
 from glassliquid.ensembles.ensemble import Ensemble, check_stored
 from glassliquid.ensembles.inherent import make_inherent
 from glassliquid.ensembles.split import Split
 from glassliquid.ensembles.workers import LocalPool, worker_count
 from glassliquid.errors import UserError
-from glassliquid.evaluation.predict import predict_stream
+from glassliquid.evaluation.predict import predict_logits, predict_stream
 from glassliquid.evaluation.scan import SEED, scan_cooling
 from glassliquid.evaluation.transfer import Point, score_point
 from glassliquid.evaluation.transfer_summary import PREFIX, ModelTransfer, TransferRow, point_metrics, scan_metrics
 from glassliquid.evaluation.unseen import Unseen, check_fits, differences, unseen_of_dataset, unseen_of_ensemble
-from glassliquid.inputs.load import load_split
 from glassliquid.layout import Layout
 from glassliquid.progress_bar import progress_bar
 from glassliquid.tracking.run import TrackedRun
@@ -112,8 +110,8 @@ class CoolingTrial:
             def logits_at(indices: Sequence[int]) -> NDArray[np.float32]:
                 if pool is not None:
                     make_inherent(chosen, list(indices), pool, lambda _done, _total: None)
-                images = draw_snapshots(ensemble, self._members, indices, subject.trained)
-                logits = predict_stream(model, _counted(images, drawn, total, report), device)
+                samples = model.reads.from_snapshots(ensemble, self._members, indices, subject.trained)
+                logits = predict_stream(model, _counted(samples, drawn, total, report), device)
                 return logits.reshape(len(self._members), len(indices), -1)
 
             scan = scan_cooling(
@@ -177,9 +175,9 @@ class DatasetsTrial:
         model = self._subject.found.model.eval().to(device)
         logits, labels, simulations = [], [], []
         for split in Split:
-            data = load_split(dataset, split)
+            data = model.reads.load(dataset, split, device)
             chosen = np.flatnonzero(np.isin(data.simulations, list(unseen.numbers)))
-            logits.append(predict_stream(model, (data.images[place] for place in chosen), device))
+            logits.append(predict_logits(model, data.values, device, chosen))
             labels.append(data.labels[chosen])
             simulations.append(data.simulations[chosen])
         generator = np.random.default_rng(SEED)
@@ -187,12 +185,12 @@ class DatasetsTrial:
 
 
 def _counted(
-    images: Iterable[NDArray[np.uint8]], drawn: Iterator[int], total: int, report: Callable[[int, int], None]
-) -> Iterator[NDArray[np.uint8]]:
-    """The images, reported as they pass; the coarse scan is `total`, what the bisection adds is soon done."""
-    for image in images:
+    samples: Iterable[Any], drawn: Iterator[int], total: int, report: Callable[[int, int], None]
+) -> Iterator[Any]:
+    """The samples, reported as they pass; the coarse scan is `total`, what the bisection adds is soon done."""
+    for sample in samples:
         report(min(next(drawn), total), total)
-        yield image
+        yield sample
 
 
 def _row(subject: Subject, data: str, *, ensemble: str, liquid: int, glass: int, point: Point) -> TransferRow:

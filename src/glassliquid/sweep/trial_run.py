@@ -67,7 +67,7 @@ def work(job: SweepJob, study: str, parent_run: str, threads: int, parent: int, 
     torch.set_num_threads(threads)
     connect()
     dataset = require_dataset(job.dataset, job.data_dir, make_default=False)
-    splits = load_training_splits(dataset, job.device)
+    splits = load_training_splits(dataset, job.config.model, job.device)
     storage = open_storage(job.storage_address(study))
     worker = Worker(job, study, storage, parent_run, splits, should_stop)
     try:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from glassliquid.datasets.description import CLASSES, Label
-from glassliquid.models.network import CHANNELS, Network
+from glassliquid.models.network import Network
 from glassliquid.models.served import GlassProbability
 from glassliquid.scratch import scratch_folder
 from glassliquid.settings import stored
@@ -29,10 +29,10 @@ ROOM_BYTES = 8 << 20
 """For what is kept of a model beside its weights."""
 
 
-def log_model(model: Network, image_size: int, state: State) -> Any:
+def log_model(model: Network, state: State) -> Any:
     """Log the network in PyTorch's exported format, which loads without unpickling anything, to the active run.
 
-    Its input is uint8 images, shape (n, image_size, image_size, 3); its output P(glass), shape (n,). The logits, and the
+    Its input is that of the network's `example`, such as uint8 images; its output P(glass), shape (n,). The logits, and the
     network as Python code, are had from the checkpoint, which is one of the model's files: the commands of this project read
     nothing else of a model.
     """
@@ -40,11 +40,11 @@ def log_model(model: Network, image_size: int, state: State) -> Any:
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
 
-    # Two images: with one, the exported program would be fixed to batches of one.
-    example = np.zeros((2, image_size, image_size, CHANNELS), dtype=np.uint8)
+    # Two samples: with one, the exported program would be fixed to batches of one.
+    example = model.reads.example()
     signature = ModelSignature(
         # Without names: to a named input MLflow hands a dictionary, which its PyTorch flavor refuses.
-        Schema([TensorSpec(np.dtype(np.uint8), (-1, *example.shape[1:]))]),
+        Schema([TensorSpec(example.dtype, (-1, *example.shape[1:]))]),
         Schema([TensorSpec(np.dtype(np.float32), (-1,))]),
     )
     with scratch_folder() as folder, quiet():

@@ -4,6 +4,7 @@ from typing import Any
 
 from glassliquid.datasets.description import Dataset
 from glassliquid.files import check_name
+from glassliquid.inputs import DEFAULT, INPUTS
 from glassliquid.physics.protocol import temperature
 from glassliquid.tracking import tag
 from glassliquid.tracking.logged_models import quiet
@@ -32,14 +33,16 @@ def register(model_uri: str, name: str, run_id: str, dataset: Dataset, accuracy:
     from mlflow import MlflowClient
 
     client, recipe = MlflowClient(), dataset.recipe
-    measured = client.get_run(run_id).data.metrics
+    run = client.get_run(run_id).data
+    measured, reads = run.metrics, INPUTS.get(run.tags.get(tag.INPUT, DEFAULT)).of_recipe(recipe)
     tags: dict[str, str] = {
         tag.DATASET: dataset.name,
         tag.DATASET_DIGEST: dataset.digest,
         "ensemble": recipe.ensemble,
         "liquid": str(recipe.liquid),
         "glass": str(recipe.glass),
-        "image_size": str(recipe.image_size),
+        tag.INPUT: reads.name,
+        **{key: str(value) for key, value in reads.description().items()},
         TAG_VALIDATION: repr(accuracy),
         "run_id": run_id,
     }
@@ -54,7 +57,7 @@ def register(model_uri: str, name: str, run_id: str, dataset: Dataset, accuracy:
         version,
         f"Trained on {dataset.name} (liquid {recipe.liquid}, T = {temperature(recipe.liquid):.3g}, against glass "
         f"{recipe.glass}, T = {temperature(recipe.glass):.3g}): best validation accuracy {100 * accuracy:.2f} %{tested}. "
-        f"Input: uint8 RGB images of {recipe.image_size} pixels; output: P(glass).",
+        f"Input: {reads.summary}; output: P(glass).",
     )
     alias = check_name("dataset", dataset.name)
     holder = version_at(name, alias)

@@ -23,9 +23,9 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from glassliquid.datasets.draw import LARGEST_IMAGE, SMALLEST_IMAGE
 from glassliquid.errors import UserError, first_line_of
-from glassliquid.files import is_plain, remove_partials_of, replacing, whole_number
+from glassliquid.files import is_plain, remove_partials_of, replacing
+from glassliquid.inputs import described_input
 from glassliquid.settings import Field, fields_of, restored, settings, stored
 from glassliquid.training.config import MOST_ITERATIONS, TrainConfig
 from glassliquid.training.progress import Progress
@@ -76,7 +76,7 @@ class Description:
 
     config: TrainConfig
     data: dict[str, Any]
-    """Name, digest, image size and recipe of the dataset."""
+    """Name, digest and recipe of the dataset, input with its description (such as image_size)."""
     run_id: Annotated[str, Field(max_length=LONGEST_NAME)]
     """The tracked run that the checkpoint belongs to."""
     iteration: Annotated[int, Field(ge=0, le=MOST_ITERATIONS)]
@@ -92,7 +92,7 @@ class State:
 
     config: TrainConfig
     data: Mapping[str, Any]
-    """Name, digest, image size and recipe of the dataset."""
+    """Name, digest and recipe of the dataset, input with its description (such as image_size)."""
     run_id: str
     iteration: int
     """Iterations finished."""
@@ -247,7 +247,7 @@ def _state(text: str, tensors: Mapping[str, Tensor]) -> State:
     for name in ("name", "digest"):
         if type(found.data[name]) is not str or len(found.data[name]) > LONGEST_NAME:
             raise ValueError(f"the {name} of its dataset is no text")
-    whole_number(found.data["image_size"], SMALLEST_IMAGE, LARGEST_IMAGE)
+    described_input(found.data)
     parts: dict[str, Any] = {group: {} for group in GROUPS}
     for key, tensor in tensors.items():
         group, _, name = key.partition(".")

@@ -1,18 +1,14 @@
-"""Which device and number format a run uses, and whether its data fit there."""
+"""Which device and number format a run uses."""
 
 import re
 
 import torch
-from torch import Tensor
 
 from glassliquid.errors import UserError
 
 _DEVICE = re.compile(r"cpu|(cuda|mps)(:[0-9]{1,3})?")
 
 LONGEST_REASON = 120
-
-RESIDENT_SHARE = 0.5
-"""The dataset is held on the GPU when it takes at most this share of its free memory."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -53,11 +49,3 @@ def autocast_type(precision: str, device: torch.device) -> torch.dtype | None:
     # Older GPUs only emulate bfloat16, which is slower than float32.
     has_bfloat16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.bfloat16 if has_bfloat16 else None
-
-
-def resident(images: Tensor, device: torch.device) -> Tensor:
-    """The images on the device if they fit there, else as they are (a memory map of the dataset's cache)."""
-    if device.type != "cuda":
-        return images if device.type == "cpu" else images.to(device)
-    free, _ = torch.cuda.mem_get_info(device)
-    return images.to(device) if images.nbytes <= RESIDENT_SHARE * free else images

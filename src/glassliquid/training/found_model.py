@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from glassliquid.errors import UserError, first_line_of
+from glassliquid.inputs import Input, described_input
 from glassliquid.models.network import Network, build_model
 from glassliquid.training.checkpoint import State, UnusableCheckpoint
 from glassliquid.training.config import TrainConfig
@@ -32,10 +33,11 @@ def restore_model(state: State) -> Network:
     Raises:
         UnusableCheckpoint: the weights do not fit the network that the settings name.
     """
-    config, image_size = state.config, int(state.data["image_size"])
+    config = state.config
     try:
-        _check_shapes(config, image_size, state.model)
-        model = build_model(config.model, image_size, config.dropout, torch.Generator())
+        reads = described_input(state.data)
+        _check_shapes(config, reads, state.model)
+        model = build_model(config.model, reads, config.dropout, torch.Generator())
         model.load_state_dict(state.model)
     except (UserError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise UnusableCheckpoint(
@@ -44,13 +46,13 @@ def restore_model(state: State) -> Network:
     return model.eval()
 
 
-def _check_shapes(config: TrainConfig, image_size: int, weights: Mapping[str, Tensor]) -> None:
+def _check_shapes(config: TrainConfig, reads: Input, weights: Mapping[str, Tensor]) -> None:
     """Raise ValueError unless the weights are those of the network; before memory for it is set aside.
 
     A file of a few kilobytes can name the largest network and the largest images.
     """
     with torch.device("meta"):
-        expected = build_model(config.model, image_size, config.dropout, torch.Generator()).state_dict()
+        expected = build_model(config.model, reads, config.dropout, torch.Generator()).state_dict()
     if set(expected) != set(weights):
         raise ValueError("they have other names")
     for name, tensor in weights.items():

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from glassliquid.errors import Diverged, UserError, first_line_of
-from glassliquid.inputs.augment import augment
+from glassliquid.inputs import Input
 from glassliquid.models.network import Network, build_model, seed_dropout
 from glassliquid.training.batches import ShuffledBatches
 from glassliquid.training.checkpoint import State, UnusableCheckpoint, is_machine_fault
@@ -39,16 +39,16 @@ class Recorder(Protocol):
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The training split, on the device or memory-mapped, and what identifies the dataset."""
+    """The training split, and what identifies the dataset."""
 
-    images: Tensor
-    """uint8, shape (n, size, size, 3)."""
+    values: Any
+    """The samples, as the input keeps them."""
     labels: Tensor
     """int64, shape (n,), on the training device."""
-    periodic: bool
-    """Whether images may be shifted round their edges."""
+    reads: Input
+    """What the samples are."""
     identity: dict[str, Any]
-    """name, digest, image_size and recipe, kept in checkpoints."""
+    """name, digest, input with its description, and recipe, kept in checkpoints."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Trainer:
             run_id: kept in checkpoints.
 
         Raises:
-            UserError: the batch is larger than the training split, or the network does not suit the images.
+            UserError: the batch is larger than the training split, or the network does not suit the samples.
         """
         if config.batch_size > len(data.labels):
             raise UserError(
@@ -100,7 +100,8 @@ class Trainer:
         self._run_id = run_id
         self._autocast = autocast_type(config.precision, self._device)
         weights = _generator(config.seed, WEIGHTS_STREAM, torch.device("cpu"))
-        self.model = build_model(config.model, data.identity["image_size"], config.dropout, weights)
+        self.model = build_model(config.model, data.reads, config.dropout, weights)
+        self.model.fit_scales(data.values)
         self.model.to(self._device)
         # The fused kernels update all weights in one pass; they are the fastest on every device that has them.
         self._optimizer = torch.optim.Adam(self.model.parameters(), lr=config.learning_rate, fused=True)
@@ -158,10 +159,10 @@ class Trainer:
                 f"The checkpoint is of the network {state.config.model!r}, not of {self.config.model!r}: leave out model, or start anew "
                 "without resume."
             )
-        for key in ("image_size", "digest"):
-            if state.data[key] != self.data.identity[key]:
+        for key in (*self.data.reads.description(), "digest"):
+            if state.data.get(key) != self.data.identity[key]:
                 raise UserError(
-                    f"The checkpoint was trained on the dataset {state.data['name']!r} ({key} {state.data[key]}), not on {self.data.identity['name']!r} ({self.data.identity[key]}): pass "
+                    f"The checkpoint was trained on the dataset {state.data['name']!r} ({key} {state.data.get(key)}), not on {self.data.identity['name']!r} ({self.data.identity[key]}): pass "
                     "its dataset."
                 )
         try:
@@ -223,9 +224,13 @@ class Trainer:
     def _train_batch(self, batch: int) -> Tensor:
         chosen = self._batches.next()
         labels = self.data.labels[chosen.to(self._device)]
-        images = self._thinned_images(chosen)
+        reads, values = self.model.reads, self.data.values
+        if self.config.augment:
+            inputs = reads.augmented(values, chosen, self._augment, self._device)
+        else:
+            inputs = reads.batch(values, chosen, self._device)
         with torch.autocast(self._device.type, dtype=self._autocast, enabled=self._autocast is not None):
-            logits = self.model.read(images)
+            logits = self.model(inputs)
         loss = functional.cross_entropy(logits.float(), labels)
         if self.config.l2:
             loss = loss + self.config.l2 * sum(w.square().sum() for w in self.model.weight_tensors()) / 2
@@ -237,15 +242,6 @@ class Trainer:
         loss.backward()
         self._optimizer.step()
         return loss.detach()
-
-    def _thinned_images(self, chosen: Tensor) -> Tensor:
-        thinning = self.model.thinning
-        images = self.data.images
-        if not self.config.augment:
-            return images[chosen.to(images.device), ::thinning, ::thinning].to(self._device)
-        if images.device.type != self._device.type:  # too large for the device: a batch at a time goes there
-            images, chosen = images[chosen].to(self._device), torch.arange(len(chosen))
-        return augment(images, self._augment, self.data.periodic, chosen.to(self._device), thinning)
 
     def _validated(self) -> tuple[dict[str, float], bool]:
         self.model.eval()

@@ -8,7 +8,9 @@ from torch.nn import functional
 
 from glassliquid.datasets.description import CLASSES
 from glassliquid.errors import UserError
-from glassliquid.models.network import CHANNELS, Network, SeededDropout
+from glassliquid.inputs.images import Images, scaled
+from glassliquid.inputs.images.decoded import CHANNELS
+from glassliquid.models.network import Network, SeededDropout
 from glassliquid.models.networks import MODELS
 
 FIRST_KERNEL, FIRST_CHANNELS = 10, 6
@@ -27,17 +29,20 @@ class Cnn2018(Network):
     No padding, stride 1, no pooling: 71.9 million weights at 250 pixels, nearly all in the first dense layer.
     """
 
-    def __init__(self, image_size: int, dropout: float, generator: torch.Generator) -> None:
+    input = "images"
+
+    def __init__(self, reads: Images, dropout: float, generator: torch.Generator) -> None:
         """Build the network for one image size.
 
         Raises:
             UserError: the image is smaller than the two kernels.
         """
         super().__init__()
-        side = image_size - FIRST_KERNEL - SECOND_KERNEL + 2
+        self.reads = reads
+        side = reads.image_size - FIRST_KERNEL - SECOND_KERNEL + 2
         if side < 1:
             raise UserError(
-                f"image_size is {image_size}, and cnn2018 needs {FIRST_KERNEL + SECOND_KERNEL - 1} pixels or more: draw "
+                f"image_size is {reads.image_size}, and cnn2018 needs {FIRST_KERNEL + SECOND_KERNEL - 1} pixels or more: draw "
                 "larger images or choose the model compact."
             )
         self.first = nn.Conv2d(CHANNELS, FIRST_CHANNELS, FIRST_KERNEL)
@@ -49,9 +54,9 @@ class Cnn2018(Network):
             nn.init.trunc_normal_(layer.weight, std=DEVIATION, a=-2 * DEVIATION, b=2 * DEVIATION, generator=generator)
             nn.init.constant_(cast(Tensor, layer.bias), BIAS)
 
-    def logits(self, images: Tensor) -> Tensor:
-        """Logits of scaled images, shape (n, 2)."""
-        x = functional.relu(self.first(images))
+    def forward(self, batch: Tensor) -> Tensor:
+        """Logits of uint8 images, shape (n, size, size, 3)."""
+        x = functional.relu(self.first(scaled(batch, self.dtype)))
         x = functional.relu(self.second(x))
         x = functional.relu(self.hidden(x.flatten(start_dim=1)))
         return cast(Tensor, self.output(self.dropout(x)))

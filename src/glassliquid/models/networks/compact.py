@@ -1,5 +1,6 @@
 """The modern default: a small convolutional network for images of any size."""
 
+from dataclasses import replace
 from typing import cast
 
 import torch
@@ -7,7 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from glassliquid.datasets.description import CLASSES
-from glassliquid.models.network import CHANNELS, Network, SeededDropout
+from glassliquid.inputs.images import Images, scaled
+from glassliquid.inputs.images.decoded import CHANNELS
+from glassliquid.models.network import Network, SeededDropout
 from glassliquid.models.networks import MODELS
 
 WORKING_SIZE = 128
@@ -31,10 +34,12 @@ class Compact(Network):
     size; the last map has one cell for 8x8 pixels of a 128 pixel image, about one particle of 256.
     """
 
-    def __init__(self, image_size: int, dropout: float, generator: torch.Generator) -> None:
+    input = "images"
+
+    def __init__(self, reads: Images, dropout: float, generator: torch.Generator) -> None:
         """Build the network for one image size."""
         super().__init__()
-        self.thinning = max(1, round(image_size / WORKING_SIZE))
+        self.reads = replace(reads, thinning=max(1, round(reads.image_size / WORKING_SIZE)))
         self.first = nn.Conv2d(CHANNELS, PATCH_CHANNELS, PATCH, stride=PATCH, bias=False)
         self.first_norm = nn.BatchNorm2d(PATCH_CHANNELS, momentum=MOMENTUM)
         self.second = nn.Conv2d(PATCH_CHANNELS, MAP_CHANNELS, 3, stride=2, padding=1, bias=False)
@@ -48,9 +53,10 @@ class Compact(Network):
         nn.init.normal_(self.output.weight, std=MAP_CHANNELS**-0.5, generator=generator)
         nn.init.zeros_(self.output.bias)
 
-    def logits(self, images: Tensor) -> Tensor:
-        """Logits of thinned and scaled images, shape (n, 2)."""
-        x = functional.relu(self.first_norm(self.first(images)), inplace=True)
+    def forward(self, batch: Tensor) -> Tensor:
+        """Logits of uint8 images, shape (n, side, side, 3)."""
+        x = scaled(batch, self.dtype)
+        x = functional.relu(self.first_norm(self.first(x)), inplace=True)
         x = functional.relu(self.second_norm(self.second(x)), inplace=True)
         x = functional.relu(self.third_norm(self.third(x)), inplace=True)
         return cast(Tensor, self.output(self.dropout(x.mean(dim=(2, 3)))))

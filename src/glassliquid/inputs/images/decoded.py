@@ -4,7 +4,6 @@ import concurrent.futures
 import hashlib
 import json
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,28 +15,13 @@ from glassliquid.datasets.description import CLASSES, Dataset, Record, content_d
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError
 from glassliquid.files import is_plain, locked, read_plain, remove_partials, replacing, write_json
+from glassliquid.inputs import Samples
 
 CHANNELS = 3
 
 
-@dataclass(frozen=True)
-class LabelledImages:
-    """The images of one split."""
-
-    images: NDArray[np.uint8]
-    """RGB pixels, shape (n, size, size, 3); a memory map of the cache."""
-    labels: NDArray[np.int64]
-    """Class indices (0 glass, 1 liquid), shape (n,)."""
-    simulations: NDArray[np.int64]
-    """Numbers of the simulations, shape (n,)."""
-
-    def __len__(self) -> int:
-        """How many images there are."""
-        return len(self.labels)
-
-
-def load_split(dataset: Dataset, split: Split) -> LabelledImages:
-    """The images of a split, decoding the dataset first if its cache is missing or stale.
+def load_split(dataset: Dataset, split: Split) -> Samples:
+    """The images of a split, a memory map, decoding the dataset first if its cache is missing or stale.
 
     Raises:
         UserError: an image is missing or damaged, or the images are not those that the dataset was made with.
@@ -45,7 +29,7 @@ def load_split(dataset: Dataset, split: Split) -> LabelledImages:
     pixels = _decoded(dataset)
     places = dataset.split_range(split)
     chosen = dataset.records[places.start : places.stop]
-    return LabelledImages(
+    return Samples(
         pixels[places.start : places.stop],
         np.array([CLASSES.index(record.label) for record in chosen], dtype=np.int64),
         np.array([record.simulation for record in chosen], dtype=np.int64),

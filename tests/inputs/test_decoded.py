@@ -10,8 +10,8 @@ from PIL import Image
 from glassliquid.datasets.description import open_dataset
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError
-from glassliquid.inputs import load
-from glassliquid.inputs.load import load_split
+from glassliquid.inputs.images import decoded
+from glassliquid.inputs.images.decoded import load_split
 from tests.conftest import contents
 
 REMEDY = "remove the folder .*make the dataset anew"
@@ -42,29 +42,29 @@ def test_pixels_labels_and_simulations_are_those_of_the_files(dataset, split):
     loaded = load_split(dataset, split)
     records = [record for record in dataset.records if record.split is split]
     assert len(loaded) == len(records) == {"train": 28, "validation": 6, "test": 6}[split]
-    assert loaded.images.dtype == np.uint8
+    assert loaded.values.dtype == np.uint8
     for place, record in enumerate(records):
         with Image.open(dataset.folder / record.file_name) as image:
-            assert np.array_equal(loaded.images[place], np.asarray(image))
+            assert np.array_equal(loaded.values[place], np.asarray(image))
         assert loaded.labels[place] == {"glass": 0, "liquid": 1}[record.label]  # as ImageFolder counts
         assert loaded.simulations[place] == record.simulation
 
 
 def test_the_second_time_no_png_is_read(copy, monkeypatch):
     first = load_split(copy, Split.TRAIN)
-    monkeypatch.setattr(load, "read_image", None)
+    monkeypatch.setattr(decoded, "read_image", None)
     again = load_split(copy, Split.TRAIN)
-    assert np.array_equal(again.images, first.images)
-    assert isinstance(again.images.base, np.memmap) or isinstance(again.images, np.memmap)
+    assert np.array_equal(again.values, first.values)
+    assert isinstance(again.values.base, np.memmap) or isinstance(again.values, np.memmap)
 
 
 def test_changing_the_loaded_pixels_changes_no_file(copy):
     loaded = load_split(copy, Split.TRAIN)
     before = cache_of(copy).read_bytes()
-    loaded.images[:] = 0
-    loaded.images.flush()
+    loaded.values[:] = 0
+    loaded.values.flush()
     assert cache_of(copy).read_bytes() == before
-    assert load_split(copy, Split.TRAIN).images.any()
+    assert load_split(copy, Split.TRAIN).values.any()
 
 
 def test_the_cache_does_not_show_among_the_images(copy):
@@ -74,11 +74,11 @@ def test_the_cache_does_not_show_among_the_images(copy):
 
 
 def test_an_image_saved_again_with_the_same_pixels_is_accepted(copy, png):
-    expected = load_split(copy, Split.TRAIN).images.copy()
+    expected = load_split(copy, Split.TRAIN).values.copy()
     with Image.open(png) as image:
         image.load()
     image.save(png, compress_level=9)
-    assert np.array_equal(load_split(copy, Split.TRAIN).images, expected)
+    assert np.array_equal(load_split(copy, Split.TRAIN).values, expected)
 
 
 @pytest.mark.parametrize("decoded_before", [False, True])
@@ -181,7 +181,7 @@ def test_a_dataset_reached_through_a_link_is_read(copy, tmp_path):
     ids=["truncated", "empty", "foreign", "other type", "other shape"],
 )
 def test_a_damaged_cache_is_named_or_made_anew(copy, damage):
-    expected = load_split(copy, Split.TRAIN).images.copy()
+    expected = load_split(copy, Split.TRAIN).values.copy()
     path = cache_of(copy)
     damage(path)
     try:
@@ -191,7 +191,7 @@ def test_a_damaged_cache_is_named_or_made_anew(copy, damage):
         assert "delete it" in str(error)
         path.unlink()  # the remedy
         loaded = load_split(copy, Split.TRAIN)
-    assert np.array_equal(loaded.images, expected)
+    assert np.array_equal(loaded.values, expected)
 
 
 def test_another_dataset_has_another_cache(copy):
