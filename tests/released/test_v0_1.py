@@ -18,7 +18,7 @@ from glassliquid.ensembles.ensemble import open_ensemble
 from glassliquid.ensembles.split import Split
 from glassliquid.ensembles.workers import LocalPool
 from glassliquid.errors import UserError
-from glassliquid.inputs.load import load_split
+from glassliquid.inputs.images.decoded import load_split
 from glassliquid.sessions.training_run import load_training_splits
 from glassliquid.settings import restored, stored
 from glassliquid.training.checkpoint import load_checkpoint
@@ -64,7 +64,7 @@ def test_a_dataset_loads_and_is_drawn_again_with_the_same_content(data: Path, na
 
 def test_the_images_load(data: Path):
     found = load_split(open_dataset(data / "datasets" / "data_liquid5"), Split.TRAIN)
-    assert found.images.shape == (16, 32, 32, 3)
+    assert found.values.shape == (16, 32, 32, 3)
 
 
 class Silent:
