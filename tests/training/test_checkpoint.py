@@ -104,24 +104,27 @@ def test_the_last_state_is_written_however_busy_the_writer_is(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("iteration_s", "between"),
+    ("took_s", "iteration_s", "between"),
     # Seconds of an iteration, and iterations from one saved state to the next: the newest that is whole is never
-    # older than a minute, or than one iteration if that is longer, even if the next takes a fifth more time.
-    [(16.0, 3), (20.0, 2), (30.0, 1), (300.0, 1)],
+    # older than a minute, or than one iteration if that is longer, even if the next takes a fifth more time. What takes
+    # longer to write is written less often, so that it takes no more than a twentieth of the time.
+    [(1.0, 16.0, 3), (1.0, 20.0, 2), (1.0, 30.0, 1), (1.0, 300.0, 1), (8.0, 40.0, 4), (0.1, 3.0, 4)],
 )
-def test_a_state_is_saved_before_the_newest_is_a_minute_old(iteration_s: float, between: int, tmp_path: Path):
+def test_a_state_is_saved_before_the_newest_is_a_minute_old(
+    took_s: float, iteration_s: float, between: int, tmp_path: Path
+):
     now = 0.0
     taken = []
     writer = CheckpointWriter(tmp_path, clock=lambda: now)
 
     def make(iteration: int) -> State:
         nonlocal now
-        now += 1.0  # what copying takes; a hundred times that is more than a minute
+        now += took_s
         taken.append(iteration)
         return state(iteration)
 
     for iteration in range(1, 14):
-        now += iteration_s - (1.0 if taken and taken[-1] == iteration - 1 else 0.0)
+        now += iteration_s - (took_s if taken and taken[-1] == iteration - 1 else 0.0)
         writer.save(lambda iteration=iteration: make(iteration), is_best=False)
         writer.finish()
     # The first is taken at once; the second may come early, as nothing is known of the iterations yet.

@@ -87,15 +87,11 @@ def _kind_in_run(name: str, kind: str) -> str:
 
 
 def has_checkpoint(run_id: str, runs_folder: Path) -> bool:
-    """Whether a run has a state to go on from, on this machine or in the tracking store."""
-    return (runs_folder / run_id / CURRENT).exists() or _store_has(run_id, CURRENT)
-
-
-def _store_has(run_id: str, kind: str) -> bool:
-    """Whether the tracking store has a checkpoint of a run; TrackingLost if it does not answer."""
+    """Whether a run has a state to go on from, on this machine or in the tracking store; TrackingLost if that does not answer."""
     from mlflow import MlflowClient
 
-    return _has(f"{CHECKPOINT_FOLDER}/{kind}", partial(MlflowClient().list_artifacts, run_id))
+    in_store = partial(MlflowClient().list_artifacts, run_id)
+    return (runs_folder / run_id / CURRENT).exists() or _has(f"{CHECKPOINT_FOLDER}/{CURRENT}", in_store)
 
 
 def run_checkpoint(run_id: str, kind: str, runs_folder: Path) -> State:
@@ -114,7 +110,7 @@ def run_checkpoint(run_id: str, kind: str, runs_folder: Path) -> State:
         lambda place, folder: mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=place, dst_path=folder),
         partial(mlflow.MlflowClient().list_artifacts, run_id),
         f"The run {run_id}",
-        "choose a training run that has finished or was stopped",
+        "choose a training run of this version that has finished or was stopped (those of glassliquid 0.1 left .pt files)",
     )
 
 
@@ -189,20 +185,11 @@ def _registered(name: str) -> tuple[str, str | None]:
         raise UserError(
             f"The model {name!r} has a damaged description ({type(error).__name__}: {first_line(error)}): choose another."
         ) from error
-    registered = re.match(r"models:/([^/@]+)[/@]", name)
-    label = registered.group(1) if registered else name.removeprefix("models:/")
-    version = getattr(info, "registered_model_version", None)
-    if registered and version is None:
-        version = _version_number(name)
-    return f"{label} v{version}" if version else label, info.model_id
-
-
-def _version_number(name: str) -> str | None:
     registered, _, alias = name.removeprefix("models:/").partition("@")
     if alias:
         found = version_at(registered, alias)
-        return None if found is None else str(found.version)
-    return name.rpartition("/")[2]
+        return registered if found is None else f"{registered} v{found.version}", info.model_id
+    return " v".join(registered.rsplit("/", 1)), info.model_id
 
 
 def _known(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Models in MLflow: registering the best one, its aliases, and finding a model by whatever names it."""
+"""Models in MLflow's registry: registering the best one, and its aliases."""
 
 from typing import Any
 

@@ -12,10 +12,12 @@ from torch import Tensor
 from glassliquid.files import replacing
 from glassliquid.training.checkpoint import BEST, CURRENT, GROUPS, State, save_checkpoint
 
-OVERHEAD = 100
-"""The state is written at most once in this many times what writing it takes."""
+SHARE = 0.01
+"""Of a training's time that writing its state may take."""
 OLDEST_STATE_S = 60.0
-"""... unless the newest state on the disk would otherwise become older than this [s] and than an iteration."""
+"""... unless the newest state on the disk would otherwise become older than this [s] and than an iteration,"""
+LARGEST_SHARE = 0.05
+"""... and then it may take this share."""
 SLOWER_ITERATION = 1.2
 """How much longer than the last one the next iteration may take without that."""
 
@@ -45,7 +47,8 @@ class CheckpointWriter:
         """
         started = self._clock()
         iteration_s, self._called_at = started - self._called_at, started
-        wait = min(OVERHEAD * self._took_s, OLDEST_STATE_S - self._took_s - SLOWER_ITERATION * iteration_s)
+        soon = OLDEST_STATE_S - self._took_s - SLOWER_ITERATION * iteration_s
+        wait = min(self._took_s / SHARE, max(self._took_s / LARGEST_SHARE, soon))
         if not is_last and started - self._written_at < wait:
             if is_best:
                 self._best = _copied(make_state(), self._best)
