@@ -42,22 +42,11 @@ def prepare_page(experiment_id: str) -> None:
 
 def views() -> dict[str, tuple[str, dict[str, Any]]]:
     """The saved views: key to name and state."""
-    searched = [_parallel(("batch_size", "dropout", "learning_rate", "l2"), ("best_val_accuracy",)), *_curves()[:2]]
+    searched = ("batch_size", "dropout", "learning_rate", "l2")
     return {
         TRAININGS: ("Trainings", _state("tags.stage = 'train'", _curves())),
-        TRIALS: ("Trials of sweeps", _state("tags.stage = 'trial'", searched)),
+        TRIALS: ("Trials of sweeps", _state("tags.stage = 'trial'", [_parallel(searched), *_curves()[:2]])),
     }
-
-
-def _curves() -> list[dict[str, Any]]:
-    return [
-        _line("val_accuracy", low=0.4, high=1.02),
-        _line("val_loss", logarithmic=True),
-        _line("loss", logarithmic=True),
-        _line("learning_rate", logarithmic=True),
-        _line("gradient_norm", logarithmic=True),
-        {**_chart("BAR", "largest_drop"), "metricKey": "largest_drop"},
-    ]
 
 
 def add_study_view(experiment_id: str, study: str, searched: Sequence[str]) -> str:
@@ -69,7 +58,7 @@ def add_study_view(experiment_id: str, study: str, searched: Sequence[str]) -> s
 
     key = f"{TRIALS}-{study}"
     filter_text = f"tags.study = '{study}' and tags.stage = 'trial' and tags.optuna_state != 'KILLED'"
-    state = _state(filter_text, [_parallel(searched, ("best_val_accuracy",)), *_curves()[:2]])
+    state = _state(filter_text, [_parallel(searched), *_curves()[:2]])
     MlflowClient().set_experiment_tag(experiment_id, VIEW_TAG + key, _envelope(f"Trials of {study}", state))
     return _address(experiment_id, key, charts=True)
 
@@ -117,46 +106,32 @@ def _state(filter_text: str, charts: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _section(name: str, is_open: bool) -> dict[str, Any]:
-    return {
-        "uuid": name,
-        "name": name,
-        "display": is_open,
-        "isReordered": False,
-        "deleted": False,
-        "isGenerated": False,
-    }
+    flags = dict.fromkeys(("isReordered", "deleted", "isGenerated"), False)
+    return {"uuid": name, "name": name, "display": is_open, **flags}
 
 
-def _chart(kind: str, name: str) -> dict[str, Any]:
-    return {
-        "type": kind,
-        "uuid": f"glassliquid-{name}",
-        "metricSectionId": SECTION,
-        "deleted": False,
-        "isGenerated": False,
-        "runsCountToCompare": 20,
-    }
+def _curves() -> list[dict[str, Any]]:
+    logarithmic = ("val_loss", "loss", "learning_rate", "gradient_norm")
+    return [
+        _line("val_accuracy", range={"yMin": 0.4, "yMax": 1.02}),
+        *(_line(metric, scaleType="log") for metric in logarithmic),
+        _chart("BAR", "largest_drop", metricKey="largest_drop"),
+    ]
 
 
-def _line(
-    metric: str, logarithmic: bool = False, low: float | None = None, high: float | None = None
-) -> dict[str, Any]:
-    return {
-        **_chart("LINE", metric),
-        "metricKey": metric,
-        "selectedMetricKeys": [metric],
-        "xAxisKey": "step",
-        "scaleType": "log" if logarithmic else "linear",
-        "xAxisScaleType": "linear",
-        "lineSmoothness": 0,
-        "range": {} if low is None else {"yMin": low, "yMax": high},
-        "yAxisKey": "metric",
-        "yAxisExpressions": [],
-        "useGlobalXaxisKey": True,
-        "useGlobalLineSmoothing": True,
-    }
+def _chart(kind: str, name: str, **more: Any) -> dict[str, Any]:
+    flags = dict.fromkeys(("deleted", "isGenerated"), False)
+    place = {"type": kind, "uuid": f"glassliquid-{name}", "metricSectionId": SECTION}
+    return {**place, **flags, "runsCountToCompare": 20, **more}
 
 
-def _parallel(params: Sequence[str], metrics: Sequence[str]) -> dict[str, Any]:
-    chart = _chart("PARALLEL", "parallel")
-    return {**chart, "selectedParams": list(params), "selectedMetrics": list(metrics), "showAllRuns": True}
+def _line(metric: str, **more: Any) -> dict[str, Any]:
+    axes = {"xAxisKey": "step", "xAxisScaleType": "linear", "yAxisKey": "metric", "scaleType": "linear", "range": {}}
+    look = {"yAxisExpressions": [], "lineSmoothness": 0, "useGlobalXaxisKey": True, "useGlobalLineSmoothing": True}
+    return _chart("LINE", metric, metricKey=metric, selectedMetricKeys=[metric], **{**axes, **look, **more})
+
+
+def _parallel(params: Sequence[str]) -> dict[str, Any]:
+    """Parallel coordinates of settings against the best validation accuracy."""
+    metrics = ["best_val_accuracy"]
+    return _chart("PARALLEL", "parallel", selectedParams=list(params), selectedMetrics=metrics, showAllRuns=True)
