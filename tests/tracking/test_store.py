@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from glassliquid.errors import UserError
-from glassliquid.tracking import store
+from glassliquid.tracking import database
 from glassliquid.tracking.store import DATABASE, connect, despite_others, store_fault
 
 
@@ -19,7 +19,7 @@ def own_store(monkeypatch: pytest.MonkeyPatch):
 
     before = mlflow.get_tracking_uri()
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setattr(store, "SET_UP_STEP_S", 0.3)
+    monkeypatch.setattr(database, "SET_UP_STEP_S", 0.3)
     yield
     mlflow.set_tracking_uri(before)
 

@@ -5,24 +5,18 @@ import logging
 import os
 import random
 import re
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from glassliquid.errors import UserError, first_line_of
-from glassliquid.files import locked, remove_partials_of, replacing
+from glassliquid.files import locked
+from glassliquid.tracking.database import ARTIFACTS, set_up
 
 DATABASE = "mlflow.db"
-ARTIFACTS = "mlruns"
-"""Where MLflow puts the artifacts of a database file, in the folder that a command is started in."""
 
 MOST_CHARACTERS = 200
 """Of what somebody else's error says."""
-WAIT_FOR_LOCK_S = 20.0
-"""How long a process waits while another one writes into the database file."""
-SET_UP_STEP_S = 10.0
-"""A database without tables that nobody has written for this long was left by a killed process."""
 
 ATTEMPTS = 5
 _ADDED_BY_ANOTHER = re.compile("IntegrityError|UniqueViolation")
@@ -42,7 +36,7 @@ class TrackingLost(UserError):
 
     def __init__(self, what: str, then: str | None = None) -> None:
         """Say what is wrong with which store, and what to do then."""
-        super().__init__(f"{what}. {then or 'Mend that, then run the same command again.'}")
+        super().__init__(f"{what}. {then or 'Correct that, then run the same command again.'}")
         self.what = what
 
 
@@ -70,13 +64,13 @@ def connect(folder: Path | None = None) -> str:
             database = Path(address.removeprefix("sqlite:///"))
             # Without a word: the workers of a sweep come here for every trial, and each is through in a moment.
             with locked(database.parent / ARTIFACTS, None):
-                _set_up(database)
+                set_up(database)
                 mlflow.MlflowClient().search_experiments(max_results=1)
         else:
             mlflow.MlflowClient().search_experiments(max_results=1)
+    except UserError:
+        raise
     except Exception as error:
-        if isinstance(error, UserError):
-            raise
         raise UserError(
             f"The tracking store {without_user(address)} cannot be used ({first_line(error)}): start the server or correct "
             "MLFLOW_TRACKING_URI."
@@ -128,16 +122,14 @@ def lost_store_told(then: str | None = None) -> Iterator[None]:
 @contextlib.contextmanager
 def one_try() -> Iterator[None]:
     """In the block MLflow gives a server that does not answer up at once."""
-    name = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
-    before = os.environ.get(name)
-    os.environ[name] = "0"
+    from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_MAX_RETRIES as RETRIES
+
+    before = RETRIES.get_raw()
+    RETRIES.set(0)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
+        RETRIES.unset() if before is None else RETRIES.set(before)
 
 
 def despite_others(call: Callable[[], object]) -> None:
@@ -166,53 +158,3 @@ def first_line(error: BaseException) -> str:
 def without_user(text: str) -> str:
     """A text without the user names and passwords of the addresses in it, which end on screens, pages and in runs."""
     return re.sub(r"://[^/@\s]*@", "://", text)
-
-
-def _set_up(database: Path) -> None:
-    """Make a database that is missing, or whose set-up was killed, whole or not at all."""
-    if not _is_blank(database) or _fills(database):
-        return
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
-    remove_partials_of(database)
-    with replacing(database) as partial:
-        store = SqlAlchemyStore(f"sqlite:///{partial}", ARTIFACTS)
-        store.engine.dispose()
-        # SQLite would roll what a killed process left of the old file back into the new one.
-        database.with_name(f"{database.name}-journal").unlink(missing_ok=True)
-
-
-def _is_blank(database: Path) -> bool:
-    """Whether there is no database, or one of MLflow's that has nothing in it, not even the default experiment.
-
-    That experiment is made last, so it tells a database whose tables are all there.
-    """
-    if not database.exists():
-        return True
-    with contextlib.closing(sqlite3.connect(database, timeout=WAIT_FOR_LOCK_S)) as connection:
-        found = {str(name) for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if found - {"alembic_version"} and "experiments" not in found:
-            return False  # somebody else's
-        kept = found & {"experiments", "runs", "registered_models"}
-        return not any(connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in kept)
-
-
-def _fills(database: Path) -> bool:
-    """Whether another process, such as `mlflow run` or `mlflow ui`, is making the tables; waits until it has."""
-    seen, since = _state(database), time.monotonic()
-    while database.exists() and time.monotonic() - since < SET_UP_STEP_S:
-        time.sleep(0.1)
-        if not _is_blank(database):
-            return True
-        if _state(database) != seen:
-            seen, since = _state(database), time.monotonic()
-    return False
-
-
-def _state(database: Path) -> tuple[int, int] | None:
-    """Changes when the file is written."""
-    try:
-        status = database.stat()
-    except FileNotFoundError:
-        return None
-    return status.st_size, status.st_mtime_ns
