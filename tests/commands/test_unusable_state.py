@@ -12,8 +12,8 @@ import pytest
 import torch
 from mlflow import MlflowClient
 
-from glassliquid.commands.main import _can_go_on
 from glassliquid.errors import UserError
+from glassliquid.sessions.resumable import can_resume
 from glassliquid.tracking.find_model import CHECKPOINT_FOLDER, find_model, run_checkpoint
 from glassliquid.tracking.store import TrackingLost
 from glassliquid.tracking.stored import find_run
@@ -88,10 +88,10 @@ def test_a_chain_leaves_a_training_that_cannot_go_on(
     folder = stopped()
     run = find_run(folder.name)
     assert run is not None
-    assert _can_go_on(run, folder.parent)
+    assert can_resume(run, folder.parent)
     damage(folder)
     assert capsys.readouterr().out == ""
-    assert not _can_go_on(run, folder.parent)
+    assert not can_resume(run, folder.parent)
     said = capsys.readouterr().out
     assert said.startswith(f"The training of the run {folder.name} cannot go on, and is left as it is: ")
     assert any(each in said for each in reason.split("|")), said
@@ -101,9 +101,9 @@ def test_a_chain_leaves_a_training_that_was_resumed_in_vain(stopped, capsys):
     folder = stopped(cannot_go_on="Because.")
     run = find_run(folder.name)
     assert run is not None
-    assert not _can_go_on(run, folder.parent)
+    assert not can_resume(run, folder.parent)
     assert "Because." in capsys.readouterr().out
-    assert not _can_go_on(run, folder.parent / "elsewhere")
+    assert not can_resume(run, folder.parent / "elsewhere")
     assert capsys.readouterr().out == "", "a run without a state is no news"
 
 
@@ -112,7 +112,7 @@ def test_a_chain_does_not_repeat_a_training_that_has_diverged(stopped):
     run = find_run(folder.name)
     assert run is not None
     with pytest.raises(UserError, match=f"has diverged, in the run {folder.name}: choose another seed or model"):
-        _can_go_on(run, folder.parent)
+        can_resume(run, folder.parent)
 
 
 def test_a_training_that_goes_on_after_all_says_nothing_of_its_failures(
@@ -218,7 +218,7 @@ def test_a_fault_of_the_machine_ends_a_chain_instead_of_its_training(
 
     monkeypatch.setattr(checkpoint, "safe_open", fail)
     with pytest.raises(UserError, match="correct that, then run the same command again") as caught:
-        _can_go_on(run, folder.parent)
+        can_resume(run, folder.parent)
     assert not isinstance(caught.value, UnusableCheckpoint)
 
 
@@ -255,7 +255,7 @@ def test_a_server_that_is_lost_is_not_told_as_a_missing_run_or_checkpoint(
             lambda: find_run(run_id),
             lambda: run_checkpoint(run_id, CURRENT, tmp_path),
             lambda: find_model("models:/glass-liquid@data_liquid5", tmp_path),
-            lambda: _can_go_on(run, tmp_path),
+            lambda: can_resume(run, tmp_path),
         ):
             with pytest.raises(TrackingLost):
                 call()

@@ -40,15 +40,10 @@ def client(tmp_path):
 
 
 def tags_of(process, host=HERE, silence=0.0):
-    # What the process says of itself.
-    found = subprocess.run(
-        [sys.executable, "-c", f"from glassliquid.tracking import liveness; print(liveness._start_of({process.pid}))"],
-        capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": "src"},
-    )  # fmt: skip
     return {
         "host": host,
         "machine": machine(),
-        "process": f"{process.pid} {found.stdout.strip()}",
+        "process": liveness.process_tag(process.pid),
         "alive_at": f"{time.time() - silence:.0f}",
     }
 
@@ -111,7 +106,7 @@ def test_the_fingerprint_of_a_machine_changes_with_its_id_and_is_not_it(monkeypa
     found = set()
     for number in ("1" * 32, "2" * 32):
         (tmp_path / "machine-id").write_text(number + "\n")
-        monkeypatch.setattr(liveness, "_MACHINE_ID", tmp_path / "machine-id")
+        monkeypatch.setattr(liveness, "MACHINE_ID", tmp_path / "machine-id")
         assert machine() == machine() and number not in machine()
         found.add(machine())
     assert len(found) == 2

@@ -15,13 +15,9 @@ from glassliquid.ensembles import ensemble
 from glassliquid.errors import UserError
 from glassliquid.files import read_json
 from glassliquid.layout import Layout
-from glassliquid.sessions.resume import check_state
-from glassliquid.sessions.training_run import TAG_STUCK, has_diverged
-from glassliquid.tracking.find_model import has_checkpoint, run_checkpoint
+from glassliquid.sessions.resumable import can_resume
 from glassliquid.tracking.projects import MISSING, StepResult, run_step
 from glassliquid.tracking.run import tracked_run
-from glassliquid.tracking.stored import StoredRun
-from glassliquid.training.checkpoint import CURRENT, UnusableCheckpoint
 from glassliquid.training.config import TrainConfig
 from glassliquid.upkeep.housekeeping import housekeeping
 
@@ -70,7 +66,7 @@ def run(job: ChainJob) -> None:
 
     with tracked_run("main", f"chain on {data.name}") as tracked, housekeeping(tracked, layout.runs):
         steps = [step("make_data", made | data_dir, digest)]
-        steps.append(step("train", training | data_dir, digest, can_resume=lambda run: _can_go_on(run, layout.runs)))
+        steps.append(step("train", training | data_dir, digest, can_resume=lambda run: can_resume(run, layout.runs)))
         evaluation = {"dataset": data.name, "model": steps[-1].run_id}
         steps.append(step("evaluate", evaluation | data_dir, digest))
         transfer = {"model": evaluation["model"], "glass": str(data.glass), "liquids": _liquids(data)}
@@ -81,29 +77,6 @@ def run(job: ChainJob) -> None:
         tracked.metrics({key: value for key, value in steps[-1].metrics.items() if key.startswith("breakdown")})
         tracked.copy(steps[-1].run_id, FIGURE)
         print(f"\n{found}\n")
-
-
-def _can_go_on(run: StoredRun, runs_folder: Path) -> bool:
-    """Whether a training has left a state to go on from; of one that is of no use it is said why.
-
-    Raises:
-        UserError: that cannot be told at this moment, or with these settings it would end there again.
-    """
-    if not has_checkpoint(run.run_id, runs_folder):
-        return False
-    if has_diverged(run):
-        raise UserError(
-            f"The training with these settings has diverged, in the run {run.run_id}: choose another seed or model, or go on from "
-            "there at a lower learning rate, as the page of that run says."
-        )
-    why_not = run.tags.get(TAG_STUCK)
-    try:
-        check_state(run_checkpoint(run.run_id, CURRENT, runs_folder), runs_folder)
-    except UnusableCheckpoint as error:
-        why_not = str(error)
-    if why_not:
-        print(f"The training of the run {run.run_id} cannot go on, and is left as it is: {why_not}", flush=True)
-    return not why_not
 
 
 def _digest(folder: Path) -> str:

@@ -16,7 +16,6 @@ from glassliquid.sessions.training_run import (
     TrainingSplits,
     conclude_run,
     describe_training,
-    has_diverged,
     headline,
     register_best,
     train_in_run,
@@ -50,7 +49,7 @@ def train_replicates(
         _train_one(job, number, tracked.run_id, earlier.get(str(number)), splits, should_stop)
     children = children_of(tracked.run_id)
     finished = [child for child in children if child.status == "FINISHED"]
-    diverged = [child for child in children if has_diverged(child)]
+    diverged = [child for child in children if child.has_diverged]
     if not finished:
         raise UserError(f"All {len(diverged)} replicates diverged: lower the learning rate and start anew.")
     return _summarise(job, tracked, dataset, finished, len(diverged))
@@ -64,7 +63,7 @@ def _train_one(
     splits: TrainingSplits,
     should_stop: Callable[[], bool],
 ) -> None:
-    if earlier is not None and (earlier.status == "FINISHED" or has_diverged(earlier)):
+    if earlier is not None and (earlier.status == "FINISHED" or earlier.has_diverged):
         return
     if earlier is not None:
         earlier.refuse_living(END_IT)

@@ -7,16 +7,16 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from glassliquid.errors import UserError, listed
+from glassliquid.errors import UserError
 from glassliquid.sessions.run_lock import run_lock
 from glassliquid.sessions.training_job import TrainJob
 from glassliquid.settings import restored
 from glassliquid.tracking import tag
-from glassliquid.tracking.find_model import find_checkpoint, run_checkpoint, run_id_of
+from glassliquid.tracking.find_model import find_checkpoint, run_id_of
 from glassliquid.tracking.given_run import RUN_ID_VARIABLE
 from glassliquid.tracking.store import connect
 from glassliquid.tracking.stored import StoredRun, find_run, read_json_artifact
-from glassliquid.training.checkpoint import BEST, CONTINUES_WITH, CURRENT, State, UnusableCheckpoint
+from glassliquid.training.checkpoint import CURRENT, State
 from glassliquid.training.config import TrainConfig, format_thresholds
 from glassliquid.training.trainer import is_finished
 
@@ -120,27 +120,6 @@ def find_start(job: TrainJob, runs_folder: Path) -> tuple[TrainJob, Start]:
     dataset = str(state.data["name"]) if job.dataset == TrainJob().dataset else job.dataset
     job = replace(job, config=config, dataset=dataset)
     return _with_labels(job, stored, is_new_step=start.run_id is None), start
-
-
-def check_state(state: State, runs_folder: Path) -> None:
-    """Check that the run of a state can go on from it: before hours of training, not after them.
-
-    Raises:
-        UnusableCheckpoint: the state lacks something, or the best one that the run had is gone.
-    """
-    lacking = [name for name in CONTINUES_WITH if not getattr(state, name)]
-    if lacking:
-        raise UnusableCheckpoint(
-            f"The state of the run {state.run_id} lacks its {listed(lacking)}, so that its training cannot go on: start anew."
-        )
-    if best := state.progress.best_iteration:
-        try:
-            run_checkpoint(state.run_id, BEST, runs_folder)
-        except UnusableCheckpoint as error:
-            raise UnusableCheckpoint(
-                f"The run {state.run_id} has lost the best state that it had, that of iteration {best}, so that it cannot go "
-                "on: change a setting, and a further step goes on from its last state, or start anew."
-            ) from error
 
 
 def changed_settings(before: TrainConfig, job: TrainJob) -> dict[str, tuple[Any, Any]]:

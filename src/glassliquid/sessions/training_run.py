@@ -19,7 +19,8 @@ from glassliquid.memory import keep_freed_memory
 from glassliquid.models.network import Network, input_of
 from glassliquid.plots.augmentation import augmentation_figure, augmented_versions
 from glassliquid.plots.training import training_figure
-from glassliquid.sessions.resume import Start, check_state
+from glassliquid.sessions.resumable import check_state
+from glassliquid.sessions.resume import Start
 from glassliquid.sessions.resume_command import command_with_lower_rate
 from glassliquid.sessions.run_lock import run_lock
 from glassliquid.sessions.training_job import TrainJob
@@ -29,16 +30,10 @@ from glassliquid.tracking.addresses import best_model
 from glassliquid.tracking.find_model import CHECKPOINT_FOLDER, run_checkpoint
 from glassliquid.tracking.metrics import MetricJournal
 from glassliquid.tracking.run import TrackedRun
-from glassliquid.tracking.stored import StoredRun
 from glassliquid.training.checkpoint import BEST, CURRENT, UnusableCheckpoint, remove_checkpoints
 from glassliquid.training.device import choose_device
 from glassliquid.training.found_model import restore_model
 from glassliquid.training.trainer import Outcome, Trainer, TrainingData
-
-TAG_DIVERGED = "diverged"
-"""true if the loss was not finite any more, false if the training was stopped or came to its end."""
-TAG_STUCK = "cannot_go_on"
-"""On a run that was resumed from a state of its own with which no training can go on: why."""
 
 Observe = Callable[[int, Mapping[str, float]], None]
 """Told the metrics of each iteration; what it raises ends the training, with the checkpoints written."""
@@ -120,12 +115,12 @@ def train_in_run(
                 tracked.figure(augmentation_figure(versions, reads.augmentation), "augmentation.png")
         has_state = (folder / CURRENT).exists()
     if isinstance(outcome, Diverged):
-        tracked.tags({TAG_DIVERGED: "true"})
+        tracked.tags({tag.DIVERGED: "true"})
         if not has_state:
             raise outcome
         remedy = "the state before it is kept; to go on from there at a lower rate: "
         raise Diverged(outcome.what, remedy + command_with_lower_rate(job, tracked)) from outcome
-    tracked.tags({"collapsed": str(outcome.progress.collapsed).lower(), TAG_DIVERGED: "false"})
+    tracked.tags({"collapsed": str(outcome.progress.collapsed).lower(), tag.DIVERGED: "false"})
     if not outcome.finished:
         raise Stopped(f"Stopped after iteration {outcome.iteration}; the state is saved.")
     tracked.metrics(
@@ -139,11 +134,6 @@ def train_in_run(
     return outcome
 
 
-def has_diverged(run: StoredRun) -> bool:
-    """Whether a training has ended because its loss was not finite any more."""
-    return run.tags.get(TAG_DIVERGED) == "true"
-
-
 def _restore(trainer: Trainer, start: Start, tracked: TrackedRun, job: TrainJob) -> None:
     """Put the trainer into the state that it goes on from."""
     try:
@@ -153,10 +143,10 @@ def _restore(trainer: Trainer, start: Start, tracked: TrackedRun, job: TrainJob)
     except UnusableCheckpoint as error:
         # A copy elsewhere, or its best state, says nothing of what the run itself could go on from.
         if start.run_id is not None and job.resume in (start.run_id, f"runs:/{start.run_id}"):
-            tracked.tags({TAG_STUCK: str(error)})
+            tracked.tags({tag.STUCK: str(error)})
         raise
     if start.run_id is not None:
-        tracked.forget(TAG_STUCK, TAG_DIVERGED, tag.ERROR)
+        tracked.forget(tag.STUCK, tag.DIVERGED, tag.ERROR)
     tracked.tags(start.tags)
 
 

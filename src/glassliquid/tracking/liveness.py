@@ -25,7 +25,7 @@ SILENT_AFTER_S = 600.0
 _SAME_START_S = 2.0
 """Start times of one process differ by up to this, where they are counted from a boot time that is rounded."""
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_MACHINE_ID = Path("/etc/machine-id")
+MACHINE_ID = Path("/etc/machine-id")
 
 
 def identity_tags() -> dict[str, str]:
@@ -36,16 +36,21 @@ def identity_tags() -> dict[str, str]:
         TAG_HOST: socket.gethostname(),
         TAG_MACHINE: machine(),
         TAG_USER: psutil.Process().username(),
-        TAG_PROCESS: f"{os.getpid()} {_start_of(os.getpid())}",
+        TAG_PROCESS: process_tag(os.getpid()),
         TAG_ALIVE_AT: f"{time.time():.0f}",
     }
+
+
+def process_tag(number: int) -> str:
+    """Id and start of a process, the same whenever it is asked for while the process lives."""
+    return f"{number} {_start_of(number)}"
 
 
 def machine() -> str:
     """Fingerprint of this machine and its space of process ids; empty where neither can be told, as outside of Linux."""
     parts = []
     with contextlib.suppress(OSError):
-        parts.append(_MACHINE_ID.read_text(encoding="ascii", errors="replace").strip())
+        parts.append(MACHINE_ID.read_text(encoding="ascii", errors="replace").strip())
     with contextlib.suppress(OSError):
         parts.append(str(Path("/proc/self/ns/pid").readlink()))
     # The id itself is not for others to see.

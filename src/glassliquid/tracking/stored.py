@@ -49,6 +49,11 @@ class StoredRun:
         return bool({tag.REPLICATE, tag.TRIAL_STATE} & self.tags.keys()) or self.stage == "replicate"
 
     @property
+    def has_diverged(self) -> bool:
+        """Whether it is a training that has ended because its loss was not finite any more."""
+        return self.tags.get(tag.DIVERGED) == "true"
+
+    @property
     def lives_in(self) -> str | None:
         """Where the process of the run lives, in words; None if it is dead or the run has ended.
 
