@@ -86,12 +86,34 @@ def test_every_file_and_name_of_the_page_exists():
 def test_a_network_is_a_new_file(sources: Path):
     add("A network", sources)
     code = (
-        "import torch; from glassliquid.models.network import build_model\n"
-        "network = build_model('linear', 16, 0.0, torch.Generator().manual_seed(1))\n"
+        "import torch; from glassliquid.models.network import build_model; from glassliquid.inputs.images import Images\n"
         "from glassliquid.training.config import TrainConfig; TrainConfig(model='linear')\n"
-        "print(tuple(network(torch.zeros(5, 16, 16, 3, dtype=torch.uint8)).shape))"
+        "network = build_model('linear', Images(16), 0.0, torch.Generator().manual_seed(1))\n"
+        "images = torch.zeros(5, 16, 16, 3, dtype=torch.uint8)\n"
+        "batch = network.reads.augmented(images, torch.arange(4), torch.Generator(), torch.device('cpu'))\n"
+        "print(tuple(network(batch).shape))"
     )
-    assert python(sources, "-c", code).strip() == "(5, 2)"
+    assert python(sources, "-c", code).strip() == "(4, 2)"
+
+
+def test_an_input_is_a_new_file(sources: Path):
+    add("An input", sources)
+    add("A network", sources)
+    network = sources / "src/glassliquid/models/networks/linear.py"
+    text = network.read_text().replace('input = "images"', 'input = "colours"')
+    network.write_text(text.replace("scaled(batch, self.dtype).mean(dim=(2, 3))", "batch"))
+    code = (
+        "import numpy as np, torch; from glassliquid.inputs import INPUTS, described_input\n"
+        "from glassliquid.models.network import build_model\n"
+        "reads = INPUTS.get('colours')(16)\n"
+        "print(described_input({'input': 'colours', **reads.description()}) == reads)\n"
+        "values = reads.stacked([np.full((16, 16, 3), value, np.uint8) for value in (0, 255)])\n"
+        "batch = reads.batch(values, torch.tensor([1, 0, 1]), torch.device('cpu'))\n"
+        "print(*batch[:, 2].tolist())\n"
+        "network = build_model('linear', reads, 0.0, torch.Generator().manual_seed(1))\n"
+        "print(tuple(network(batch).shape), tuple(network(reads.served(torch.from_numpy(reads.example()))).shape))"
+    )
+    assert python(sources, "-c", code).splitlines() == ["True", "1.0 0.0 1.0", "(3, 2) (2, 2)"]
 
 
 def test_a_schedule_is_a_function(sources: Path):
