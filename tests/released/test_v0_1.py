@@ -82,7 +82,7 @@ def test_a_training_gives_the_weights_that_it_gave(data: Path, tmp_path: Path, m
     """
     kept = json.loads((V0_1 / f"{model}.json").read_text())
     config = restored(TrainConfig, kept["config"], "The settings of 0.1")
-    splits = load_training_splits(open_dataset(data / "datasets" / "data_liquid5"), "cpu")
+    splits = load_training_splits(open_dataset(data / "datasets" / "data_liquid5"), model, "cpu")
     trainer = Trainer(config, splits.data, splits.validate, Silent(), tmp_path, "run")
     trainer.train(lambda: False)
     weights = {name: tensor.numpy().reshape(-1) for name, tensor in trainer.model.state_dict().items()}
