@@ -75,7 +75,7 @@ def main() -> None:
 def pool_of(way: str, processes: int, folder: Path) -> Iterator[WorkerPool]:
     """A pool of that kind; a Dask cluster of its own is started and ended."""
     if way == "processes":
-        with open_pool(str(processes), None, folder) as pool:
+        with open_pool(processes, None, folder) as pool:
             yield pool
         return
     note = folder / f"scheduler-{time.monotonic_ns()}.json"
@@ -92,7 +92,7 @@ def pool_of(way: str, processes: int, folder: Path) -> Iterator[WorkerPool]:
         worker = [*start, "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-dashboard"]
         worker += ["--local-directory", str(folder)]
         started += [subprocess.Popen(worker, **options) for _ in range(processes)]  # type: ignore[call-overload]
-        with open_pool("auto", address, folder) as pool:
+        with open_pool(None, address, folder) as pool:
             while pool.check() or pool._count() < processes:  # type: ignore[attr-defined, func-returns-value]
                 time.sleep(0.2)
             pool._sized_at = float("-inf")  # type: ignore[attr-defined]

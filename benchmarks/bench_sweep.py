@@ -48,7 +48,7 @@ class Clock:
 
 def overheads(folder: Path) -> list[tuple[float, float]]:
     """Seconds of each trial in all, and those outside of the trainer or in what it reports to."""
-    from glassliquid.commands.make_data import require_dataset
+    from glassliquid.datasets.make import require_dataset
     from glassliquid.sessions import training_run
     from glassliquid.sweep import trial_run as sweep_trial
     from glassliquid.sweep.job import SweepJob

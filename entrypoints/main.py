@@ -20,7 +20,7 @@ from entrypoints.options import INTEGER, TEXT, option
 @option("data_dir", TEXT, "data", "Folder of all data.")
 def main(model: str, seed: int, data_dir: str, **data: Any) -> None:
     from glassliquid.commands import main as chain
-    from glassliquid.commands.make_data import MakeDataConfig
+    from glassliquid.datasets.config import MakeDataConfig
 
     shell.interrupt_on_terminate()
     config = MakeDataConfig(data_dir=Path(data_dir), **data)

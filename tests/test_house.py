@@ -11,12 +11,11 @@ ROOT = Path(__file__).parents[1]
 LARGEST_FILE = 300
 
 LEVELS = (
-    {"errors", "files", "settings", "parameters", "registry", "memory", "progress_bar", "scratch"},
+    {"errors", "files", "settings", "parameters", "registry", "memory", "progress_bar", "scratch", "layout"},
     {"physics"},
     {"trajectories"},
     {"ensembles"},
     {"datasets"},
-    {"layout"},
     {"inputs"},
     {"models"},
     {"training"},
@@ -41,9 +40,7 @@ ONLY_IN = {
 }
 """Library to the packages or modules that may import it."""
 
-KNOWN_ARROWS = {
-    ("sweep.trial_run", "commands"),
-}
+KNOWN_ARROWS: set[tuple[str, str]] = set()
 """Arrows that point up and still have to go: importing module, imported package."""
 KNOWN_LONG = {
     "src/glassliquid/commands/make_data.py",

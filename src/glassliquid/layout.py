@@ -1,10 +1,10 @@
-"""Where things lie under data_dir."""
+"""Where things lie under data_dir, and what they may be called."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from glassliquid.datasets import description
-from glassliquid.ensembles import ensemble
+from glassliquid.errors import UserError
 from glassliquid.files import check_name
 
 
@@ -16,11 +16,11 @@ class Layout:
 
     def ensemble(self, name: str) -> Path:
         """Folder of an ensemble."""
-        return self.data_dir / ensemble.FOLDER / check_name("ensemble", name)
+        return self.data_dir / "ensembles" / check_name("ensemble", name)
 
     def dataset(self, name: str) -> Path:
         """Folder of a dataset."""
-        return self.data_dir / description.FOLDER / description.check_dataset_name(name)
+        return self.data_dir / "datasets" / check_dataset_name(name)
 
     @property
     def runs(self) -> Path:
@@ -39,3 +39,18 @@ class Layout:
     def sweep(self, study: str) -> Path:
         """Folder of a sweep's study."""
         return self.data_dir / "sweeps" / check_name("study", study)
+
+
+def check_dataset_name(name: str) -> str:
+    """Return `name` if a dataset may have it: it is also the alias of the best model trained on the dataset.
+
+    Raises:
+        UserError: it is not a plain name, or MLflow reserves it.
+    """
+    check_name("dataset", name)
+    if "." in name or name == "latest" or re.fullmatch(r"[vV]\d+", name):
+        raise UserError(
+            f"dataset is {name!r}, which cannot name the alias of a registered model: use letters, digits, dashes and "
+            "underscores, and neither latest nor a version such as v1."
+        )
+    return name

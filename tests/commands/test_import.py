@@ -135,10 +135,10 @@ WRONG = [
     ({"source": "trajectories", "ensemble": "small"}, "'small' was simulated, not imported: leave source at simulate"),
     ({"input": "/nowhere"}, "input is /nowhere, but source=simulate has no use for it: leave input out"),
     ({"skip_unreadable": "true"}, "skip_unreadable is True, but source=simulate has no use"),
-    ({"source": "trajectories", "input": "/tmp", "particles": 64}, "particles is 64, but the files tell it: leave particles out"),
+    ({"source": "trajectories", "input": "/tmp", "particles": 64}, "particles is 64, but source=trajectories has no use for it: leave particles out"),
     ({"source": "images", "input": "/tmp", "inherent": "true"}, "inherent is True, but source=images has no use for it"),
     ({"scheduler": "nowhere"}, "scheduler is 'nowhere': pass none, an address such as tcp://host:8786"),
-    ({"scheduler": "tcp://127.0.0.1:9", "workers": 4}, "workers is '4', but with scheduler"),
+    ({"scheduler": "tcp://127.0.0.1:9", "workers": 4}, "workers is 4, but with scheduler"),
 ]  # fmt: skip
 
 

@@ -215,7 +215,7 @@ def test_inherent_structures_draw_other_images_of_lower_energy(tmp_path, dataset
 )
 def test_impossible_snapshots_are_refused(ensemble, liquid, glass, message):
     with pytest.raises(UserError, match=message):
-        check_recipe(ensemble, liquid, glass)
+        check_recipe(ensemble.protocol, ensemble.name, liquid, glass)
 
 
 def test_a_missing_dataset_names_the_command_that_makes_it(dataset):

@@ -52,7 +52,7 @@ def open_and_close(workers, scheduler, folder):
 
 def test_an_ensemble_is_the_same_byte_for_byte(shared_cluster, ensemble, tmp_path):
     told = []
-    with open_pool("auto", shared_cluster.address, tmp_path) as pool:
+    with open_pool(None, shared_cluster.address, tmp_path) as pool:
         assert pool.size == 2
         made = make(tmp_path / "ensembles" / "small", pool, lambda done, total: told.append((done, total)))
     assert contents(made.folder) == contents(ensemble.folder)
@@ -61,7 +61,7 @@ def test_an_ensemble_is_the_same_byte_for_byte(shared_cluster, ensemble, tmp_pat
 
 
 def test_an_error_in_a_task_arrives_as_itself(shared_cluster, tmp_path):
-    with open_pool("auto", shared_cluster.address, tmp_path) as pool:
+    with open_pool(None, shared_cluster.address, tmp_path) as pool:
         with pytest.raises(UserError, match="0 is refused: pass another"):
             list(run_all(pool, refuse, [0]))
         assert list(run_all(pool, square, [3])) == [(3, 9)]
@@ -79,7 +79,7 @@ def test_a_killed_worker_costs_only_its_simulation(own_cluster, ensemble, tmp_pa
             process = own_cluster.worker_process(victim)
             process.send_signal(signal.SIGKILL)
 
-    with open_pool("auto", own_cluster.address, tmp_path) as pool:
+    with open_pool(None, own_cluster.address, tmp_path) as pool:
         made = make(tmp_path / "ensembles" / "small", pool, kill)
     assert contents(made.folder) == contents(ensemble.folder)
     assert not list(made.folder.glob(f".*{PARTIAL_SUFFIX}"))
@@ -95,7 +95,7 @@ def test_all_workers_die_and_others_join(own_cluster, ensemble, tmp_path):
             first.wait()
             threading.Timer(1.0, own_cluster.start_worker).start()
 
-    with open_pool("auto", own_cluster.address, tmp_path) as pool:
+    with open_pool(None, own_cluster.address, tmp_path) as pool:
         made = make(tmp_path / "ensembles" / "small", pool, exchange)
     assert contents(made.folder) == contents(ensemble.folder)
 
@@ -104,7 +104,7 @@ def test_all_workers_die_and_others_join(own_cluster, ensemble, tmp_path):
 def test_a_task_that_kills_its_worker_once_is_run_again(own_cluster, tmp_path):
     own_cluster.start_worker(nanny=True)
     tasks = [(tmp_path / "marker", number) for number in range(10)]
-    with open_pool("auto", own_cluster.address, tmp_path) as pool:
+    with open_pool(None, own_cluster.address, tmp_path) as pool:
         found = sorted(result for _, result in run_all(pool, end_the_worker_once, tasks))
     assert found == [number**2 for number in range(10)]
 
@@ -115,7 +115,7 @@ def test_a_task_that_always_kills_its_worker_ends_in_one_sentence(own_cluster, t
     """Dask gives a task up after four dead workers, and it is handed out three times."""
     own_cluster.start_worker(nanny=True)
     died = pytest.raises(UserError, match=r"^A worker process died 3 times .* fewer workers\.$")
-    with open_pool("auto", own_cluster.address, tmp_path) as pool, died:
+    with open_pool(None, own_cluster.address, tmp_path) as pool, died:
         list(run_all(pool, end_the_worker, [0]))
 
 
@@ -130,7 +130,7 @@ def test_a_dead_scheduler_ends_in_one_sentence_and_keeps_what_is_done(own_cluste
     folder = tmp_path / "ensembles" / "small"
     started = time.monotonic()
     lost = pytest.raises(UserError, match=r"The scheduler tcp://.* stopped answering: .* what is finished is kept")
-    with lost, open_pool("auto", own_cluster.address, tmp_path) as remote:
+    with lost, open_pool(None, own_cluster.address, tmp_path) as remote:
         make(folder, remote, kill)
     assert time.monotonic() - started < 60
     finished = contents(folder)
@@ -144,7 +144,7 @@ def test_workers_that_never_come_back_end_in_one_sentence(own_cluster, tmp_path,
     monkeypatch.setattr(cluster, "NO_WORKER_S", 0.5)
     worker = own_cluster.start_worker()
     alone = pytest.raises(UserError, match=r"has had no worker for 0 seconds: .* what is finished is kept")
-    with open_pool("auto", own_cluster.address, tmp_path) as pool, alone:
+    with open_pool(None, own_cluster.address, tmp_path) as pool, alone:
         threading.Timer(1.0, worker.kill).start()
         list(run_all(pool, sleep, [30]))
 
@@ -153,7 +153,7 @@ def test_a_scheduler_out_of_reach_is_one_sentence(monkeypatch, tmp_path):
     monkeypatch.setattr(connection, "CONNECT_S", 1.0)
     started = time.monotonic()
     with pytest.raises(UserError, match=r"The scheduler tcp://127\.0\.0\.1:9 cannot be reached .*: start it with"):
-        open_and_close("auto", "tcp://127.0.0.1:9", tmp_path)
+        open_and_close(None, "tcp://127.0.0.1:9", tmp_path)
     assert time.monotonic() - started < 5
     assert not list(tmp_path.iterdir())
 
@@ -161,7 +161,7 @@ def test_a_scheduler_out_of_reach_is_one_sentence(monkeypatch, tmp_path):
 @pytest.mark.parametrize("address", ["tcp://nowhere", "carrier-pigeon://host:1", "tcp://:x"])
 def test_an_address_that_is_none_is_one_sentence(address, tmp_path):
     with pytest.raises(UserError, match=f"The scheduler {address} cannot be reached"):
-        open_and_close("auto", address, tmp_path)
+        open_and_close(None, address, tmp_path)
 
 
 @pytest.mark.parametrize("slow_starts", [1, 2, 3])
@@ -180,13 +180,13 @@ def test_a_busy_machine_on_which_the_client_starts_late(monkeypatch, own_cluster
     monkeypatch.setattr(connection, "FIRST_WORKER_S", 0.5)
     # The cluster has no workers, which is found out once the client is there.
     with pytest.raises(UserError, match="has no workers" if slow_starts < 3 else "too busy to start Dask's client"):
-        open_and_close("auto", own_cluster.address, tmp_path)
+        open_and_close(None, own_cluster.address, tmp_path)
 
 
 def test_a_scheduler_without_workers_is_one_sentence(own_cluster, tmp_path, monkeypatch):
     monkeypatch.setattr(connection, "FIRST_WORKER_S", 0.5)
     with pytest.raises(UserError, match="has no workers: start one worker process a core, each with one thread"):
-        open_and_close("auto", own_cluster.address, tmp_path)
+        open_and_close(None, own_cluster.address, tmp_path)
 
 
 def other_code(folder):
@@ -227,7 +227,7 @@ def test_a_worker_that_does_not_fit_is_refused(own_cluster, tmp_path, prepare, o
         prepare(code)
     own_cluster.start_worker(*options, code=code)
     with pytest.raises(UserError, match=rf"^The worker tcp://[\d.:]+ {message}"):
-        open_and_close("auto", own_cluster.address, tmp_path / "data")
+        open_and_close(None, own_cluster.address, tmp_path / "data")
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_a_scheduler_that_does_not_fit_is_refused(tmp_path, prepare, message):
     with DaskCluster(tmp_path / "dask", tmp_path / "code") as running:
         running.start_worker()
         with pytest.raises(UserError, match=f"^The scheduler {message}.*start it with the .venv and the code of this"):
-            open_and_close("auto", running.address, tmp_path / "data")
+            open_and_close(None, running.address, tmp_path / "data")
 
 
 def test_a_worker_that_joins_later_is_checked_as_well(own_cluster, tmp_path):
@@ -252,7 +252,7 @@ def test_a_worker_that_joins_later_is_checked_as_well(own_cluster, tmp_path):
         first.kill()
         own_cluster.start_worker(code=tmp_path / "code")
 
-    with open_pool("auto", own_cluster.address, tmp_path / "data") as pool:
+    with open_pool(None, own_cluster.address, tmp_path / "data") as pool:
         assert list(run_all(pool, square, [3])) == [(3, 9)]
         exchange_worker()
         with pytest.raises(UserError, match="has glassliquid's code"):
@@ -276,8 +276,8 @@ def test_a_worker_without_the_file_system_is_refused(tmp_path):
 
 
 def test_number_of_workers_belongs_to_who_starts_them(tmp_path):
-    with pytest.raises(UserError, match=r"workers is '4', but with scheduler tcp://.* leave workers=auto"):
-        open_and_close("4", "tcp://127.0.0.1:9", tmp_path)
+    with pytest.raises(UserError, match=r"workers is 4, but with scheduler tcp://.* leave workers=auto"):
+        open_and_close(4, "tcp://127.0.0.1:9", tmp_path)
 
 
 def test_jobs_of_a_queue_make_the_same_ensemble(ensemble, tmp_path, monkeypatch):
@@ -285,7 +285,7 @@ def test_jobs_of_a_queue_make_the_same_ensemble(ensemble, tmp_path, monkeypatch)
     configuration = tmp_path / "queue.yaml"
     configuration.write_text("jobqueue:\n  local:\n    cores: 1\n    memory: 1GB\n")
     monkeypatch.setenv("PYTHONPATH", f"{ROOT / 'src'}{os.pathsep}{ROOT}")
-    with open_pool("2", str(configuration), tmp_path / "data") as pool:
+    with open_pool(2, str(configuration), tmp_path / "data") as pool:
         made = make(tmp_path / "data" / "ensembles" / "small", pool)
         wait_until(lambda: pool._count() == 2)
     assert contents(made.folder) == contents(ensemble.folder)
@@ -311,7 +311,7 @@ def test_jobs_of_slurm_run_this_code_with_one_thread_a_core(ensemble, tmp_path, 
     prologue = f"export PYTHONPATH={ROOT}"  # for the functions that tests hand to workers
     slurm = f"{{cores: 2, memory: 2GB, walltime: '01:00:00', interface: lo, job-script-prologue: ['{prologue}']}}"
     configuration.write_text(f"jobqueue: {{slurm: {slurm}}}")
-    with open_pool("2", str(configuration), tmp_path / "data") as pool:
+    with open_pool(2, str(configuration), tmp_path / "data") as pool:
         made = make(tmp_path / "data" / "ensembles" / "small", pool)
         wait_until(lambda: pool._count() == 2)
     assert contents(made.folder) == contents(ensemble.folder)
@@ -347,7 +347,7 @@ def test_jobs_of_slurm_run_this_code_with_one_thread_a_core(ensemble, tmp_path, 
 def test_a_configuration_that_is_none_is_one_sentence(tmp_path, text, message):
     path = tmp_path / "queue.yaml"
     path.write_text(text)
-    with pytest.raises(UserError, match=message), open_pool("auto", str(path), tmp_path / "data"):
+    with pytest.raises(UserError, match=message), open_pool(None, str(path), tmp_path / "data"):
         pass
 
 
@@ -356,10 +356,10 @@ def test_a_queue_that_is_not_here_is_one_sentence(tmp_path):
     path.write_text("jobqueue: {slurm: {cores: 4, memory: 4GB}}")
     assert read_configuration(path) == ("slurm", {"cores": 4, "memory": "4GB", "processes": 4})
     with pytest.raises(UserError, match="for slurm, whose command sbatch is not on this machine"):
-        open_and_close("8", str(path), tmp_path / "data")
+        open_and_close(8, str(path), tmp_path / "data")
 
 
 @pytest.mark.parametrize("scheduler", ["missing.yaml", "slurm", ""])
 def test_a_scheduler_that_is_none_is_one_sentence(tmp_path, scheduler):
     with pytest.raises(UserError, match=rf"scheduler is '{scheduler}': pass none, an address such as tcp://host:8786"):
-        open_and_close("auto", scheduler, tmp_path)
+        open_and_close(None, scheduler, tmp_path)

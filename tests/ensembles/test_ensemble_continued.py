@@ -52,11 +52,12 @@ def test_an_interruption_loses_no_finished_simulation(ensemble, tmp_path, pool):
 
 MAKE_DATA = f"""
 from pathlib import Path
-from glassliquid.commands.make_data import MakeDataConfig, make_data
+from glassliquid.datasets.config import MakeDataConfig
+from glassliquid.datasets.make import make_data
 make_data(MakeDataConfig(
     name="data_liquid5", preset="demo", ensemble="small", particles={PROTOCOL.particles}, liquid=5, glass=200,
     cooling_steps={PROTOCOL.cooling_steps}, snapshots={PROTOCOL.snapshots}, simulations={SIMULATIONS}, seed={SEED},
-    image_size=64, workers="2", data_dir=Path(%r),
+    image_size=64, workers=2, data_dir=Path(%r),
 ))
 """
 

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glassliquid import settings
-from glassliquid.commands.jobs import ReportJob, TransferJob
-from glassliquid.commands.make_data import parse_snapshots
+from glassliquid.commands.jobs import ExportJob, ReportJob, TransferJob
 from glassliquid.ensembles.job_queue import read_configuration
 from glassliquid.errors import UserError
 from glassliquid.parameters import from_texts
@@ -51,9 +50,7 @@ def test_ranges(sandbox: Sandbox, name: str, low: str, high: str, colon: str):
 PARSERS = {
     "batch_sizes": lambda text: SearchSpace(batch_sizes=parse_batch_sizes(text), ranges=()),
     "eta_threshold": lambda text: from_texts(TrainConfig, {"eta_threshold": text}),
-    "snapshots": lambda text: Protocol(
-        particles=100, equilibration_steps=0, cooling_steps=200, snapshots=parse_snapshots(text)
-    ),
+    "snapshots": lambda text: from_texts(ExportJob, {"snapshots": text}),
     "liquids": lambda text: from_texts(TransferJob, {"liquids": text}),
     "models": lambda text: from_texts(TransferJob, {"model": text}),
     "since": lambda text: from_texts(ReportJob, {"since": text}),

@@ -219,12 +219,13 @@ import glassliquid.physics.engines
 
 glassliquid.physics.engines.__path__.append(sys.argv[1])
 
-from glassliquid.commands.make_data import MakeDataConfig, make_data
+from glassliquid.datasets.config import MakeDataConfig
+from glassliquid.datasets.make import make_data
 
 if __name__ == "__main__":
     config = MakeDataConfig(
         name="tiny", ensemble="tiny", particles=32, cooling_steps=200, simulations=4, image_size=16, inherent=True,
-        workers="1", data_dir=Path(sys.argv[2]), engine=sys.argv[3] if sys.argv[3] != "auto" else None,
+        workers=1, data_dir=Path(sys.argv[2]), engine=sys.argv[3],
     )
     print(make_data(config).dataset.digest)
 """

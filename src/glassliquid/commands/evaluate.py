@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 
 from glassliquid.commands.jobs import EvaluateJob
-from glassliquid.commands.make_data import require_dataset
 from glassliquid.datasets.description import CLASSES, Dataset
+from glassliquid.datasets.make import require_dataset
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError
 from glassliquid.evaluation.calibration import ReliabilityBin, expected_calibration_error, reliability

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from glassliquid.commands.jobs import EXPORTS, ExportJob
 from glassliquid.ensembles.cluster import open_pool
 from glassliquid.ensembles.ensemble import Ensemble, check_stored, open_ensemble
-from glassliquid.ensembles.workers import run_all, worker_count
+from glassliquid.ensembles.workers import run_all
 from glassliquid.errors import UserError, listed
 from glassliquid.files import locked, read_json, remove_partials, replacing, write_json
 from glassliquid.layout import Layout
@@ -32,7 +32,6 @@ class ExportTask(NamedTuple):
 
 def source_of(job: ExportJob) -> Ensemble:
     """The ensemble; UserError if it is not there or not complete, or something of the job does not fit it."""
-    worker_count(job.workers)
     ensemble = open_ensemble(Layout(job.data_dir).ensemble(job.ensemble))
     if missing := len(ensemble.missing()):
         raise UserError(

@@ -7,6 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
+from glassliquid.datasets.config import Snapshots
+from glassliquid.ensembles.workers import Workers
 from glassliquid.errors import UserError
 from glassliquid.files import is_plain
 from glassliquid.physics.protocol import check_snapshot
@@ -145,13 +147,9 @@ class ExportJob:
     """Folder to write to; none is exports/ENSEMBLE in data_dir."""
     format: Annotated[str, Choice(lambda: EXPORTS)] = "dump"
     """LAMMPS text dumps, plain or compressed."""
-    snapshots: Annotated[
-        tuple[int, ...] | None,
-        FromText(whole_numbers, "auto or indices separated by commas, such as 5,100,200"),
-        Absent("auto"),
-    ] = None
+    snapshots: Snapshots = None
     """Snapshot indices, comma-separated; auto is all that are stored."""
-    workers: str = "auto"
+    workers: Workers = None
     """Worker processes; auto is all cores."""
     data_dir: Path = Path("data")
     """Folder of all data."""

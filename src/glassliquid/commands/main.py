@@ -8,8 +8,8 @@ from pathlib import Path
 from tabulate import tabulate
 
 from glassliquid.commands.jobs import COARSE_LIQUIDS
-from glassliquid.commands.make_data import MakeDataConfig
 from glassliquid.commands.transfer_eval import FIGURE, SENTENCE_TAG
+from glassliquid.datasets.config import MakeDataConfig
 from glassliquid.datasets.description import DESCRIPTION
 from glassliquid.ensembles import ensemble
 from glassliquid.errors import UserError
@@ -49,7 +49,7 @@ def run(job: ChainJob) -> None:
         "preset": data.preset,
         "liquid": str(data.liquid),
         "glass": str(data.glass),
-        "workers": data.workers,
+        "workers": "auto" if data.workers is None else str(data.workers),
     }
     training = {"dataset": data.name, "model": job.model, "seed": str(job.seed)}
 

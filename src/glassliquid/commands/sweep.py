@@ -4,9 +4,9 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 
-from glassliquid.commands.make_data import require_dataset
 from glassliquid.commands.train import WatchForStop
 from glassliquid.datasets.description import Dataset
+from glassliquid.datasets.make import require_dataset
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import Stopped, UserError
 from glassliquid.files import locked

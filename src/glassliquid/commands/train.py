@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from glassliquid.commands.make_data import require_dataset
+from glassliquid.datasets.make import require_dataset
 from glassliquid.layout import Layout
 from glassliquid.sessions.replicates import train_replicates
 from glassliquid.sessions.resume import Start, resumed

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from glassliquid.commands.jobs import VisualizeJob
-from glassliquid.commands.make_data import require_dataset
 from glassliquid.datasets.description import CLASSES, Dataset, Label
+from glassliquid.datasets.make import require_dataset
 from glassliquid.datasets.particles import ShownParticles, drawn_ensemble, shown_particles
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError

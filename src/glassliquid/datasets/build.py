@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,6 @@ from glassliquid.datasets.description import (
     Label,
     Recipe,
     Record,
-    check_dataset_name,
     content_digest,
     description,
     file_name_of,
@@ -27,13 +27,14 @@ from glassliquid.datasets.description import (
     write_table,
 )
 from glassliquid.datasets.draw import DrawConfig, draw
-from glassliquid.ensembles.ensemble import Ensemble, check_stored
-from glassliquid.ensembles.inherent import make_inherent
+from glassliquid.ensembles.ensemble import Ensemble
+from glassliquid.ensembles.inherent import make_inherent, minimised_by
 from glassliquid.ensembles.split import Split
 from glassliquid.ensembles.workers import WorkerPool, run_all
 from glassliquid.errors import UserError, listed
 from glassliquid.files import PARTIAL_SUFFIX, locked, remove_partials, write_json
-from glassliquid.physics.protocol import temperature
+from glassliquid.layout import check_dataset_name
+from glassliquid.physics.protocol import Protocol, temperature
 from glassliquid.progress_bar import ShowProgress
 from glassliquid.trajectories.trajectory import read_configurations
 
@@ -43,8 +44,8 @@ MOST_SIMULATIONS_PER_TASK = 40
 
 Row = tuple[Record, str]
 """A row of the table, and the SHA-256 of the image's pixels."""
-Skipped = tuple[dict[str, str], ...]
-"""Files that were left out of a dataset, and why."""
+MadeWith = dict[str, Any]
+"""Fields of `Description`: what made the images, or what was left out of them."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,10 @@ class DrawTask:
     folder: Path
 
 
-def check_recipe(ensemble: Ensemble, liquid: int, glass: int) -> None:
-    """Raise UserError unless both snapshots are stored and differ."""
+def check_recipe(protocol: Protocol, ensemble: str, liquid: int, glass: int) -> None:
+    """Raise UserError unless the ensemble of this protocol and name stores both snapshots, and they differ."""
     for what, snapshot in (("liquid", liquid), ("glass", glass)):
-        check_stored(ensemble, what, snapshot)
+        protocol.check_stored(what, snapshot, ensemble)
     if liquid == glass:
         raise UserError(f"liquid and glass are both {liquid}: choose two different snapshot indices.")
 
@@ -87,27 +88,31 @@ def make_dataset(folder: Path, ensemble: Ensemble, recipe: Recipe, pool: WorkerP
         ensemble: complete ensemble to draw.
         recipe: what is drawn, and how.
         pool: where the drawing runs.
-        progress: told of the progress.
+        progress: called with the progress.
 
     Raises:
         UserError: a dataset of this name was made differently, or the folder holds something else.
     """
+    made_with: MadeWith = (
+        {} if ensemble.engine is None else {"engine": f"{ensemble.engine} {ensemble.engine_version}".rstrip()}
+    )
 
-    def fill(partial: Path) -> tuple[list[Row], Skipped]:
+    def fill(partial: Path) -> tuple[list[Row], MadeWith]:
         if recipe.inherent:
             make_inherent(ensemble, [recipe.liquid, recipe.glass], pool, progress)
-        return _draw_all(partial, ensemble, recipe, pool, progress), ()
+            made_with["minimised_by"] = str(minimised_by(ensemble))
+        return _draw_all(partial, ensemble, recipe, pool, progress), made_with
 
     return publish_dataset(folder, recipe, fill)
 
 
-def publish_dataset(folder: Path, recipe: Recipe, fill: Callable[[Path], tuple[list[Row], Skipped]]) -> Dataset:
+def publish_dataset(folder: Path, recipe: Recipe, fill: Callable[[Path], tuple[list[Row], MadeWith]]) -> Dataset:
     """Make a dataset's folder appear whole, or find that it is there already.
 
     Args:
         folder: where the dataset is or will be.
         recipe: what it is to show.
-        fill: puts the images below a folder; returns the rows of the table in any order, and the files that it left out.
+        fill: puts the images below a folder; returns the rows of the table in any order, and what `dataset.json` says of how they were made.
 
     Raises:
         UserError: a dataset of this name was made differently, or the folder holds something else.
@@ -123,13 +128,13 @@ def publish_dataset(folder: Path, recipe: Recipe, fill: Callable[[Path], tuple[l
             for split in Split:
                 for label in Label:
                     (partial / split / label).mkdir(parents=True)
-            rows, skipped = fill(partial)
+            rows, made_with = fill(partial)
             # Tasks finish in any order; the table and the digest have one order.
             rows.sort(key=lambda row: (list(Split).index(row[0].split), row[0].label, row[0].simulation))
             records = [record for record, _ in rows]
             digest = content_digest((record.file_name, pixels) for record, pixels in rows)
             write_table(partial / TABLE, records)
-            write_json(partial / DESCRIPTION, description(recipe, records, digest, skipped))
+            write_json(partial / DESCRIPTION, description(recipe, records, digest, made_with))
             partial.rename(folder)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)

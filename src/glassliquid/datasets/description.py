@@ -10,8 +10,7 @@ import hashlib
 import io
 import math
 import operator
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
@@ -20,11 +19,10 @@ from typing import Annotated, Any, ClassVar
 from glassliquid.datasets.draw import DrawConfig
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError, listed
-from glassliquid.files import check_name, read_json, read_plain, whole_number
+from glassliquid.files import read_json, read_plain, whole_number
 from glassliquid.physics.protocol import check_snapshot, temperature
 from glassliquid.settings import Field, restored, settings, stored
 
-FOLDER = "datasets"
 DESCRIPTION = "dataset.json"
 TABLE = "metadata.csv"
 LARGEST_NUMBER = 10**9
@@ -95,6 +93,10 @@ class Description:
     """Set temperature of each class [epsilon_AA / k_B]."""
     images: dict[str, int]
     """How many images each split has."""
+    engine: Annotated[str, Field(max_length=150)] = ""
+    """What simulated the ensemble, and its version; empty if it is not known."""
+    minimised_by: Annotated[str, Field(max_length=150)] = ""
+    """What minimised the inherent structures, if these were drawn, and its version."""
     skipped: tuple[dict[str, str], ...] = ()
     """Files of an import that were left out, and why."""
 
@@ -136,21 +138,6 @@ class Dataset:
         return range(places[0], places[-1] + 1) if places else range(0)
 
 
-def check_dataset_name(name: str) -> str:
-    """Return `name` if a dataset may have it: it is also the alias of the best model trained on the dataset.
-
-    Raises:
-        UserError: it is not a plain name, or MLflow reserves it.
-    """
-    check_name("dataset", name)
-    if "." in name or name == "latest" or re.fullmatch(r"[vV]\d+", name):
-        raise UserError(
-            f"dataset is {name!r}, which cannot name the alias of a registered model: use letters, digits, dashes and "
-            "underscores, and neither latest nor a version such as v1."
-        )
-    return name
-
-
 def content_digest(pixel_digests: Iterable[tuple[str, str]]) -> str:
     """Fingerprint of a dataset's content, from pairs of file name and SHA-256 of the decoded pixels, in order."""
     digest = hashlib.sha256()
@@ -182,9 +169,7 @@ def open_dataset(folder: Path) -> Dataset:
     return Dataset(folder, found.recipe, found.digest, records)
 
 
-def description(
-    recipe: Recipe, records: list[Record], digest: str, skipped: tuple[dict[str, str], ...]
-) -> dict[str, Any]:
+def description(recipe: Recipe, records: list[Record], digest: str, made_with: Mapping[str, Any]) -> dict[str, Any]:
     """The content of `dataset.json`."""
     temperatures = {record.label.value: record.temperature for record in records}
     return stored(
@@ -194,7 +179,7 @@ def description(
             classes=tuple(label.value for label in CLASSES),
             temperatures={label.value: temperatures[label.value] for label in CLASSES},
             images={split.value: sum(record.split is split for record in records) for split in Split},
-            skipped=skipped,
+            **made_with,
         )
     )
 

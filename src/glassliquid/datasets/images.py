@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from glassliquid.datasets.build import Row, Skipped, pixel_digest, publish_dataset, save_image
+from glassliquid.datasets.build import MadeWith, Row, pixel_digest, publish_dataset, save_image
 from glassliquid.datasets.description import LARGEST_NUMBER, Dataset, Label, Recipe, Record, file_name_of
 from glassliquid.datasets.picture import FORMATS, UnusableImage, convert
 from glassliquid.ensembles.split import Split
@@ -123,7 +123,7 @@ def import_images(
         seed: of the split.
         skip_unreadable: leave out what cannot be read, instead of refusing the folder.
         pool: where images are converted.
-        progress: told of the progress.
+        progress: called with the progress.
 
     Returns:
         The dataset, and what was left out of it.
@@ -134,7 +134,7 @@ def import_images(
     images, unreadable = find_images(source)
     left_out: list[Unreadable] = list(unreadable)
 
-    def fill(partial: Path) -> tuple[list[Row], Skipped]:
+    def fill(partial: Path) -> tuple[list[Row], MadeWith]:
         named = [(image, split_of(image.simulation, seed)) for image in images]
         tasks = [
             ConvertTask(source, tuple(named[start : start + IMAGES_PER_TASK]), recipe, partial)
@@ -149,7 +149,7 @@ def import_images(
         if left_out and not skip_unreadable:
             raise UserError(f"{_complaint(source, left_out)}: repair or remove them, or pass skip_unreadable=true.")
         _check_complete(source, rows)
-        return rows, tuple({"file": each.file, "reason": each.reason} for each in left_out)
+        return rows, {"skipped": tuple({"file": each.file, "reason": each.reason} for each in left_out)}
 
     return publish_dataset(folder, recipe, fill), left_out
 

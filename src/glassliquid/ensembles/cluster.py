@@ -36,12 +36,12 @@ _SIZE_KNOWN_S = 5.0
 
 
 @contextlib.contextmanager
-def open_pool(workers: str, scheduler: str | None, data_dir: Path) -> Iterator[WorkerPool]:
+def open_pool(workers: int | None, scheduler: str | None, data_dir: Path) -> Iterator[WorkerPool]:
     """The pool that `workers` and `scheduler` ask for: processes of this machine, or a Dask cluster.
 
     Args:
-        workers: `auto` or a number; with an address always `auto`, with a queue's configuration the number of workers to
-            ask the queue for (`auto`: as many as one job has).
+        workers: how many; None is one a core. With an address always None; with a queue's configuration the number of
+            workers to ask the queue for (None: as many as one job has).
         scheduler: None for this machine, `tcp://host:port`, or the path of a dask-jobqueue configuration file.
         data_dir: folder that all workers write to, absolute if there is a scheduler.
 
@@ -63,12 +63,12 @@ def open_pool(workers: str, scheduler: str | None, data_dir: Path) -> Iterator[W
         yield DaskPool(client, requirements, scheduler)
 
 
-def check_scheduler(scheduler: str, workers: str) -> None:
+def check_scheduler(scheduler: str, workers: int | None) -> None:
     """Raise UserError unless `scheduler` is an address or an existing file, and `workers` goes with it."""
     if is_address(scheduler):
-        if workers != "auto":
+        if workers is not None:
             raise UserError(
-                f"workers is {workers!r}, but with scheduler {scheduler} the cluster's own workers are used: leave workers=auto."
+                f"workers is {workers}, but with scheduler {scheduler} the cluster's own workers are used: leave workers=auto."
             )
     elif not Path(scheduler).is_file():
         raise UserError(

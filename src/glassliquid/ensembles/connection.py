@@ -32,7 +32,7 @@ SCHEMES = ("tcp", "tls", "ws", "wss")
 
 
 @contextlib.contextmanager
-def connected_client(scheduler: str, workers: str) -> "Iterator[Client]":
+def connected_client(scheduler: str, workers: int | None) -> "Iterator[Client]":
     """A client of a scheduler that has a worker.
 
     Raises:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
-from glassliquid.ensembles.split import LARGEST_ENSEMBLE, Split, draw_split
+from glassliquid.ensembles.split import LARGEST_ENSEMBLE, LARGEST_SEED, Split, draw_split
 from glassliquid.errors import UserError, listed
 from glassliquid.files import check_name, read_json
 from glassliquid.physics.engines import REFERENCE, best_engine
@@ -23,12 +23,10 @@ from glassliquid.settings import Field, restored, settings
 from glassliquid.trajectories import trajectory
 from glassliquid.trajectories.trajectory import LONGEST_SIDE, SHORTEST_SIDE
 
-FOLDER = "ensembles"
 DESCRIPTION = "ensemble.json"
 INHERENT_FOLDER = "inherent"
 REMEDY = "move the folder away and make it again"
 """What to do about a damaged description."""
-LARGEST_SEED = 2**63 - 1
 SPLIT_STREAM = 1
 """Branch of the ensemble's seed from which the split is drawn; branch 0 gives the simulations' seeds."""
 
@@ -110,6 +108,11 @@ class Ensemble:
     def name(self) -> str:
         """The name of its folder."""
         return self.folder.name
+
+    @property
+    def engine_version(self) -> str:
+        """The version of its engine that it was begun with; empty if it was imported."""
+        return self.versions.get(self.engine or "", "")
 
     @property
     def digest(self) -> str:

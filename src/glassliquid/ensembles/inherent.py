@@ -15,7 +15,7 @@ from glassliquid.ensembles.workers import WorkerPool, run_all
 from glassliquid.files import locked, read_json, remove_partials, write_json
 from glassliquid.physics.engines import ENGINES, REFERENCE, best_engine, engine_of_this_process
 from glassliquid.progress_bar import ShowProgress
-from glassliquid.settings import Choice, restored, settings, stored
+from glassliquid.settings import Choice, Field, restored, settings, stored
 from glassliquid.trajectories import trajectory
 
 DESCRIPTION = "inherent.json"
@@ -27,8 +27,12 @@ class Minimiser:
 
     engine: Annotated[str, Choice(lambda: ENGINES)] = REFERENCE
     """Name of the engine."""
-    engine_version: str = ""
+    engine_version: Annotated[str, Field(max_length=100)] = ""
     """Its version."""
+
+    def __str__(self) -> str:
+        """The engine's name and version."""
+        return f"{self.engine} {self.engine_version}".rstrip()
 
 
 def make_inherent(ensemble: Ensemble, snapshots: list[int], pool: WorkerPool, progress: ShowProgress) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from glassliquid.ensembles.dask_settings import variables
-from glassliquid.ensembles.workers import MOST_WORKERS, worker_count
+from glassliquid.ensembles.workers import MOST_WORKERS
 from glassliquid.errors import UserError, first_line_of, listed
 from glassliquid.files import read_plain
 
@@ -92,12 +92,12 @@ def _check_settings(path: Path, system: str, settings: dict[Any, Any]) -> None:
 
 
 @contextlib.contextmanager
-def open_queue(path: Path, workers: str) -> Iterator[tuple[Any, Callable[[], None]]]:
+def open_queue(path: Path, workers: int | None) -> Iterator[tuple[Any, Callable[[], None]]]:
     """A Dask cluster whose workers are jobs, which end with the block.
 
     Args:
         path: dask-jobqueue configuration file.
-        workers: how many worker processes to ask for; `auto`: as many as one job has.
+        workers: how many worker processes to ask for; None: as many as one job has.
 
     Yields:
         The cluster, and a function to call once a worker has come: from then on jobs that end are replaced. Before, a
@@ -109,7 +109,7 @@ def open_queue(path: Path, workers: str) -> Iterator[tuple[Any, Callable[[], Non
 
     system, settings = read_configuration(path)
     cores = settings["cores"]
-    jobs = 1 if workers == "auto" else math.ceil(worker_count(workers) / cores)
+    jobs = 1 if workers is None else math.ceil(workers / cores)
     if system != "local":
         # The workers run this clone's code, whatever is installed where they start.
         code = Path(__file__).resolve().parents[2]

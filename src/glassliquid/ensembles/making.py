@@ -29,7 +29,7 @@ def make_ensemble(wanted: Ensemble, pool: WorkerPool, progress: ShowProgress) ->
     Args:
         wanted: what `plan_ensemble` gave.
         pool: where the simulations run.
-        progress: told of the progress.
+        progress: called with the progress.
 
     Returns:
         The complete ensemble.
@@ -42,7 +42,11 @@ def make_ensemble(wanted: Ensemble, pool: WorkerPool, progress: ShowProgress) ->
 
 
 def complete_ensemble(
-    wanted: Ensemble, make_one: Callable[[Task], None], tasks: Iterable[Task], pool: WorkerPool, progress: ShowProgress
+    wanted: Ensemble,
+    make_one: Callable[[Task], None],
+    tasks: Iterable[Task],
+    pool: WorkerPool,
+    progress: ShowProgress,
 ) -> Ensemble:
     """Create the ensemble's description if there is none yet, and make the simulations whose files are missing.
 
@@ -51,7 +55,7 @@ def complete_ensemble(
         make_one: writes the file of one simulation.
         tasks: what `make_one` needs, for each simulation in order.
         pool: where it runs.
-        progress: told of the progress.
+        progress: called with the progress.
 
     Raises:
         UserError: the folder holds something else, or an ensemble that was made differently.

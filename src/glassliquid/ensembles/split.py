@@ -1,10 +1,12 @@
 """Which simulations are for training, validation and testing."""
 
 from enum import StrEnum
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from glassliquid.errors import UserError, check_range
+
+if TYPE_CHECKING:  # a command's options need the bounds, not numpy
+    import numpy as np
 
 
 class Split(StrEnum):
@@ -21,8 +23,10 @@ SMALLEST_ENSEMBLE = 3
 LARGEST_ENSEMBLE = 100_000
 """Ten times the largest preset. What says more is taken for a mistake, before memory is set aside for it."""
 
+LARGEST_SEED = 2**63 - 1
 
-def draw_split(simulations: int, generator: np.random.Generator) -> list[Split]:
+
+def draw_split(simulations: int, generator: "np.random.Generator") -> list[Split]:
     """Assign each simulation to a split at random, 70 : 15 : 15, with at least one in each.
 
     Args:

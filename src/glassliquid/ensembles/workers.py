@@ -4,7 +4,6 @@ import concurrent.futures
 import itertools
 import multiprocessing
 import os
-import re
 import signal
 import threading
 import time
@@ -12,16 +11,21 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
-from typing import Protocol, TypeVar
+from typing import Annotated, Protocol, TypeVar
 
 from glassliquid.errors import UserError, check_positive
 from glassliquid.memory import keep_freed_memory
+from glassliquid.settings import Absent, Field
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
+
 MOST_WORKERS = 10_000
 """What says more is taken for a mistake, before the machine is full of processes."""
+
+Workers = Annotated[int | None, Field(ge=1, le=MOST_WORKERS), Absent("auto")]
+"""A setting: how many worker processes; None is one a core."""
 
 ATTEMPTS = 3
 """A task whose worker process died is tried this many times in all."""
@@ -107,15 +111,11 @@ class LocalPool:
         self.replace()
 
 
-def worker_count(workers: str) -> int:
-    """The number of worker processes: `auto` is the number of cores that this process may use."""
-    if workers == "auto":
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if not re.fullmatch(r"[0-9]{1,5}", workers) or not 1 <= int(workers) <= MOST_WORKERS:
-        raise UserError(
-            f"workers is {workers!r}: pass auto (all cores) or a whole number of 1 or more, up to {MOST_WORKERS}."
-        )
-    return int(workers)
+def worker_count(workers: int | None) -> int:
+    """The number of worker processes; None is the number of cores that this process may use."""
+    if workers is not None:
+        return workers
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run_all(

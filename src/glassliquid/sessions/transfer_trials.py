@@ -102,7 +102,7 @@ class CoolingTrial:
         model = subject.found.model.eval().to(device)
         chosen = replace(ensemble, simulations=self._members)
         with ExitStack() as stack:
-            pool = stack.enter_context(LocalPool(worker_count("auto"))) if subject.trained.inherent else None
+            pool = stack.enter_context(LocalPool(worker_count(None))) if subject.trained.inherent else None
             report = stack.enter_context(progress_bar(f"scoring {subject.found.label}", "images"))
             total = len(self._members) * len({*self._liquids, self._glass})
             drawn = itertools.count(1)

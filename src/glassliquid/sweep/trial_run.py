@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from glassliquid.commands.make_data import require_dataset
+from glassliquid.datasets.make import require_dataset
 from glassliquid.errors import Stopped, UserError
 from glassliquid.evaluation.spread import spread
 from glassliquid.files import storage_fault

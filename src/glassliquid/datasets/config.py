@@ -1,0 +1,105 @@
+"""What make_data is asked for."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+from glassliquid.datasets.sources import SOURCES
+from glassliquid.ensembles.split import LARGEST_ENSEMBLE, LARGEST_SEED, SMALLEST_ENSEMBLE
+from glassliquid.ensembles.workers import Workers
+from glassliquid.errors import UserError
+from glassliquid.layout import Layout
+from glassliquid.physics.engines import ENGINES
+from glassliquid.physics.protocol import PRESETS, Protocol, check_snapshot
+from glassliquid.settings import Absent, Choice, Field, FromText, fields_of, settings, whole_numbers
+
+Snapshots = Annotated[
+    tuple[int, ...] | None,
+    FromText(whole_numbers, "auto or indices separated by commas, such as 5,100,200"),
+    Absent("auto"),
+]
+
+
+@settings
+class MakeDataConfig:
+    """What make_data is asked for; None stands for the preset's value, or for what the files say."""
+
+    name: str = "data_liquid5"
+    """Name of the dataset."""
+    engine: Annotated[str | None, Choice(ENGINES.names), Absent("auto")] = None
+    """Engine that simulates; auto is the one that the ensemble was begun with, or the fastest that can run here."""
+    source: Annotated[str, Choice(SOURCES.names)] = "simulate"
+    """Where the data come from: our own simulations, or somebody's trajectories or images."""
+    input: Annotated[Path | None, Absent("none")] = None
+    """Folder of the trajectories or images."""
+    preset: Annotated[str, Choice(lambda: PRESETS)] = "demo"
+    """Protocol that the settings from particles to snapshots change."""
+    ensemble: Annotated[str | None, Absent("auto")] = None
+    """Name of the ensemble; auto is the preset's name."""
+    liquid: int = 5
+    """Snapshot index drawn as liquid, 0 to 200."""
+    glass: int = 200
+    """Snapshot index drawn as glass, 0 to 200."""
+    particles: Annotated[int | None, Absent("auto")] = None
+    """Particles in a simulation; auto is the preset's."""
+    cooling_steps: Annotated[int | None, Absent("auto")] = None
+    """Time steps of the cooling, a multiple of 200; auto is the preset's."""
+    simulations: Annotated[int | None, Field(ge=SMALLEST_ENSEMBLE, le=LARGEST_ENSEMBLE), Absent("auto")] = None
+    """Simulations in the ensemble; auto is the preset's."""
+    snapshots: Snapshots = None
+    """Stored snapshot indices, comma-separated; auto is the preset's."""
+    image_size: int = 128
+    """Side of the images [pixels]."""
+    window: float = 1.0
+    """Side of the square that is drawn, as a fraction of the box's."""
+    inherent: bool = False
+    """Draw inherent structures and record their energies."""
+    first_step: int = 0
+    """Time step of imported trajectories at which the cooling starts."""
+    skip_unreadable: bool = False
+    """Leave out images that cannot be read."""
+    seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)] = 1
+    """Seed of the ensemble."""
+    workers: Workers = None
+    """Worker processes; auto is all cores."""
+    scheduler: Annotated[str | None, Absent("none")] = None
+    """Dask cluster: none, tcp://host:port, or a dask-jobqueue configuration file."""
+    data_dir: Path = Path("data")
+    """Folder of all data."""
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without reading the data."""
+        from glassliquid.datasets.draw import DrawConfig
+        from glassliquid.ensembles.cluster import check_scheduler
+
+        DrawConfig(image_size=self.image_size, window=self.window)
+        if self.scheduler is not None:
+            check_scheduler(self.scheduler, self.workers)
+        layout = Layout(self.data_dir)
+        layout.dataset(self.name)
+        if self.ensemble is not None:
+            layout.ensemble(self.ensemble)
+        for what, snapshot in (("liquid", self.liquid), ("glass", self.glass)):
+            check_snapshot(what, snapshot)
+        source = SOURCES.get(self.source)
+        for name in source.unused:
+            if (value := getattr(self, name)) != fields_of(MakeDataConfig)[name].default:
+                raise UserError(f"{name} is {value}, but source={self.source} has no use for it: leave {name} out.")
+        source.check(self)
+
+    @property
+    def protocol(self) -> Protocol:
+        """The preset's protocol with what was given instead."""
+        given = {"particles": self.particles, "cooling_steps": self.cooling_steps, "snapshots": self.snapshots}
+        changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        return replace(PRESETS[self.preset].protocol, **changes)
+
+    @property
+    def layout(self) -> Layout:
+        """Where everything lies; with the absolute path for workers on other machines, which start in other folders."""
+        return Layout(self.data_dir if self.scheduler is None else self.data_dir.absolute())
+
+    @property
+    def input_folder(self) -> Path | None:
+        """Folder of the trajectories or images; the absolute path, also for workers of this machine."""
+        return None if self.input is None else self.input.absolute()

@@ -1,0 +1,63 @@
+"""Making the data that settings ask for, and finding a dataset that may have to be made first."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from glassliquid.datasets.config import MakeDataConfig
+from glassliquid.datasets.description import Dataset, open_dataset
+from glassliquid.datasets.source import MadeData, Source
+from glassliquid.datasets.sources import SOURCES
+from glassliquid.ensembles.cluster import open_pool
+from glassliquid.files import tidy
+from glassliquid.layout import Layout
+
+
+def plan_data(config: MakeDataConfig) -> Source:
+    """What the settings ask for, planned; nothing is written.
+
+    Raises:
+        UserError: it cannot be made of what is there.
+    """
+    source: Source = SOURCES.get(config.source)(config)
+    return source
+
+
+def make_data(config: MakeDataConfig, planned: Source | None = None) -> MadeData:
+    """Make the ensemble and the dataset, or find them there; nothing is tracked.
+
+    Raises:
+        UserError: an ensemble or dataset of that name was made differently, or the engine cannot run here.
+    """
+    source = planned or plan_data(config)
+    layout = config.layout
+    with (
+        _tidied(source.folder_of_ensemble),
+        open_pool(config.workers, config.scheduler, layout.data_dir) as pool,
+    ):
+        return source.make(layout.dataset(config.name), pool)
+
+
+def require_dataset(name: str, data_dir: Path, make_default: bool) -> Dataset:
+    """Open a dataset; on a fresh clone the default one is made first.
+
+    Raises:
+        UserError: it is missing and not the default one, or damaged.
+    """
+    default = MakeDataConfig(data_dir=data_dir)
+    folder = Layout(data_dir).dataset(name)
+    if not folder.exists() and name == default.name and make_default:
+        print(f"The dataset {name} does not exist yet: making it first, with the preset {default.preset}.", flush=True)
+        return make_data(default).dataset
+    return open_dataset(folder)
+
+
+@contextlib.contextmanager
+def _tidied(folder: Path | None) -> Iterator[None]:
+    """If the block fails, remove half-written files: leaving the pool has ended workers in the middle of them."""
+    try:
+        yield
+    except BaseException:
+        if folder is not None:
+            tidy(folder)
+        raise
