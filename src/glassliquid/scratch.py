@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from glassliquid.files import ABANDONED_AFTER_S, is_plain, untouched_for
+from glassliquid.files import ABANDONED_AFTER_S, is_plain, locked_if_free, untouched_for
 
 PREFIX = "glassliquid-"
 """How the names of scratch folders begin among the system's temporary files."""
@@ -85,13 +85,11 @@ def _spared_by_cleaners(folder: Path) -> Iterator[None]:
 
 def _remove_left_folders(parent: Path, prefix: str) -> None:
     """Remove the scratch folders of dead processes, and nothing that anybody else has made, whatever its name."""
-    from filelock import FileLock, Timeout
-
     for folder in parent.glob(f"{glob.escape(prefix)}*"):
         if not re.fullmatch(re.escape(prefix) + _DRAWN, folder.name):
             continue
         # One that is being made has no lock yet, but is new. In a folder of all users, others' are none of ours.
-        with contextlib.suppress(Timeout, OSError):
+        with contextlib.suppress(OSError):
             status = folder.lstat()
             is_ours = stat.S_ISDIR(status.st_mode) and (not hasattr(os, "getuid") or status.st_uid == os.getuid())
             if not is_ours or not untouched_for(folder, ABANDONED_AFTER_S):
@@ -99,5 +97,6 @@ def _remove_left_folders(parent: Path, prefix: str) -> None:
             if not is_plain(folder / LOCK):
                 folder.rmdir()  # of a process that was killed before it had its lock; one with content stays
                 continue
-            with FileLock(folder / LOCK, timeout=0):
-                shutil.rmtree(folder, ignore_errors=True)
+            with locked_if_free(folder, LOCK) as is_free:
+                if is_free:
+                    shutil.rmtree(folder, ignore_errors=True)

@@ -176,7 +176,7 @@ def test_a_living_run_that_another_command_has_marked_runs_again(
     import mlflow
 
     monkeypatch.setattr(metrics, "SEND_EVERY_S", 0.05)
-    monkeypatch.setattr(metrics, "SIGN_EVERY_S", 0.1)
+    monkeypatch.setattr(metrics, "HEARTBEAT_EVERY_S", 0.1)
     client = mlflow.MlflowClient()
     parent = client.create_run("0", tags={"alive_at": "0"}).info.run_id
     for each in (run_id, parent):

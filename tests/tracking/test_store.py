@@ -10,7 +10,7 @@ import pytest
 
 from glassliquid.errors import UserError
 from glassliquid.tracking import database
-from glassliquid.tracking.store import DATABASE, connect, despite_others, store_fault
+from glassliquid.tracking.store import DATABASE, connect, retried_if_added_meanwhile, store_fault
 
 
 @pytest.fixture(autouse=True)
@@ -125,7 +125,7 @@ def test_what_another_process_adds_at_the_same_moment_is_no_error():
         if errors:
             raise errors.pop()
 
-    despite_others(add)
+    retried_if_added_meanwhile(add)
     assert not errors
     tried = []
 
@@ -134,5 +134,5 @@ def test_what_another_process_adds_at_the_same_moment_is_no_error():
         raise MlflowException("No such run")
 
     with pytest.raises(MlflowException, match="No such run"):
-        despite_others(refuse)
+        retried_if_added_meanwhile(refuse)
     assert len(tried) == 1

@@ -75,7 +75,7 @@ def run(job: EvaluateJob) -> None:
         metrics: dict[str, float] = {}
         for each in scored:
             metrics |= _metrics(each)
-        tracked.model_metrics(metrics, found.model_id, dataset)
+        tracked.model_curves({0: metrics}, found.model_id, dataset.name, dataset.digest)
         notes = [note for note in (unseen.note, differences(trained, dataset)) if note]
         headline = "\n\n".join([_headline(found, dataset, scored), *notes])
         _keep_pictures(tracked, found, dataset, scored)

@@ -31,7 +31,7 @@ from glassliquid.sweep.trial_run import MODEL_RUN, RUN, TAG_STUDY
 from glassliquid.sweep.workers import cores, threads_of, workers_of
 from glassliquid.tracking import tag
 from glassliquid.tracking.given_run import RUN_ID_VARIABLE
-from glassliquid.tracking.liveness import give_sign_of_life
+from glassliquid.tracking.liveness import send_heartbeat
 from glassliquid.tracking.run import TrackedRun, tracked_run
 from glassliquid.tracking.store import connect
 from glassliquid.tracking.stored import children_of, find_run
@@ -190,7 +190,7 @@ def _beginning(job: SweepJob, study: Study, address: str, device: str) -> str:
 def _conclude(job: SweepJob, study: Study, rows: list[Row], tracked: TrackedRun, dataset: Dataset, on_cpu: bool) -> str:
     """Test and register the best trial's model; keep table, pictures and headline on the parent run; return the headline."""
     # No worker gives signs any more, and a test and pictures may take a while.
-    give_sign_of_life([tracked.run_id])
+    send_heartbeat([tracked.run_id])
     names, images = job.space.names, len(dataset.split_range(Split.VALIDATION))
     done = kept.done(rows, job.slots)
     _clear_away(job, rows)

@@ -10,7 +10,7 @@ from glassliquid.evaluation.spread import spread
 from glassliquid.files import csv_text
 from glassliquid.layout import Layout
 from glassliquid.plots.training import replicates_figure
-from glassliquid.sessions.resume import END_IT, find_start
+from glassliquid.sessions.resume import HOW_TO_END, find_start
 from glassliquid.sessions.training_job import TrainJob
 from glassliquid.sessions.training_run import (
     TrainingSplits,
@@ -66,7 +66,7 @@ def _train_one(
     if earlier is not None and (earlier.status == "FINISHED" or earlier.has_diverged):
         return
     if earlier is not None:
-        earlier.refuse_living(END_IT)
+        earlier.refuse_living(HOW_TO_END)
     config = replace(job.config, seed=job.config.seed + number - 1)
     one = replace(job, config=config, repeats=1, trial=str(number))
     start = None

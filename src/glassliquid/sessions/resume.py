@@ -20,7 +20,7 @@ from glassliquid.training.checkpoint import CURRENT, State
 from glassliquid.training.config import TrainConfig, format_thresholds
 from glassliquid.training.trainer import is_finished
 
-END_IT = "wait until it has ended, or stop it there with Ctrl-C or SIGTERM, which saves its state"
+HOW_TO_END = "wait until it has ended, or stop it there with Ctrl-C or SIGTERM, which saves its state"
 """What to do about a run that is alive."""
 
 
@@ -109,7 +109,7 @@ def find_start(job: TrainJob, runs_folder: Path) -> tuple[TrainJob, Start]:
     config = replace(state.config, **{name: new for name, (_, new) in changed.items()})
     stored = find_run(state.run_id)
     if stored is not None:
-        stored.refuse_living(END_IT)
+        stored.refuse_living(HOW_TO_END)
     start = Start(state, stored.run_id if stored is not None and not changed else None, changed)
     _refuse_finished(job.resume, config, start, stored)
     if changed and stored is not None and os.environ.get(RUN_ID_VARIABLE) == stored.run_id:

@@ -21,7 +21,7 @@ from glassliquid.sweep.study import Row, Study
 from glassliquid.sweep.trial import STORE_WITHIN_S
 from glassliquid.sweep.trial_run import RUN, work
 from glassliquid.tracking import tag
-from glassliquid.tracking.liveness import SIGN_EVERY_S, give_sign_of_life, identity_tags, is_here, living_process
+from glassliquid.tracking.liveness import HEARTBEAT_EVERY_S, identity_tags, is_here, living_process, send_heartbeat
 from glassliquid.tracking.run import TrackedRun
 from glassliquid.upkeep.stale_runs import mark_killed
 
@@ -208,11 +208,11 @@ class Workers:
 
     def _give_signs(self, tracked: TrackedRun) -> None:
         now = time.monotonic()
-        if now - self._signed_at >= SIGN_EVERY_S:
+        if now - self._signed_at >= HEARTBEAT_EVERY_S:
             self._signed_at = now
             # A tracking server that is gone at this moment only makes the sweep look silent.
             with contextlib.suppress(Exception):
-                give_sign_of_life([tracked.run_id])
+                send_heartbeat([tracked.run_id])
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from typing import Any
 
 from glassliquid.errors import UserError, listed
 from glassliquid.tracking.bulk import histories
-from glassliquid.tracking.store import without_user
+from glassliquid.tracking.store import without_credentials
 from glassliquid.tracking.stored import StoredRun, stored_where
 
 READERS = 4
@@ -64,14 +64,14 @@ def find_experiment(name: str | None) -> Experiment:
     if found is None:
         known = listed(sorted(experiment.name for experiment in client.search_experiments()))
         raise UserError(f"There is no experiment {name!r} (there: {known}): choose one of these, or auto.")
-    return Experiment(str(found.experiment_id), str(found.name), without_user(mlflow.get_tracking_uri()))
+    return Experiment(str(found.experiment_id), str(found.name), without_credentials(mlflow.get_tracking_uri()))
 
 
 def all_experiments() -> list[Experiment]:
     """Every experiment of the tracking store that was not deleted."""
     import mlflow
 
-    address = without_user(mlflow.get_tracking_uri())
+    address = without_credentials(mlflow.get_tracking_uri())
     found = mlflow.MlflowClient().search_experiments()
     return [Experiment(str(each.experiment_id), str(each.name), address) for each in found]
 

@@ -19,7 +19,7 @@ TAG_USER = "user_name"
 TAG_ALIVE_AT = "alive_at"
 """Time of the last sign of life of a training [s since 1970], renewed every minute."""
 
-SIGN_EVERY_S = 60.0
+HEARTBEAT_EVERY_S = 60.0
 SILENT_AFTER_S = 600.0
 """A process on another machine that gave no sign for this long is taken for dead."""
 _SAME_START_S = 2.0
@@ -88,7 +88,7 @@ def silence_of(tags: Mapping[str, str]) -> float:
         return float("inf")
 
 
-def give_sign_of_life(run_ids: Sequence[str]) -> None:
+def send_heartbeat(run_ids: Sequence[str]) -> None:
     """Renew the tags of living runs; the store is the caller's to lose.
 
     One that is not RUNNING any more was marked as FAILED by the `mlflow run --run-id` of a second command, which was refused.

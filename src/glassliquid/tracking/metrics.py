@@ -21,7 +21,7 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 
 from glassliquid.errors import UserError
 from glassliquid.files import is_plain, locked_if_free, read_plain, write_text
-from glassliquid.tracking.liveness import SIGN_EVERY_S, give_sign_of_life
+from glassliquid.tracking.liveness import HEARTBEAT_EVERY_S, send_heartbeat
 
 JOURNAL = "metrics.jsonl"
 """A line a point: key, value, step, timestamp [ms]."""
@@ -133,11 +133,11 @@ class MetricJournal:
         wait, signed_at = SEND_EVERY_S, time.monotonic()
         while not self._closing.wait(wait):
             wait = SEND_EVERY_S if self._send() else RETRY_AFTER_S
-            if wait == SEND_EVERY_S and time.monotonic() - signed_at >= SIGN_EVERY_S:
+            if wait == SEND_EVERY_S and time.monotonic() - signed_at >= HEARTBEAT_EVERY_S:
                 signed_at = time.monotonic()
                 # A server that is gone at this moment only makes the run look silent.
                 with contextlib.suppress(Exception):
-                    give_sign_of_life(self._alive)
+                    send_heartbeat(self._alive)
 
     def _send(self) -> bool:
         """Send one batch; False if the server did not take it."""

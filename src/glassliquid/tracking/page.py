@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from glassliquid.tracking import tag
-from glassliquid.tracking.store import despite_others
+from glassliquid.tracking.store import retried_if_added_meanwhile
 
 KIND_TAG, KIND = "mlflow.experimentKind", "custom_model_development"
 """Otherwise the page asks its first visitor whether this is about language models."""
@@ -37,7 +37,7 @@ def prepare_page(experiment_id: str) -> None:
     wanted |= {VIEW_TAG + key: _envelope(name, state) for key, (name, state) in views().items()}
     for name, value in wanted.items():
         if name not in present:
-            despite_others(functools.partial(client.set_experiment_tag, experiment_id, name, value))
+            retried_if_added_meanwhile(functools.partial(client.set_experiment_tag, experiment_id, name, value))
 
 
 def views() -> dict[str, tuple[str, dict[str, Any]]]:

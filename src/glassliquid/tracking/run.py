@@ -16,7 +16,14 @@ from glassliquid.tracking.given_run import MOST_TAG_CHARACTERS, point_to, take_g
 from glassliquid.tracking.liveness import identity_tags
 from glassliquid.tracking.metrics import LARGEST_BATCH
 from glassliquid.tracking.page import add_study_view
-from glassliquid.tracking.store import connect, despite_others, lost_store_told, one_try, raise_if_lost, store_fault
+from glassliquid.tracking.store import (
+    connect,
+    raise_if_lost,
+    raising_if_lost,
+    retried_if_added_meanwhile,
+    store_fault,
+    without_retries,
+)
 
 
 class TrackedRun:
@@ -84,13 +91,6 @@ class TrackedRun:
         if fresh:
             self._client.log_batch(self.run_id, metrics=fresh)
 
-    def model_metrics(self, metrics: Mapping[str, float], model_id: str | None, dataset: Dataset) -> None:
-        """Log figures of a model on a dataset, so that the model's own page lists them too."""
-        import mlflow
-
-        data = mlflow_dataset(dataset.name, dataset.digest, dataset.folder)
-        mlflow.log_metrics(dict(metrics), model_id=model_id, dataset=data if model_id else None)
-
     def model_curves(
         self, points: Mapping[int, Mapping[str, float]], model_id: str | None, dataset: str, digest: str
     ) -> None:
@@ -153,7 +153,7 @@ class TrackedRun:
 
         model = LoggedModelInput(model_id) if model_id else None
         described = mlflow_dataset(name, digest, folder)
-        despite_others(lambda: mlflow.log_input(described, context=context, model=model))
+        retried_if_added_meanwhile(lambda: mlflow.log_input(described, context=context, model=model))
 
     def note_error(self, sentence: str) -> None:
         """Say on the run's page why it failed."""
@@ -194,7 +194,7 @@ def _open(
     import mlflow
 
     all_tags = {**code_version(), **identity_tags(), **take_step_key(), **tags}
-    with lost_store_told():
+    with raising_if_lost():
         if run_id is not None:
             # Before it is RUNNING again: nobody may take it for one that its dead process has left.
             TrackedRun(run_id).tags(identity_tags())
@@ -243,7 +243,7 @@ def _end(status: str, is_lost: bool) -> None:
     import mlflow
 
     try:
-        with one_try() if is_lost else contextlib.nullcontext():
+        with without_retries() if is_lost else contextlib.nullcontext():
             mlflow.end_run(status)
     except Exception as error:
         if store_fault(error) is None:

@@ -72,7 +72,7 @@ def connect(folder: Path | None = None) -> str:
         raise
     except Exception as error:
         raise UserError(
-            f"The tracking store {without_user(address)} cannot be used ({first_line(error)}): start the server or correct "
+            f"The tracking store {without_credentials(address)} cannot be used ({first_line(error)}): start the server or correct "
             "MLFLOW_TRACKING_URI."
         ) from error
     return address
@@ -92,7 +92,7 @@ def store_fault(error: BaseException) -> str | None:
         return first_line(error)
     # What SQLAlchemy says of a file that is full, locked or read-only, and of a server that is gone.
     if isinstance(error, MlflowException) and (found := re.search(r"OperationalError\) ([^\n]*)", text)):
-        return without_user(found.group(1))[:MOST_CHARACTERS]
+        return without_credentials(found.group(1))[:MOST_CHARACTERS]
     return None
 
 
@@ -104,13 +104,13 @@ def raise_if_lost(error: BaseException, then: str | None = None) -> None:
         raise TrackingLost(error.what, then) from error
     if (reason := store_fault(error)) is not None:
         raise TrackingLost(
-            f"The tracking store {without_user(mlflow.get_tracking_uri())} does not take what it is given ({reason})",
+            f"The tracking store {without_credentials(mlflow.get_tracking_uri())} does not take what it is given ({reason})",
             then,
         ) from error
 
 
 @contextlib.contextmanager
-def lost_store_told(then: str | None = None) -> Iterator[None]:
+def raising_if_lost(then: str | None = None) -> Iterator[None]:
     """What a lost tracking store makes of the block becomes TrackingLost; other errors stay what they are."""
     try:
         yield
@@ -120,7 +120,7 @@ def lost_store_told(then: str | None = None) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def one_try() -> Iterator[None]:
+def without_retries() -> Iterator[None]:
     """In the block MLflow gives a server that does not answer up at once."""
     from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_MAX_RETRIES as RETRIES
 
@@ -132,8 +132,8 @@ def one_try() -> Iterator[None]:
         RETRIES.unset() if before is None else RETRIES.set(before)
 
 
-def despite_others(call: Callable[[], object]) -> None:
-    """Make a call that finds something in the store or adds it; again, if another process added it in between.
+def retried_if_added_meanwhile(call: Callable[[], object]) -> None:
+    """Make a call that finds something in the store or adds it; once more, if another process added it meanwhile.
 
     MLflow looks first and adds then, so that of two commands that bring the same dataset or the same experiment's tag at
     once one may be refused.
@@ -152,9 +152,9 @@ def despite_others(call: Callable[[], object]) -> None:
 
 def first_line(error: BaseException) -> str:
     """What an error says, in one line."""
-    return without_user(first_line_of(error))[:MOST_CHARACTERS]
+    return without_credentials(first_line_of(error))[:MOST_CHARACTERS]
 
 
-def without_user(text: str) -> str:
+def without_credentials(text: str) -> str:
     """A text without the user names and passwords of the addresses in it, which end on screens, pages and in runs."""
     return re.sub(r"://[^/@\s]*@", "://", text)

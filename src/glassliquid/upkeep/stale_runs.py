@@ -48,14 +48,14 @@ def close_stale_runs(experiments: list[str]) -> dict[str, str]:
             client.set_terminated(run.run_id, "KILLED")
             closed[run.run_id] = run.name
             # MLflow makes the run of a step before the step begins; only the chain's own process can have made this one.
-            for child in filter(_says_nothing, children_of(run.run_id)):
-                if _says_nothing(find_run(child.run_id)):
+            for child in filter(_names_no_process, children_of(run.run_id)):
+                if _names_no_process(find_run(child.run_id)):
                     client.set_terminated(child.run_id, "KILLED")
                     closed[child.run_id] = child.name
     return closed
 
 
-def _says_nothing(run: StoredRun | None) -> bool:
+def _names_no_process(run: StoredRun | None) -> bool:
     """Whether a run is RUNNING and does not say in which process."""
     return run is not None and run.status == "RUNNING" and TAG_PROCESS not in run.tags
 
