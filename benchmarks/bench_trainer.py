@@ -40,7 +40,6 @@ from glassliquid.training.trainer import Trainer, TrainingData
 IMAGES, VALIDATION = 560, 120
 """Sizes of the demo's training and validation splits."""
 CPU = torch.device("cpu")
-TARGET = 1.03
 WAYS = ("trainer", "bare")
 
 Validate = Callable[[Network], dict[str, float]]
@@ -55,11 +54,12 @@ class Case:
     iterations: int
     batches_per_iteration: int = 10
     eval_every: int = 5
+    target: float = 1.03
 
 
 CASES = {
     "compact": Case("compact", 128, 150),
-    "cnn2018": Case("cnn2018", 250, 10),
+    "cnn2018": Case("cnn2018", 250, 10, target=1.05),
 }
 
 
@@ -106,7 +106,7 @@ def compare(case: Case, folder: Path) -> tuple[str, ...]:
         f"{case.model} at {case.image_size} px, {case.iterations} iterations of {case.batches_per_iteration} batches"
     )
     sums = (f"{sum(walls[place :: len(WAYS)]):.1f}" for place in range(len(WAYS)))
-    return (label, *sums, str(len(turns.states)), ratio(walls), ratio(processors), f"<= {TARGET}")
+    return (label, *sums, str(len(turns.states)), ratio(walls), ratio(processors), f"<= {case.target}")
 
 
 def ratio(taken: list[float]) -> str:

@@ -56,33 +56,37 @@ def test_what_is_logged_beside_the_networks_is_small_and_any_number_of_images_is
         assert served.predict(np.zeros((count, side, side, 3), dtype=np.uint8)).shape == (count,)
 
 
-@pytest.mark.parametrize("gone", ["artifacts", "deleted", "purged"])
-def test_every_command_works_without_the_run(
-    gone: str,
-    trained: Run,
-    client: MlflowClient,
-    command: Command,
-    environment: dict[str, str],
-    own_data: Path,
-):
-    """First the run loses its artifacts, then it is deleted as on the page, then it is removed for good."""
-    run_id, test_accuracy = trained.info.run_id, trained.data.metrics["test_accuracy"]
-    if gone == "artifacts":
-        shutil.rmtree(local_file_uri_to_path(trained.info.artifact_uri))
-        assert not (own_data / "runs" / run_id / BEST).exists()
-    elif gone == "deleted":
-        client.delete_run(run_id)
-    else:
-        arguments = ["gc", "--backend-store-uri", environment["MLFLOW_TRACKING_URI"], "--run-ids", run_id]
-        subprocess.run([sys.executable, "-m", "mlflow", *arguments], env=environment, check=True)
-        with pytest.raises(mlflow.MlflowException):
-            client.get_run(run_id)
-    model_id = mlflow.models.get_model_info(ADDRESS).model_id
-    done = command("evaluate", model=ADDRESS if gone != "purged" else f"models:/{model_id}", data_dir=own_data)
+def check_evaluate(
+    command: Command, trained: Run, data_dir: Path, address: str = ADDRESS, label: str = f"{NAME} v1"
+) -> None:
+    done = command("evaluate", model=address, data_dir=data_dir)
     assert done.returncode == 0, done.stderr
-    label = f"{NAME} v1" if gone != "purged" else model_id
     assert f"{label}, trained on data_liquid5, on data_liquid5" in done.stdout
-    assert f"{100 * test_accuracy:.2f} % (" in done.stdout
+    assert f"{100 * trained.data.metrics['test_accuracy']:.2f} % (" in done.stdout
+
+
+def test_without_the_artifacts_of_the_run(trained: Run, files: Path, command: Command, own_data: Path):
+    shutil.rmtree(local_file_uri_to_path(trained.info.artifact_uri))
+    assert not (own_data / "runs" / trained.info.run_id / BEST).exists()
+    check_evaluate(command, trained, own_data)
+
+
+def test_with_the_run_deleted_on_the_page(trained: Run, client: MlflowClient, command: Command, own_data: Path):
+    client.delete_run(trained.info.run_id)
+    check_evaluate(command, trained, own_data)
+
+
+def test_with_the_run_gone_for_good(
+    trained: Run, client: MlflowClient, command: Command, environment: dict[str, str], own_data: Path
+):
+    """Everything that takes a model, training on from it among that."""
+    run_id = trained.info.run_id
+    arguments = ["gc", "--backend-store-uri", environment["MLFLOW_TRACKING_URI"], "--run-ids", run_id]
+    subprocess.run([sys.executable, "-m", "mlflow", *arguments], env=environment, check=True)
+    with pytest.raises(mlflow.MlflowException, match=run_id):
+        client.get_run(run_id)
+    model_id = str(mlflow.models.get_model_info(ADDRESS).model_id)
+    check_evaluate(command, trained, own_data, f"models:/{model_id}", model_id)
     done = command(
         "transfer_eval", model=f"models:/{NAME}/1", liquids="5,195", find_breakdown="false", data_dir=own_data
     )
@@ -90,6 +94,7 @@ def test_every_command_works_without_the_run(
     assert f"{NAME} v1" in done.stdout
     done = command("visualize", model=ADDRESS, data_dir=own_data)
     assert done.returncode == 0, done.stderr
+    assert NAME in done.stdout
     done = command("train", resume=ADDRESS, iterations=5, data_dir=own_data, register_as="none")
     assert done.returncode == 0, done.stderr
     best = int(trained.data.metrics["best_iteration"])
