@@ -65,7 +65,11 @@ def test_a_dataset_is_a_row_with_its_picture():
         "images": {"train": 560, "validation": 120, "test": 120},
     }
     files = {("m", "examples.png"): png(), ("m", "dataset.json"): json.dumps(description).encode()}
-    page = page_of([past_run("m", "make_data"), past_run("again", "make_data", 1), training("a", 2)], files=files)
+    unused = past_run("unused", "make_data", 3, tags={"dataset": "e", "dataset_digest": "cafe"})
+    runs = [past_run("m", "make_data"), past_run("again", "make_data", 1), training("a", 2), unused]
+    page = page_of(runs, files=files)
+    assert "1 training run on 1 dataset;" in page.text
+    assert page.ids.count("dataset-cafe") == 1
     assert page.ids.count("dataset-beef") == 1
     assert "liquid 5 (T = 1.95)" in page.text
     assert "560 + 120 + 120 images of 128 pixels for train, validation, test" in page.text

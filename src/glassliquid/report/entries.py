@@ -45,7 +45,7 @@ class Entry:
     """Head and rows."""
     table_note: str = ""
     children: Sequence["Entry"] = ()
-    lacking: Sequence[str] = ()
+    missing: Sequence[str] = ()
     """What should be there and is not, a sentence each."""
 
 
@@ -68,20 +68,20 @@ class EntryWriter:
 
     def _training(self, run: StoredRun) -> Entry:
         curves = self.curves.get(run.run_id, {})
-        lacking = []
+        missing = []
         if not curves.get("val_accuracy"):
-            lacking.append("There is no curve of the validation accuracy: the run recorded none before it ended.")
+            missing.append("There is no curve of the validation accuracy: the run recorded none before it ended.")
         if "test_accuracy" not in run.metrics:
-            lacking.append("There is no test accuracy: the test split is read when a run finishes.")
+            missing.append("There is no test accuracy: the test split is read when a run finishes.")
         if not run.params:
-            lacking.append("There are no settings: the run recorded no parameters.")
+            missing.append("There are no settings: the run recorded no parameters.")
         return Entry(
             run=run,
             kind="training",
             caption=caption(run),
             results=results(run),
             curve=run_picture(curves, is_collapsed(run)),
-            lacking=lacking,
+            missing=missing,
         )
 
     def _replicates(self, run: StoredRun, children: Sequence[StoredRun]) -> Entry:
@@ -92,7 +92,7 @@ class EntryWriter:
             body=description(run),
             curve=self._overlay(members),
             children=[self._training(child) for child in members],
-            lacking=[] if members else ["There are no replicates: none was started."],
+            missing=[] if members else ["There are no replicates: none was started."],
         )
 
     def _sweep(self, run: StoredRun, children: Sequence[StoredRun]) -> Entry:
@@ -107,30 +107,30 @@ class EntryWriter:
             table=table,
             table_note=note,
             pictures=self.artifacts.pictures(run, names[:MOST_SWEEP_PICTURES]),
-            lacking=[] if table else [missing],
+            missing=[] if table else [missing],
         )
 
-    def _other(self, run: StoredRun, children: Sequence[StoredRun], is_alone: bool = True) -> Entry:
+    def _other(self, run: StoredRun, children: Sequence[StoredRun], is_top_level: bool = True) -> Entry:
         if not run.stage:
             return Entry(
-                run=run, kind="other run", lacking=["This run is no step of this project; only its name is known."]
+                run=run, kind="other run", missing=["This run is no step of this project; only its name is known."]
             )
         known = PICTURES.get(run.stage, ())
         present = self.artifacts.names(run.run_id) if known else ()
         shown = self.artifacts.pictures(run, [name for name in known if name in present])
-        lacking = []
+        missing = []
         if run.stage == TRANSFER and run.status == "FINISHED":
             # Of several models, each has its curve if it has one; the matrix is with their parent.
-            groups = [known, [TRANSFER_TABLE]] if is_alone else [[TRANSFER_TABLE]]
-            lacking = [f"The run has no {' or '.join(group)}." for group in groups if not set(group) & set(present)]
-        lacking += [f"{name} cannot be shown." for name in known if name in present and name not in shown]
+            groups = [known, [TRANSFER_TABLE]] if is_top_level else [[TRANSFER_TABLE]]
+            missing = [f"The run has no {' or '.join(group)}." for group in groups if not set(group) & set(present)]
+        missing += [f"{name} cannot be shown." for name in known if name in present and name not in shown]
         return Entry(
             run=run,
             kind=run.stage,
             body=description(run),
             pictures=shown,
-            children=[self._other(child, (), is_alone=False) for child in children],
-            lacking=lacking,
+            children=[self._other(child, (), is_top_level=False) for child in children],
+            missing=missing,
         )
 
     def _overlay(self, runs: Sequence[StoredRun]) -> Markup | None:

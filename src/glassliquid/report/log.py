@@ -44,7 +44,7 @@ class DatasetRow(NamedTuple):
     """How it was made, a phrase each."""
     picture: str | None
     """Data address."""
-    lacking: str
+    missing: str
     """Why there is no picture."""
     runs: int
 
@@ -103,6 +103,7 @@ class ResultsLog:
         begun = [run for run in runs if run.status != "FAILED" or run.metrics]
         # Runs that trained a network by themselves: not the parents of replicates, not the trials of sweeps.
         self.trained = [run for run in begun if run.stage == TRAIN and "repeats" not in run.tags]
+        self.trained_on = len(set(map(_dataset, self.trained)))
         self.collapsed = sum(map(is_collapsed, self.trained))
         self.best, self.stability = best_rows(self.trained), stability_rows(self.trained)
         self.datasets = dataset_rows(runs, self.trained, artifacts)
@@ -136,13 +137,13 @@ def dataset_rows(runs: Sequence[StoredRun], trained: Sequence[StoredRun], artifa
         pictures = (artifacts.picture(maker, EXAMPLES) for maker in makers)
         picture = next(filter(None, pictures), None)
         facts = next(filter(None, (_facts(artifacts.read(maker.run_id, "dataset.json")) for maker in makers)), None)
-        lacking = ""
+        missing = ""
         if not makers:
-            lacking = "no picture: it was not made by a make_data run of this report"
+            missing = "no picture: it was not made by a make_data run of this report"
         elif picture is None:
-            lacking = f"no picture: the run that made it has no {EXAMPLES} that can be read"
+            missing = f"no picture: the run that made it has no {EXAMPLES} that can be read"
         count = sum(_dataset(run) == dataset for run in trained)
-        rows.append(DatasetRow(*dataset, facts or ["how it was made is not recorded here"], picture, lacking, count))
+        rows.append(DatasetRow(*dataset, facts or ["how it was made is not recorded here"], picture, missing, count))
     return rows
 
 
