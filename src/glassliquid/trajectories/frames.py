@@ -157,11 +157,16 @@ def parse_whole_number(text: str) -> int | None:
 
 def _order(location: Location, ids: NDArray[Any]) -> NDArray[np.intp]:
     """The places of the particles in the order of their ids."""
-    order = np.argsort(ids)
-    ids = ids[order]
     if not (np.abs(ids) < 2**53).all() or (ids != np.floor(ids)).any():
         location.refuse("has a particle whose id is not a whole number")
-    if (np.diff(ids) == 0).any():
+    places = ids.astype(np.intp) - 1
+    # Mostly they are 1 to N, and then putting each into its place is several times as fast as sorting.
+    if places.min() == 0 and places.max() == len(ids) - 1 and (np.bincount(places) == 1).all():
+        order = np.empty(len(ids), dtype=np.intp)
+        order[places] = np.arange(len(ids))
+        return order
+    order = np.argsort(ids, kind="stable")
+    if (np.diff(ids[order]) == 0).any():
         location.refuse("has two particles of the same id")
     return order
 

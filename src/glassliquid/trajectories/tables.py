@@ -6,7 +6,7 @@ Arrow's reader does most of it; what it refuses goes to numpy's, which says whic
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,31 +41,39 @@ class Table:
     """What is parsed so far."""
 
 
-def parse_frames(pieces: Iterable[tuple[Table, bytes]]) -> Iterator[Frame]:
+class Piece(NamedTuple):
+    """Some lines of a table."""
+
+    table: Table
+    text: bytes
+    rows: int
+
+
+def parse_frames(pieces: Iterable[Piece]) -> Iterator[Frame]:
     """The frames of tables whose text comes in pieces, in their order; an error comes after the frames before it.
 
     Raises:
         UserError: a line is not numbers, or what the iterator of the pieces raises.
     """
     for batch in _batches(pieces):
-        for (table, _), part in zip(batch, _parse(batch), strict=True):
+        for (table, *_), part in zip(batch, _parse(batch), strict=True):
             table.parts.append(part)
             if sum(len(types) for types, *_ in table.parts) == table.rows:
                 parts = table.parts
                 yield table.complete(parts[0] if len(parts) == 1 else [*map(np.concatenate, zip(*parts, strict=True))])
 
 
-def _batches(pieces: Iterable[tuple[Table, bytes]]) -> Iterator[list[tuple[Table, bytes]]]:
+def _batches(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
     """Pieces of equal columns that are parsed together."""
-    batch: list[tuple[Table, bytes]] = []
+    batch: list[Piece] = []
     size, failure = 0, None
     try:
-        for table, text in pieces:
-            if batch and (size > TEXT_AT_ONCE or table.columns != batch[0][0].columns):
+        for piece in pieces:
+            if batch and (size > TEXT_AT_ONCE or piece.table.columns != batch[0].table.columns):
                 yield batch
                 batch, size = [], 0
-            batch.append((table, text))
-            size += len(text)
+            batch.append(piece)
+            size += len(piece.text)
     except Exception as error:  # what is wrong in the lines before comes first
         failure = error
     if batch:
@@ -74,12 +82,13 @@ def _batches(pieces: Iterable[tuple[Table, bytes]]) -> Iterator[list[tuple[Table
         raise failure
 
 
-def _parse(batch: list[tuple[Table, bytes]]) -> Iterator[Parsed]:
-    rows = [int(np.count_nonzero(np.frombuffer(text, np.uint8) == _NEWLINE)) for _, text in batch]
-    found = parse_plain(b"".join(text for _, text in batch), sum(rows), batch[0][0].columns)
-    ends = np.cumsum(rows).tolist()
-    for (table, text), start, end in zip(batch, [0, *ends], ends, strict=False):
-        yield [column[start:end] for column in found] if found else _parse_with_care(table, text)
+def _parse(batch: list[Piece]) -> Iterator[Parsed]:
+    rows = sum(piece.rows for piece in batch)
+    found = parse_plain(b"".join(piece.text for piece in batch), rows, batch[0].table.columns)
+    start = 0
+    for table, text, count in batch:
+        yield [column[start : start + count] for column in found] if found else _parse_with_care(table, text)
+        start += count
 
 
 def parse_plain(text: bytes, rows: int, columns: tuple[int, ...]) -> Parsed | None:

@@ -64,15 +64,15 @@ class TextFile:
             self.location.refuse(f"has {text[:40]!r} where {what} should be")
         return number
 
-    def rows(self, count: int) -> Iterator[bytes]:
-        """The next `count` lines, in pieces of whole lines; UserError if there are fewer."""
+    def rows(self, count: int) -> Iterator[tuple[bytes, int]]:
+        """The next `count` lines, in pieces of whole lines with their numbers of lines; UserError if there are fewer."""
         rest = count
         while rest:
             if not self._has_lines():
                 self.location.refuse(f"ends after {count - rest} of the frame's {count} lines")
             lines = min(rest, len(self._starts) - 1 - self._next)
             rest -= lines
-            yield self._take(lines)
+            yield self._take(lines), lines
 
     def skip(self, count: int) -> None:
         """Skip lines; UserError if there are fewer."""
@@ -81,7 +81,7 @@ class TextFile:
 
     def _take(self, lines: int) -> bytes:
         """Lines of the block, which has so many left."""
-        start, end = self._starts[self._next], self._starts[self._next + lines]
+        start, end = self._starts.item(self._next), self._starts.item(self._next + lines)
         self._next += lines
         self.location.line += lines
         return self._block[start:end]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from glassliquid.trajectories.frames import Frame, FrameBuilder, Location, StepFilter, build_frame
 from glassliquid.trajectories.readers import READERS, Reader
-from glassliquid.trajectories.tables import Parsed, Table, parse_frames
+from glassliquid.trajectories.tables import Parsed, Piece, Table, parse_frames
 from glassliquid.trajectories.text import TextFile
 
 COORDINATES = (("x", "y", "z"), ("xu", "yu", "zu"), ("xs", "ys", "zs"), ("xsu", "ysu", "zsu"))
@@ -51,7 +51,7 @@ class DumpReader(Reader):
             yield from parse_frames(_tables(text, is_wanted))
 
 
-def _tables(text: TextFile, is_wanted: StepFilter) -> Iterator[tuple[Table, bytes]]:
+def _tables(text: TextFile, is_wanted: StepFilter) -> Iterator[Piece]:
     location = text.location
     builder = FrameBuilder(location)
     while (header := _read_header(text)) is not None:
@@ -64,7 +64,7 @@ def _tables(text: TextFile, is_wanted: StepFilter) -> Iterator[tuple[Table, byte
         start = location.copy()
         complete = partial(_frame, start, header, side, names)
         table = Table(start, tuple(map(header.columns.index, names)), header.particles, complete)
-        yield from ((table, rows) for rows in text.rows(header.particles))
+        yield from (Piece(table, *rows) for rows in text.rows(header.particles))
 
 
 def _read_header(text: TextFile) -> _Header | None:

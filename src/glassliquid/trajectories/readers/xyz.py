@@ -22,7 +22,7 @@ from glassliquid.trajectories.frames import (
     parse_whole_number,
 )
 from glassliquid.trajectories.readers import READERS, Reader
-from glassliquid.trajectories.tables import Parsed, Table, parse_frames
+from glassliquid.trajectories.tables import Parsed, Piece, Table, parse_frames
 from glassliquid.trajectories.text import TextFile
 
 COLUMNS = (0, 1, 2, 3)
@@ -51,7 +51,7 @@ class XyzReader(Reader):
             yield from parse_frames(_tables(text, is_wanted))
 
 
-def _tables(text: TextFile, is_wanted: StepFilter) -> Iterator[tuple[Table, bytes]]:
+def _tables(text: TextFile, is_wanted: StepFilter) -> Iterator[Piece]:
     location = text.location
     builder = FrameBuilder(location)
     while (first := text.line()) is not None:
@@ -73,7 +73,7 @@ def _tables(text: TextFile, is_wanted: StepFilter) -> Iterator[tuple[Table, byte
         length = None if lattice is None else builder.side(*_lattice_sides(location, lattice[1]))
         start = location.copy()
         table = Table(start, COLUMNS, count, partial(_frame, start, step, length))
-        yield from ((table, rows) for rows in text.rows(count))
+        yield from (Piece(table, *rows) for rows in text.rows(count))
 
 
 def _frame(location: Location, step: int, length: float | None, columns: Parsed) -> Frame:
