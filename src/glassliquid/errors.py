@@ -45,7 +45,7 @@ def one_line(text: str) -> str:
 
 def first_line_of(error: BaseException) -> str:
     """What somebody else's error says, without what follows its first line; its type if it says nothing."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def listed(values: Iterable[object]) -> str:

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from glassliquid.errors import UserError
-from glassliquid.physics.protocol import DEFAULT_SNAPSHOTS, PRESETS, Protocol, preset_named, temperature
+from glassliquid.physics.protocol import DEFAULT_SNAPSHOTS, PRESETS, Protocol, temperature
 from glassliquid.settings import restored, stored
 
 VALID = {"particles": 64, "equilibration_steps": 100, "cooling_steps": 400, "snapshots": (5, 200)}
@@ -78,8 +78,3 @@ def test_the_advice_for_cooling_steps_is_accepted():
 def test_json_of_something_else_is_refused(change):
     with pytest.raises(UserError, match=f"The protocol (are damaged|have).*{next(iter(change))}"):
         restored(Protocol, {**stored(Protocol(**VALID)), **change}, "The protocol")
-
-
-def test_an_unknown_preset_lists_the_known_ones():
-    with pytest.raises(UserError, match=r"preset is 'quick', .* choose one of demo, fast, reference"):
-        preset_named("quick")

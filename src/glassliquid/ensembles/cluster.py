@@ -16,7 +16,7 @@ from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glassliquid.ensembles.connection import NO_WORKER_S, brief, connected_client, is_address
+from glassliquid.ensembles.connection import NO_WORKER_S, connected_client, is_address
 from glassliquid.ensembles.worker_check import (
     REMEDY,
     Requirements,
@@ -26,7 +26,7 @@ from glassliquid.ensembles.worker_check import (
     unfitness,
 )
 from glassliquid.ensembles.workers import LocalPool, WorkerPool, worker_count
-from glassliquid.errors import UserError
+from glassliquid.errors import UserError, first_line_of
 from glassliquid.scratch import own_folder
 
 if TYPE_CHECKING:
@@ -169,7 +169,9 @@ def _check_workers(client: "Client", requirements: Requirements) -> None:
             raise UserError(f"The worker {address} {too_many_threads(threads)}: {REMEDY}.")
     for address, answer in sorted(client.run(unfitness, requirements, on_error="return").items()):
         if isinstance(answer, Exception):
-            raise UserError(f"The worker {address} cannot run glassliquid ({brief(answer)}): {REMEDY}.") from answer
+            raise UserError(
+                f"The worker {address} cannot run glassliquid ({first_line_of(answer)}): {REMEDY}."
+            ) from answer
         if answer is not None:
             raise UserError(f"The worker {address} {answer}: {REMEDY}.")
 
@@ -180,7 +182,7 @@ def _check_scheduler_code(client: "Client", requirements: Requirements) -> None:
     try:
         there: Any = dict(client.run_on_scheduler(own_versions))
     except Exception as error:  # whatever went wrong while it imported something
-        raise UserError(f"The scheduler cannot run glassliquid ({brief(error)}): {remedy}.") from error
+        raise UserError(f"The scheduler cannot run glassliquid ({first_line_of(error)}): {remedy}.") from error
     for name, wanted in requirements.versions:
         if there.get(name) != wanted:
             raise UserError(f"The scheduler has {name} {there.get(name)} where this command has {wanted}: {remedy}.")

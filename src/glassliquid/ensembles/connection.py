@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from glassliquid.ensembles.dask_settings import QUIET
 from glassliquid.ensembles.job_queue import open_queue
 from glassliquid.ensembles.worker_check import REMEDY
-from glassliquid.errors import UserError, listed
+from glassliquid.errors import UserError, first_line_of, listed
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -45,7 +45,7 @@ def connected_client(scheduler: str, workers: int | None) -> "Iterator[Client]":
         if is_address(scheduler):
             _check_reachable(scheduler)
             target: Any = scheduler
-            wait_s, hold = FIRST_WORKER_S, _nothing
+            wait_s, hold = FIRST_WORKER_S, None
         else:
             wait_s = float("inf")
             target, hold = stack.enter_context(open_queue(Path(scheduler), workers))
@@ -54,7 +54,8 @@ def connected_client(scheduler: str, workers: int | None) -> "Iterator[Client]":
         except (OSError, TimeoutError, ValueError) as error:
             raise _unreachable(scheduler, error) from error
         _wait_for_worker(client, scheduler, wait_s)
-        hold()
+        if hold is not None:
+            hold()
         yield client
 
 
@@ -77,7 +78,7 @@ def _check_reachable(address: str) -> None:
 
 def _unreachable(scheduler: str, error: Exception) -> UserError:
     return UserError(
-        f"The scheduler {scheduler} cannot be reached ({brief(error)}): start it with `dask scheduler`, and pass the "
+        f"The scheduler {scheduler} cannot be reached ({first_line_of(error)}): start it with `dask scheduler`, and pass the "
         "address that it prints."
     )
 
@@ -108,10 +109,6 @@ def _quiet(name: str) -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _nothing() -> None:
-    """Workers that somebody else started are replaced by somebody else."""
-
-
 def _wait_for_worker(client: "Client", scheduler: str, wait_s: float) -> None:
     started = told = time.monotonic()
     while not client.nthreads():
@@ -130,8 +127,3 @@ def _wait_for_worker(client: "Client", scheduler: str, wait_s: float) -> None:
 def is_address(scheduler: str) -> bool:
     """Whether a scheduler is named by its address, and not by a configuration file."""
     return "://" in scheduler
-
-
-def brief(error: BaseException) -> str:
-    """The first line of an error, for a sentence."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

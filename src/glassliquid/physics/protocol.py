@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from glassliquid.errors import UserError, check_choice, listed
+from glassliquid.errors import UserError, listed
 from glassliquid.settings import Field, settings
 
 INTERVALS = 200
@@ -120,9 +120,3 @@ PRESETS = {
     ),
 }
 """Protocols by name: minutes on two cores, hours on two cores, days on a cluster."""
-
-
-def preset_named(name: str) -> Preset:
-    """The preset of that name; UserError lists the known ones."""
-    check_choice("preset", name, PRESETS)
-    return PRESETS[name]
