@@ -148,7 +148,7 @@ def main() -> None:
     connect()
     layout = Layout(arguments.data_dir)
     found = find_model(arguments.model, layout.runs)
-    recipe = trained_recipe(found, layout)
+    recipe = trained_recipe(found)
     ensemble = open_ensemble(layout.ensemble(recipe.ensemble))
     if arguments.peak_of:
         peak_of(found, ensemble, recipe, arguments.peak_of)

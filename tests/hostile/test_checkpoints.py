@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from glassliquid.datasets.description import Dataset
 from glassliquid.evaluation.unseen import trained_recipe
 from glassliquid.inputs.images import Images
-from glassliquid.layout import Layout
 from glassliquid.models.network import build_model
 from glassliquid.tracking.metrics import JOURNAL, SENT, MetricJournal, send_pending
 from glassliquid.training import checkpoint
@@ -97,7 +96,7 @@ def use_checkpoint(sandbox: Sandbox, path: Path, recipe: dict[str, Any]) -> None
     assert -1 <= state.progress.best_accuracy <= 1
     model = restore_model(state)
     found = FoundModel(model, state, "x", None)
-    side = trained_recipe(found, Layout(sandbox.data)).image_size  # transfer_eval draws by it
+    side = trained_recipe(found).image_size  # transfer_eval draws by it
     assert model(torch.zeros(1, side, side, 3, dtype=torch.uint8)).shape == (1, 2)
     resumed = trainer(sandbox.data / "resumed", recipe)
     resumed.restore(state)

@@ -62,7 +62,7 @@ def run(job: EvaluateJob) -> None:
         layout = Layout(job.data_dir)
         found = find_model(job.model_address, layout.runs)
         check_fits(found, dataset)
-        trained = trained_recipe(found, layout)
+        trained = trained_recipe(found)
         unseen = unseen_of_dataset(dataset, trained, layout, found.label)
         scored = _score(found, dataset, unseen, choose_device("auto"))
         if not scored:

@@ -41,7 +41,7 @@ def run(job: TransferJob) -> None:
         subjects = []
         for name in job.model:
             found = find_model(name, layout.runs)
-            subjects.append(Subject(name, found, trained_recipe(found, layout)))
+            subjects.append(Subject(name, found, trained_recipe(found)))
         subjects = _told_apart(subjects)
         trials = _trials(job, subjects, layout)
         device = choose_device("auto")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from glassliquid.datasets.description import Dataset, Recipe, open_dataset
+from glassliquid.datasets.description import Dataset, Recipe
 from glassliquid.ensembles.ensemble import Ensemble, open_ensemble
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError
@@ -21,34 +21,20 @@ class Unseen:
     """What a reader must know about the choice, if anything."""
 
 
-def trained_recipe(found: FoundModel, layout: Layout) -> Recipe:
+def trained_recipe(found: FoundModel) -> Recipe:
     """How the images were made that a model was trained on.
 
     Raises:
-        UserError: the checkpoint does not say it, and its dataset is not here, or what it says is damaged.
+        UserError: what the checkpoint says of it is missing or damaged.
     """
-    recipe = _recorded_recipe(found, layout)
+    recipe = restored(Recipe, found.state.data.get("recipe"), "The values in the checkpoint's recipe of its data")
     reads = found.model.reads
     if reads.mismatch(recipe):  # the network could not read samples that are made by it
-        raise _damaged(f"it is of {reads.of_recipe(recipe).summary}, and the network reads {reads.summary}")
-    return recipe
-
-
-def _recorded_recipe(found: FoundModel, layout: Layout) -> Recipe:
-    data = found.state.data
-    if recipe := data.get("recipe"):
-        return restored(Recipe, recipe, "The values in the checkpoint's recipe of its data")
-    dataset = open_dataset(layout.dataset(str(data["name"])))
-    if dataset.digest != data["digest"]:
         raise UserError(
-            f"{found.label} was trained on other data than today's {dataset.name} (digest {data['digest']}, now "
-            f"{dataset.digest}), and its checkpoint does not say how they were made: train it anew."
+            f"The checkpoint's recipe of its data is damaged (it is of {reads.of_recipe(recipe).summary}, and the network reads "
+            f"{reads.summary}): choose another."
         )
-    return dataset.recipe
-
-
-def _damaged(reason: str) -> UserError:
-    return UserError(f"The checkpoint's recipe of its data is damaged ({reason}): choose another.")
+    return recipe
 
 
 def unseen_of_ensemble(ensemble: Ensemble, trained: Recipe, layout: Layout, label: str) -> Unseen:
