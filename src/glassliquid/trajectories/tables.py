@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassliquid.trajectories.frames import Frame, Location
+from glassliquid.trajectories.text import TextFile
 
 LONGEST_NAME = 16
 """Characters of a particle type's name; what is beyond is cut off."""
@@ -35,8 +36,8 @@ class Table:
     """Which columns are wanted, counted from 0: first that of the types, which are words, then columns of numbers."""
     rows: int
     """How many lines there are."""
-    complete: Callable[[Parsed], Frame]
-    """Makes the frame of the parsed columns."""
+    complete: Callable[[Location, Parsed], Frame]
+    """Makes the frame of the location and the parsed columns."""
     parts: list[Parsed] = field(default_factory=list)
     """What is parsed so far."""
 
@@ -49,6 +50,14 @@ class Piece(NamedTuple):
     rows: int
 
 
+def read_pieces(
+    text: TextFile, columns: tuple[int, ...], rows: int, complete: Callable[[Location, Parsed], Frame]
+) -> Iterator[Piece]:
+    """The next `rows` lines of a file, as pieces of a table; see there for the arguments."""
+    table = Table(text.location.copy(), columns, rows, complete)
+    yield from (Piece(table, *piece) for piece in text.rows(rows))
+
+
 def parse_frames(pieces: Iterable[Piece]) -> Iterator[Frame]:
     """The frames of tables whose text comes in pieces, in their order; an error comes after the frames before it.
 
@@ -59,8 +68,8 @@ def parse_frames(pieces: Iterable[Piece]) -> Iterator[Frame]:
         for (table, *_), part in zip(batch, _parse(batch), strict=True):
             table.parts.append(part)
             if sum(len(types) for types, *_ in table.parts) == table.rows:
-                parts = table.parts
-                yield table.complete(parts[0] if len(parts) == 1 else [*map(np.concatenate, zip(*parts, strict=True))])
+                columns = part if len(table.parts) == 1 else [*map(np.concatenate, zip(*table.parts, strict=True))]
+                yield table.complete(table.location, columns)
 
 
 def _batches(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:

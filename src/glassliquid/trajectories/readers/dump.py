@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from glassliquid.trajectories.frames import Frame, FrameBuilder, Location, StepFilter, build_frame
 from glassliquid.trajectories.readers import READERS, Reader
-from glassliquid.trajectories.tables import Parsed, Piece, Table, parse_frames
+from glassliquid.trajectories.tables import Parsed, Piece, parse_frames, read_pieces
 from glassliquid.trajectories.text import TextFile
 
 COORDINATES = (("x", "y", "z"), ("xu", "yu", "zu"), ("xs", "ys", "zs"), ("xsu", "ysu", "zsu"))
@@ -57,14 +57,12 @@ def _tables(text: TextFile, is_wanted: StepFilter) -> Iterator[Piece]:
     while (header := _read_header(text)) is not None:
         builder.begin(header.step, header.particles)
         side = builder.side(*(header.bounds[:2, 1] - header.bounds[:2, 0]).tolist())
-        if not is_wanted(header.step):
+        if is_wanted(header.step):
+            names = _columns(location, header.columns)
+            columns = tuple(map(header.columns.index, names))
+            yield from read_pieces(text, columns, header.particles, partial(_frame, header, side, names))
+        else:
             text.skip(header.particles)
-            continue
-        names = _columns(location, header.columns)
-        start = location.copy()
-        complete = partial(_frame, start, header, side, names)
-        table = Table(start, tuple(map(header.columns.index, names)), header.particles, complete)
-        yield from (Piece(table, *rows) for rows in text.rows(header.particles))
 
 
 def _read_header(text: TextFile) -> _Header | None:
@@ -122,7 +120,7 @@ def _columns(location: Location, columns: list[str]) -> list[str]:
     return [name for name in ("type", *names, "id") if name in columns]
 
 
-def _frame(location: Location, header: _Header, length: float, names: list[str], columns: Parsed) -> Frame:
+def _frame(header: _Header, length: float, names: list[str], location: Location, columns: Parsed) -> Frame:
     types, x, y, *rest = columns
     more = dict(zip(names[3:], rest, strict=True))
     ids, z = more.pop("id", None), next(iter(more.values()), None)

@@ -22,7 +22,7 @@ from glassliquid.trajectories.frames import (
     parse_whole_number,
 )
 from glassliquid.trajectories.readers import READERS, Reader
-from glassliquid.trajectories.tables import Parsed, Piece, Table, parse_frames
+from glassliquid.trajectories.tables import Parsed, Piece, parse_frames, read_pieces
 from glassliquid.trajectories.text import TextFile
 
 COLUMNS = (0, 1, 2, 3)
@@ -66,17 +66,15 @@ def _tables(text: TextFile, is_wanted: StepFilter) -> Iterator[Piece]:
         if (step := parse_whole_number(found[1])) is None:
             location.refuse(f"has the time step {found[1][:40]} in its comment")
         builder.begin(step, count)
-        if not is_wanted(step):
+        if is_wanted(step):
+            lattice = _LATTICE.search(comment)
+            length = None if lattice is None else builder.side(*_lattice_sides(location, lattice[1]))
+            yield from read_pieces(text, COLUMNS, count, partial(_frame, step, length))
+        else:
             text.skip(count)
-            continue
-        lattice = _LATTICE.search(comment)
-        length = None if lattice is None else builder.side(*_lattice_sides(location, lattice[1]))
-        start = location.copy()
-        table = Table(start, COLUMNS, count, partial(_frame, start, step, length))
-        yield from (Piece(table, *rows) for rows in text.rows(count))
 
 
-def _frame(location: Location, step: int, length: float | None, columns: Parsed) -> Frame:
+def _frame(step: int, length: float | None, location: Location, columns: Parsed) -> Frame:
     types, x, y, z = columns
     positions = np.column_stack([x, y])
     return build_frame(location, step, types, positions, length or _side_by_density(location, positions), z=z)
