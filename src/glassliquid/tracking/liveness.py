@@ -22,8 +22,6 @@ TAG_ALIVE_AT = "alive_at"
 HEARTBEAT_EVERY_S = 60.0
 SILENT_AFTER_S = 600.0
 """A process on another machine that gave no sign for this long is taken for dead."""
-_SAME_START_S = 2.0
-"""Start times of one process differ by up to this, where they are counted from a boot time that is rounded."""
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 MACHINE_ID = Path("/etc/machine-id")
 
@@ -104,16 +102,12 @@ def send_heartbeat(run_ids: Sequence[str]) -> None:
 
 
 def _exists(process: str) -> bool:
+    """Whether the process of this tag lives, and is not this one."""
     import psutil
 
-    number, _, started = process.partition(" ")
-    if number == str(os.getpid()):
-        return False
+    number = process.partition(" ")[0]
     try:
-        present = _start_of(int(number))
-        if "@" in present or "@" in started:
-            return present == started
-        return abs(float(present) - float(started)) < _SAME_START_S
+        return number != str(os.getpid()) and process_tag(int(number)) == process
     except (OSError, psutil.Error, ValueError):
         return False
 

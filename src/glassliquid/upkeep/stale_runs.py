@@ -93,25 +93,21 @@ def mark_killed(run_id: str, tags: Mapping[str, str]) -> None:
 
     So it is if the store is gone at this moment; the sweep looks again when it makes its table.
     """
+    from mlflow import MlflowClient
+
+    client = MlflowClient()
     try:
-        _mark_killed(run_id, tags)
+        if find_run(run_id) is None:
+            return
+        for key, value in tags.items():
+            client.set_tag(run_id, key, value)
+        for child in children_of(run_id):
+            if child.status == "RUNNING":
+                client.set_terminated(child.run_id, "KILLED")
+        client.set_terminated(run_id, "KILLED")
     except Exception as error:
         if store_fault(error) is None:
             raise
-
-
-def _mark_killed(run_id: str, tags: Mapping[str, str]) -> None:
-    from mlflow import MlflowClient
-
-    if find_run(run_id) is None:
-        return
-    client = MlflowClient()
-    for key, value in tags.items():
-        client.set_tag(run_id, key, value)
-    for child in children_of(run_id):
-        if child.status == "RUNNING":
-            client.set_terminated(child.run_id, "KILLED")
-    client.set_terminated(run_id, "KILLED")
 
 
 @contextlib.contextmanager
