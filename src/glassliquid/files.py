@@ -59,7 +59,7 @@ def check_name(what: str, name: str) -> str:
 
 
 def storage_fault(error: OSError) -> str | None:
-    """A sentence for an OSError that the user can mend (disk full, read-only, no permission); None for others."""
+    """A sentence for an OSError that the user can repair (disk full, read-only, no permission); None for others."""
     reason = _STORAGE_FAULTS.get(error.errno or 0)
     if reason is None:
         return None
@@ -169,9 +169,11 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
     except FileNotFoundError:
         raise UserError(f"{path.parent} has no {path.name}, so it is not {what}: choose another folder.") from None
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is damaged ({error}): it is not {what}; remove its folder and make it anew.") from None
+        raise UserError(
+            f"{path} is damaged ({error}): it is not {what}; remove its folder and make it again."
+        ) from None
     if not isinstance(value, dict):
-        raise UserError(f"{path} does not describe {what}: remove its folder and make it anew.")
+        raise UserError(f"{path} does not describe {what}: remove its folder and make it again.")
     return value
 
 

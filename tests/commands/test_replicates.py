@@ -81,7 +81,9 @@ def test_a_diverged_replicate_is_counted_and_the_others_are_trained(
     for wrong, message in (({"iterations": 5}, r"iterations 2 -> 5"), ({"repeats": 9}, r"repeats 2 -> 9")):
         refused = quick_command("train", data_dir=own_dir, resume=stopped_parent, **wrong)
         assert refused.returncode == 2
-        assert re.search(rf"go on as they began, .*\({message}\): leave that out, or start anew", refused.stderr)
+        assert re.search(
+            rf"go on as they began, .*\({message}\): leave that out, or start a new training", refused.stderr
+        )
     client.set_tag(first.info.run_id, "diverged", "true")
     client.set_terminated(first.info.run_id, "FAILED")
     done = command("train", data_dir=own_dir, resume=stopped_parent, register_as="none")
@@ -98,7 +100,7 @@ def test_replicates_that_all_diverge_say_so(client, quick_command: Command, own_
     settings = {**SETTINGS, "repeats": 2, "version": 12, "register_as": "none", "learning_rate": 10**20}
     done = quick_command("train", data_dir=own_dir, schedule="constant", **settings)
     assert done.returncode == 2
-    assert "Error: All 2 replicates diverged: lower the learning rate and start anew." in done.stderr
+    assert "Error: All 2 replicates diverged: lower the learning rate and start a new training." in done.stderr
     (diverged_parent,) = client.search_runs(["0"], "tags.version = '12' and tags.repeats = '2'")
     found = children(client, diverged_parent.info.run_id)
     assert {run.info.status for run in (diverged_parent, *found.values())} == {"FAILED"}

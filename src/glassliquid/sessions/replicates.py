@@ -51,7 +51,7 @@ def train_replicates(
     finished = [child for child in children if child.status == "FINISHED"]
     diverged = [child for child in children if child.has_diverged]
     if not finished:
-        raise UserError(f"All {len(diverged)} replicates diverged: lower the learning rate and start anew.")
+        raise UserError(f"All {len(diverged)} replicates diverged: lower the learning rate and start a new training.")
     return _summarise(job, tracked, dataset, finished, len(diverged))
 
 

@@ -41,7 +41,7 @@ def check_state(state: State, runs_folder: Path) -> None:
     lacking = [name for name in CONTINUES_WITH if not getattr(state, name)]
     if lacking:
         raise UnusableCheckpoint(
-            f"The state of the run {state.run_id} lacks its {listed(lacking)}, so that its training cannot go on: start anew."
+            f"The state of the run {state.run_id} lacks its {listed(lacking)}, so that its training cannot go on: start a new training."
         )
     if best := state.progress.best_iteration:
         try:
@@ -49,5 +49,5 @@ def check_state(state: State, runs_folder: Path) -> None:
         except UnusableCheckpoint as error:
             raise UnusableCheckpoint(
                 f"The run {state.run_id} has lost the best state that it had, that of iteration {best}, so that it cannot go "
-                "on: change a setting, and a further step goes on from its last state, or start anew."
+                "on: change a setting, and a further step goes on from its last state, or start a new training."
             ) from error

@@ -161,7 +161,7 @@ def _job_of_replicates(parent: StoredRun, job: TrainJob) -> TrainJob:
     """
     if parent.status == "FINISHED":
         raise UserError(
-            f"All {parent.tags[tag.REPEATS]} replicates of the run {parent.run_id} have finished: start anew."
+            f"All {parent.tags[tag.REPEATS]} replicates of the run {parent.run_id} have finished: start a new training."
         )
     parent.refuse_living("wait until it has ended")
     description = read_json_artifact(parent.run_id, "config.json")
@@ -173,7 +173,7 @@ def _job_of_replicates(parent: StoredRun, job: TrainJob) -> TrainJob:
     if changed:
         raise UserError(
             f"The replicates of the run {parent.run_id} go on as they began, and this would change them "
-            f"({describe_changes(changed)}): leave that out, or start anew."
+            f"({describe_changes(changed)}): leave that out, or start a new training."
         )
     return replace(
         job,

@@ -40,8 +40,8 @@ def _is_blank(database: Path) -> bool:
         found = {str(name) for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if found - {"alembic_version"} and "experiments" not in found:
             return False  # somebody else's
-        kept = found & {"experiments", "runs", "registered_models"}
-        return not any(connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in kept)
+        present = found & {"experiments", "runs", "registered_models"}
+        return not any(connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in present)
 
 
 def _is_being_made(database: Path) -> bool:

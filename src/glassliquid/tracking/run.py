@@ -60,7 +60,7 @@ class TrackedRun:
         return add_study_view(self.experiment_id, study, searched)
 
     def tags(self, tags: Mapping[str, object]) -> None:
-        """Set tags; values are kept as text."""
+        """Set tags; values are stored as text."""
         from mlflow.entities import RunTag
 
         # In one call: each costs a transaction, and a short trial of a sweep would spend its time on them.
@@ -171,7 +171,7 @@ def tracked_run(
     """Open a run for one step and end it with its true status: FINISHED, FAILED, or KILLED when it was stopped.
 
     Args:
-        stage: the entry point, kept as a tag.
+        stage: the entry point, which becomes a tag.
         name: the run's name.
         run_id: an earlier run to continue; None attaches to the one that `mlflow run` made, or starts a new one.
         parent: the open run that this one belongs to as a child.

@@ -1,4 +1,4 @@
-"""Runs as they are kept in the tracking store, read back."""
+"""Runs of the tracking store, read back."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
