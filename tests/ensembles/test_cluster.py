@@ -191,7 +191,7 @@ def test_a_scheduler_without_workers_is_one_sentence(own_cluster, tmp_path, monk
 
 def other_code(folder):
     shutil.copytree(ROOT / "src" / "glassliquid", folder / "glassliquid")
-    with (folder / "glassliquid" / "simulation" / "engine.py").open("a") as file:
+    with (folder / "glassliquid" / "physics" / "engine.py").open("a") as file:
         file.write("# another version\n")
 
 
