@@ -40,19 +40,15 @@ def find_checkpoint(name: str, kind: str, runs_folder: Path) -> tuple[State, str
     from mlflow.exceptions import MlflowException
 
     try:
-        return _find_checkpoint(name, kind, runs_folder)
+        if name.startswith("models:/"):
+            label, model_id = _registered(name)
+            return _model_checkpoint(name), label, model_id
+        if (run_id := run_id_of(name)) is not None:
+            kind = _kind_in_run(name, kind)
+            return run_checkpoint(run_id, kind, runs_folder), _label_of_run(run_id), logged_model_id(run_id)
     except MlflowException as error:
         raise_if_lost(error)
         raise
-
-
-def _find_checkpoint(name: str, kind: str, runs_folder: Path) -> tuple[State, str, str | None]:
-    if name.startswith("models:/"):
-        label, model_id = _registered(name)
-        return _model_checkpoint(name), label, model_id
-    if (run_id := run_id_of(name)) is not None:
-        kind = _kind_in_run(name, kind)
-        return run_checkpoint(run_id, kind, runs_folder), _label_of_run(run_id), logged_model_id(run_id)
     path = Path(name)
     if not path.is_file():
         raise UserError(

@@ -51,7 +51,8 @@ class CheckpointWriter:
         wait = min(self._took_s / SHARE, max(self._took_s / LARGEST_SHARE, soon))
         if not is_last and started - self._written_at < wait:
             if is_best:
-                self._best = _copied(make_state(), self._best)
+                self._best = None  # frees its memory for the next one
+                self._best = _copied(make_state())
             return
         state = make_state()
         if is_best:
@@ -72,19 +73,10 @@ class CheckpointWriter:
                 os.link(self._folder / BEST, partial)
 
 
-def _copied(state: State, earlier: State | None) -> State:
-    """A copy in main memory, which the training can no longer change.
+def _copied(state: State) -> State:
+    """A copy in main memory, which the training can no longer change."""
 
-    It takes the memory of an earlier copy that nobody needs: what was touched before is filled ten times as fast.
-    """
+    def copies(tensors: Mapping[str, Tensor]) -> Any:
+        return {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}
 
-    def copies(group: str) -> Any:
-        spare: Mapping[str, Tensor] = {} if earlier is None else getattr(earlier, group)
-        return {
-            name: spare[name].copy_(tensor.detach())
-            if name in spare and (spare[name].shape, spare[name].dtype) == (tensor.shape, tensor.dtype)
-            else tensor.detach().to("cpu", copy=True)
-            for name, tensor in getattr(state, group).items()
-        }
-
-    return replace(state, **{group: copies(group) for group in GROUPS})
+    return replace(state, **{group: copies(getattr(state, group)) for group in GROUPS})
