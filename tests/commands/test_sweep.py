@@ -145,7 +145,7 @@ def test_a_sweep_leaves_a_table_pictures_curves_and_a_registered_model(finished,
     version = store.get_model_version_by_alias("sweep-test", "data_liquid5")
     assert version.run_id == parent.data.tags["best_run"]
     assert "Best of 4 trials (4 complete)" in finished.stdout
-    assert parent.data.tags["mlflow.note.content"].count("\n| ") == 6
+    assert parent.data.tags["mlflow.note.content"].count("\n|") == 6
 
 
 @pytest.mark.slow
