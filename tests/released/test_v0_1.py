@@ -149,8 +149,18 @@ def test_what_a_newer_version_wrote_ends_in_a_sentence(data: Path, file: str, ch
     path = data / file
     path.write_text(json.dumps(change(json.loads(path.read_text()))))
     options = ("train", "--dataset", "data_liquid5") if "dataset" in file else ("export", "--ensemble", "released")
+    assert message in refusal(data, *options)
+
+
+def test_an_old_checkpoint_is_refused_by_the_command(data: Path):
+    message = refusal(data, "evaluate", "--dataset", "data_liquid5", "--model", str(V0_1 / "current.pt"))
+    assert "as the checkpoints of glassliquid 0.1 were (.pt)" in message
+
+
+def refusal(data: Path, name: str, *options: str) -> str:
+    """The sentence in which a command ends, started as a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-m", f"entrypoints.{options[0]}", *options[1:], "--data-dir", str(data)],
+        [sys.executable, "-m", f"entrypoints.{name}", *options, "--data-dir", str(data)],
         cwd=PROJECT,
         env={"PATH": "/usr/bin:/bin", "MLFLOW_TRACKING_URI": f"sqlite:///{data}/mlflow.db", "HOME": str(data)},
         capture_output=True,
@@ -158,9 +168,9 @@ def test_what_a_newer_version_wrote_ends_in_a_sentence(data: Path, file: str, ch
         check=False,
     )
     assert done.returncode == 2, done.stderr
-    (sentence,) = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
-    assert message in sentence
     assert "Traceback" not in done.stderr
+    (sentence,) = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+    return sentence
 
 
 def test_a_stored_form_of_today_carries_its_version():
