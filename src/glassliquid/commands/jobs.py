@@ -1,4 +1,4 @@
-"""What the commands that use data and models are asked for; their options follow from these classes.
+"""What the commands are asked for that have no settings of their own; their options follow from these classes.
 
 Nothing slow is imported, so that `--help` answers at once.
 """
@@ -7,19 +7,33 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
-from glassliquid.datasets.config import Snapshots
+from glassliquid.datasets.config import MakeDataConfig, Snapshots
 from glassliquid.ensembles.workers import Workers
 from glassliquid.errors import UserError
 from glassliquid.files import is_plain
+from glassliquid.parameters import Part
 from glassliquid.physics.protocol import check_snapshot
 from glassliquid.settings import Absent, Choice, Field, FromText, settings, whole_numbers
 from glassliquid.tracking.addresses import best_model
+from glassliquid.training.config import TrainConfig
 
 COARSE_LIQUIDS = (5, 10, 15, 25, 35, 45, 60, 80, 100, 120, 140, 160, 171)
 """Indices of the coarse scan, unless others are asked for."""
 EXPORTS = {"dump": "traj.atom", "dump.gz": "traj.atom.gz"}
 """Formats of an export, and the name of a simulation's file in its folder."""
 EXPORT_FOLDER = "exports"
+
+
+@settings
+class ChainJob:
+    """What the chain is run on."""
+
+    data: Annotated[MakeDataConfig, Part(only=("name", "preset", "liquid", "glass", "workers", "data_dir"))] = Field(
+        default_factory=MakeDataConfig
+    )
+    """The dataset to make."""
+    training: Annotated[TrainConfig, Part(only=("model", "seed"))] = Field(default_factory=TrainConfig)
+    """The training."""
 
 
 @settings

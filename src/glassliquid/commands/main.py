@@ -1,13 +1,12 @@
 """main: the whole chain as child runs of one parent, finished steps reused."""
 
 import hashlib
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from tabulate import tabulate
 
-from glassliquid.commands.jobs import COARSE_LIQUIDS
+from glassliquid.commands.jobs import COARSE_LIQUIDS, ChainJob
 from glassliquid.commands.transfer_eval import FIGURE, SENTENCE_TAG
 from glassliquid.datasets.config import MakeDataConfig
 from glassliquid.datasets.description import DESCRIPTION
@@ -15,46 +14,27 @@ from glassliquid.ensembles import ensemble
 from glassliquid.errors import UserError
 from glassliquid.files import read_json
 from glassliquid.layout import Layout
+from glassliquid.parameters import to_texts
 from glassliquid.sessions.resumable import can_resume
 from glassliquid.tracking.projects import MISSING, StepResult, run_step
 from glassliquid.tracking.run import tracked_run
-from glassliquid.training.config import TrainConfig
 from glassliquid.upkeep.housekeeping import housekeeping
 
 
-@dataclass(frozen=True, kw_only=True)
-class ChainJob:
-    """What the chain is run on."""
+def run(job: ChainJob, project: Path) -> None:
+    """Make the data, train, evaluate, find where the model stops working; print a table of what was found.
 
-    data: MakeDataConfig
-    """The dataset to make."""
-    model: str
-    """The network to train."""
-    seed: int
-    """Seed of the training."""
-    project: Path
-    """The project's folder."""
-
-    def __post_init__(self) -> None:
-        """Check the training's settings before minutes go into the data."""
-        TrainConfig(model=self.model, seed=self.seed)
-
-
-def run(job: ChainJob) -> None:
-    """Make the data, train, evaluate, find where the model stops working; print a table of what was found."""
-    data = job.data
-    data_dir = {"data_dir": str(data.data_dir)}
-    made = {
-        "name": data.name,
-        "preset": data.preset,
-        "liquid": str(data.liquid),
-        "glass": str(data.glass),
-        "workers": "auto" if data.workers is None else str(data.workers),
-    }
-    training = {"dataset": data.name, "model": job.model, "seed": str(job.seed)}
+    Args:
+        job: the data and the training.
+        project: the project's folder.
+    """
+    data, texts = job.data, to_texts(job)
+    data_dir = {"data_dir": texts["data_dir"]}
+    made = {name: texts[name] for name in ("name", "preset", "liquid", "glass", "workers")}
+    training = {"dataset": texts["name"], "model": texts["model"], "seed": texts["seed"]}
 
     layout = Layout(data.data_dir)
-    step = partial(run_step, job.project, layout.steps)
+    step = partial(run_step, project, layout.steps)
 
     def digest() -> dict[str, str]:
         return {"dataset": _digest(layout.dataset(data.name))}
@@ -69,7 +49,7 @@ def run(job: ChainJob) -> None:
         steps.append(step("train", training | data_dir, digest, can_resume=lambda run: can_resume(run, layout.runs)))
         evaluation = {"dataset": data.name, "model": steps[-1].run_id}
         steps.append(step("evaluate", evaluation | data_dir, digest))
-        transfer = {"model": evaluation["model"], "glass": str(data.glass), "liquids": _liquids(data)}
+        transfer = {"model": evaluation["model"], "glass": texts["glass"], "liquids": _liquids(data)}
         steps.append(step("transfer_eval", transfer | data_dir, cooling))
         found = f"{_table(steps)}\n\n{steps[-1].tags[SENTENCE_TAG]}"
         tracked.describe(found)
