@@ -50,31 +50,30 @@ def overheads(folder: Path) -> list[tuple[float, float]]:
     """Seconds of each trial in all, and those outside of the trainer or in what it reports to."""
     from glassliquid.datasets.make import require_dataset
     from glassliquid.sessions import training_run
-    from glassliquid.sweep import trial_run as sweep_trial
     from glassliquid.sweep.job import SweepJob
-    from glassliquid.sweep.space import Range, SearchSpace
+    from glassliquid.sweep.space import SearchSpace
     from glassliquid.sweep.storage import open_storage
     from glassliquid.sweep.study import open_study
-    from glassliquid.tracking.liveness import identity_tags
+    from glassliquid.sweep.trial import TrialRunner
     from glassliquid.tracking.run import tracked_run
     from glassliquid.training.config import TrainConfig
     from glassliquid.training.trainer import Trainer
 
     dataset = require_dataset(folder.name, folder.parents[1], make_default=False)
     splits = training_run.load_training_splits(dataset, "compact", "cpu")
-    space = SearchSpace(batch_sizes=(50,), ranges=(Range(name="dropout", low=0.3, high=0.3),))
+    space = SearchSpace(batch_sizes=(50,), dropout_low=0.3, dropout_high=0.3)
 
     def measure(iterations: int, trials: int) -> list[tuple[float, float]]:
         config = TrainConfig(iterations=iterations, seed=SEED)
-        job = SweepJob(config=config, space=space, dataset=dataset.name, data_dir=folder.parents[1], device="cpu")
+        job = SweepJob(
+            config=config, space=space, dataset=dataset.name, data_dir=folder.parents[1], device="cpu", trials=trials
+        )
         name = f"overhead-{iterations}"
         address = job.storage_address(name)
         found = []
         with tracked_run("sweep", name) as tracked:
             study = open_study(open_storage(address), name, job.definition(dataset))
-            study.queue(trials, None)
-            storage = open_storage(address)
-            worker = sweep_trial.Worker(job, name, storage, tracked.run_id, splits, lambda: False)
+            runner = TrialRunner(job, study, tracked.run_id, splits, lambda: False)
             for _ in range(trials):
                 inside, reports = Clock(), Clock()
 
@@ -86,9 +85,7 @@ def overheads(folder: Path) -> list[tuple[float, float]]:
 
                 training_run.Trainer = Timed  # type: ignore[attr-defined]
                 started = time.perf_counter()
-                row = study.claim(trials, identity_tags())
-                assert row is not None
-                sweep_trial.run_trial(worker, row)
+                runner.run_next()
                 total = time.perf_counter() - started
                 found.append((total, total - inside.seconds + reports.seconds))
         return found

@@ -47,7 +47,6 @@ def test_every_command_is_an_entry_point():
         "__init__",
         "shell",
         "options",
-        "training_options",
     }
     assert modules == set(ENTRY_POINTS)
 

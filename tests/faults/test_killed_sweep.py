@@ -5,11 +5,12 @@ The quick tests kill one in test_two_at_once.py.
 
 from collections.abc import Iterable
 
+import optuna
 import pytest
 from mlflow.entities import Run
 
 from glassliquid.sweep.storage import open_storage
-from glassliquid.sweep.study import Study, load_optuna_study
+from glassliquid.sweep.study import Study, finished
 from tests.faults.figures import Tally
 from tests.faults.kills import Killer, Phase, changes
 from tests.faults.workplace import Workplace, points, written
@@ -72,11 +73,13 @@ def test_killed_sweep(lane: str, fault_seed: int, workplace, dataset):
         trials = complete(place, study)
         tally.count(f"trials of {study}", told(place, trials), expected)
         storage = open_storage(f"sqlite:///{place.data / 'sweeps' / study / 'study.db'}")
-        kept = Study(load_optuna_study(storage, study), created=False)
-        rows = [row for row in kept.rows() if row.state == "COMPLETE"]
-        tally.count(f"slots of {study}", sorted(row.slot for row in rows), range(OPTIONS["trials"]))
+        stored = Study(optuna.load_study(storage=storage, study_name=study), created=False)
+        ended = finished(stored.trials(), OPTIONS["trials"])
+        tally.count(f"slots of {study}", sorted(trial.slot for trial in ended), range(OPTIONS["trials"]))
         tally.count(
-            f"runs of {study}", sorted(row.attributes["run_id"] for row in rows), sorted(t.info.run_id for t in trials)
+            f"runs of {study}",
+            sorted(trial.attributes["run_id"] for trial in ended),
+            sorted(run.info.run_id for run in trials),
         )
         tally.count(
             f"finished trials of {study}",

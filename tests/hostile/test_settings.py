@@ -14,7 +14,7 @@ from glassliquid.errors import UserError
 from glassliquid.parameters import from_texts
 from glassliquid.physics.protocol import Protocol
 from glassliquid.settings import stored
-from glassliquid.sweep.space import SearchSpace, parse_batch_sizes, parse_range
+from glassliquid.sweep.space import SearchSpace
 from glassliquid.sweep.storage import open_storage, refuse_password, same_database, sqlite_file
 from glassliquid.training.config import TrainConfig
 from tests.hostile.budget import inputs
@@ -39,16 +39,16 @@ def test_ranges(sandbox: Sandbox, name: str, low: str, high: str, colon: str):
     """What is accepted is a space whose every level may be trained with, or is refused when it is tried."""
 
     def use() -> None:
-        space = SearchSpace(batch_sizes=(8,), ranges=(parse_range(name, f"{low}{colon}{high}"),))
-        for level in space.ranges[0].levels():
-            assert not math.isnan(level)
+        space = from_texts(SearchSpace, {"batch_sizes": "8", f"{name}_range": f"{low}{colon}{high}"})
+        for each in space.ranges:
+            assert not any(math.isnan(level) for level in each.levels())
         assert space.grid(0)
 
     sandbox.attempt("ranges of a sweep", use, MOST_MIB)
 
 
 PARSERS = {
-    "batch_sizes": lambda text: SearchSpace(batch_sizes=parse_batch_sizes(text), ranges=()),
+    "batch_sizes": lambda text: from_texts(SearchSpace, {"batch_sizes": text}),
     "eta_threshold": lambda text: from_texts(TrainConfig, {"eta_threshold": text}),
     "snapshots": lambda text: from_texts(ExportJob, {"snapshots": text}),
     "liquids": lambda text: from_texts(TransferJob, {"liquids": text}),

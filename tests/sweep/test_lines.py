@@ -2,6 +2,7 @@
 
 import importlib
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,15 +10,12 @@ import pytest
 from glassliquid.parameters import from_texts
 from glassliquid.sessions.training_job import TrainJob
 from glassliquid.sweep.job import SweepJob, sweep_line, train_line
-from glassliquid.sweep.space import Range, SearchSpace, configured, parse_batch_sizes, parse_range
+from glassliquid.sweep.space import SearchSpace, configured
 from glassliquid.training.config import TrainConfig
 
 JOB = SweepJob(
     config=TrainConfig(model="cnn2018", l2=0.00001, augment=False, iterations=7, schedule_length=5, patience=3, seed=4),
-    space=SearchSpace(
-        batch_sizes=(8, 4),
-        ranges=(Range(name="dropout", low=0.1, high=1 / 3), Range(name="learning_rate", low=0.00001, high=0.1)),
-    ),
+    space=SearchSpace(batch_sizes=(8, 4), dropout_low=0.1, dropout_high=1 / 3, learning_rate_range=(0.00001, 0.1)),
     dataset="some data",
     data_dir=Path("a folder/it's"),
     trials=7,
@@ -57,12 +55,9 @@ def test_a_line_names_no_threads_where_they_make_no_difference():
 
 
 def test_the_line_of_a_sweep_gives_exactly_the_sweep():
-    options = options_of(sweep_line(JOB), "sweep")
-    assert parse_batch_sizes(options.pop("batch_sizes")) == (8, 4)
-    assert (options.pop("dropout_low"), options.pop("dropout_high")) == (0.1, 1 / 3)
-    assert parse_range("learning_rate", options.pop("learning_rate_range")) == JOB.space.ranges[1]
-    fixed = {field: getattr(JOB.config, field) for field in ("model", "l2", "augment", "iterations", "schedule_length")}
-    own = {name: getattr(JOB, name) for name in ("trials", "sampler", "pruner", "repeats", "jobs", "study", "storage")}
-    expected = {**fixed, **own, "patience": 3, "seed": 4, "version": "5", "register_as": None, "dataset": "some data"}
-    assert {name: options[name] for name in expected} == expected
-    assert Path(options["data_dir"]) == JOB.data_dir
+    assert from_texts(SweepJob, options_of(sweep_line(JOB), "sweep")) == JOB
+
+
+def test_a_line_that_continues_is_not_limited_in_time():
+    assert sweep_line(replace(JOB, max_hours=0.5)) == sweep_line(JOB)
+    assert "max_hours" not in train_line(replace(JOB, max_hours=0.5), {"batch_size": 8, "dropout": 0.2}, threads=None)

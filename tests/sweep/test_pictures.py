@@ -10,32 +10,30 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.samplers import RandomSampler
 from optuna.trial import create_trial
 
-from glassliquid.sweep import pictures
-from glassliquid.sweep.space import Range, SearchSpace
-from glassliquid.sweep.study import Row, Study
-from tests.sweep.test_study import OWNER, SPACE, opened, sweep, trial_of
+from glassliquid.sweep.pictures import Pictures
+from glassliquid.sweep.space import SearchSpace
+from glassliquid.sweep.study import Study, TrialRecord
+from tests.sweep.test_study import SPACE, begun, opened, sweep
 
 
 @pytest.fixture(scope="module")
-def scored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, list[Row]]:
+def scored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, list[TrialRecord]]:
     """Twenty trials whose score depends on the dropout alone, and one that was killed."""
     address = f"sqlite:///{tmp_path_factory.mktemp('scored') / 'study.db'}"
     study = opened(address)
-    study.queue(20, None)
-    study.kill(study.claim(20, OWNER).trial_id)
-    return study, sweep(study, address, 20)
+    study.kill(begun(study, 20)[0])
+    return study, sweep(study, 20)
 
 
 def test_the_importance_is_with_the_setting_that_matters(scored):
-    study, rows = scored
-    shares = pictures.importances(study, rows, SPACE.names)
+    shares = Pictures(*scored, SPACE.names).importances
     assert sum(shares.values()) == pytest.approx(1)
     assert shares["dropout"] > 0.8
 
 
 def test_importances_are_shares_of_the_variance_over_a_grid(tmp_path: Path):
     """A score that is a sum of two terms: their variances over the grid are known."""
-    space = SearchSpace(batch_sizes=tuple(range(1, 10)), ranges=(Range(name="dropout", low=0.0, high=0.4),))
+    space = SearchSpace(batch_sizes=tuple(range(1, 10)), dropout_low=0.0, dropout_high=0.4)
     study, points = opened(f"sqlite:///{tmp_path / 'study.db'}"), space.grid(0)
     sizes, dropouts = (np.array([point[name] for point in points]) for name in ("batch_size", "dropout"))
     searched = {"batch_size": CategoricalDistribution(space.batch_sizes), "dropout": FloatDistribution(0.0, 0.4)}
@@ -44,7 +42,7 @@ def test_importances_are_shares_of_the_variance_over_a_grid(tmp_path: Path):
         study.optuna.add_trial(
             create_trial(params=point, distributions=searched, value=score, user_attrs={"slot": slot})
         )
-    shares = pictures.importances(study, study.rows(), space.names)
+    shares = Pictures(study, study.trials(), space.names).importances
     explained = (0.01 * sizes).var() / ((0.01 * sizes).var() + (0.05 * dropouts).var())
     # 0.930. The forest is random: eleven seeds gave 0.925 to 0.943.
     assert shares["batch_size"] == pytest.approx(explained, abs=0.02)
@@ -52,7 +50,7 @@ def test_importances_are_shares_of_the_variance_over_a_grid(tmp_path: Path):
 
 def test_every_picture_is_drawn(scored):
     drawn = {}
-    for name, figure in pictures.figures(*scored, SPACE.names):
+    for name, figure in Pictures(*scored, SPACE.names).figures():
         figure.canvas.draw()
         drawn[name] = np.asarray(figure.canvas.buffer_rgba())
     assert set(drawn) == {"history", "slice", "contour", "importances"}
@@ -61,18 +59,15 @@ def test_every_picture_is_drawn(scored):
 
 def test_labels_do_not_run_into_each_other(tmp_path: Path):
     """Nine batch sizes and rates over less than two decades: what Optuna labels by itself cannot be read."""
-    rates = Range(name="learning_rate", low=1e-4, high=5e-3)
-    space = SearchSpace(
-        batch_sizes=(10, 20, 30, 50, 80, 100, 130, 150, 200), ranges=(Range(name="dropout", low=0.1, high=0.5), rates)
-    )
+    space = SearchSpace(learning_rate_range=(1e-4, 5e-3))
     study, asked = opened(f"sqlite:///{tmp_path / 'study.db'}"), optuna.create_study(sampler=RandomSampler(seed=1))
     for slot in range(20):
         trial = asked.ask()
         chosen = space.suggest(trial)
         score = 0.9 + 0.0004 * chosen["batch_size"] + chosen["learning_rate"]
-        kept = {"params": trial.params, "distributions": trial.distributions, "user_attrs": {"slot": slot}}
-        study.optuna.add_trial(create_trial(value=score, **kept))
-    for name, figure in pictures.figures(study, study.rows(), space.names):
+        stored = {"params": trial.params, "distributions": trial.distributions, "user_attrs": {"slot": slot}}
+        study.optuna.add_trial(create_trial(value=score, **stored))
+    for name, figure in Pictures(study, study.trials(), space.names).figures():
         figure.canvas.draw()
         for axes in figure.axes:
             for axis, across in ((axes.xaxis, True), (axes.yaxis, False)):
@@ -90,31 +85,32 @@ def test_labels_do_not_run_into_each_other(tmp_path: Path):
 
 
 def test_the_page_has_the_parallel_coordinates_and_loads_nothing(scored):
-    page = pictures.page(*scored, SPACE.names)
+    page = Pictures(*scored, SPACE.names).page()
     assert '"type":"parcoords"' in page
     assert "<script src=" not in page
 
 
 def test_equal_scores_have_no_contour_and_no_importance(tmp_path: Path):
-    address = f"sqlite:///{tmp_path / 'study.db'}"
-    study = opened(address)
-    study.queue(5, None)
-    while (row := study.claim(5, OWNER)) is not None:
-        assert trial_of(address, row).complete(1.0, {})
-    rows = study.rows()
-    assert pictures.importances(study, rows, SPACE.names) == {}
-    assert [name for name, _ in pictures.figures(study, rows, SPACE.names)] == ["history", "slice"]
+    study = opened(f"sqlite:///{tmp_path / 'study.db'}")
+    trials = sweep(study, 5, lambda _: 1.0)
+    pictures = Pictures(study, trials, SPACE.names)
+    assert pictures.importances == {}
+    assert [name for name, _ in pictures.figures()] == ["history", "slice"]
 
 
 def test_one_setting_that_varies_has_its_slice(tmp_path: Path):
-    space = SearchSpace(batch_sizes=(4, 8), ranges=())
+    space = SearchSpace(batch_sizes=(4, 8), dropout_low=0.3, dropout_high=0.3)
     study = opened(f"sqlite:///{tmp_path / 'study.db'}")
-    searched = {"batch_size": CategoricalDistribution(space.batch_sizes)}
+    searched = {"batch_size": CategoricalDistribution(space.batch_sizes), "dropout": FloatDistribution(0.3, 0.3)}
     for slot, size in enumerate(space.batch_sizes):
-        kept = {"params": {"batch_size": size}, "distributions": searched, "user_attrs": {"slot": slot}}
-        study.optuna.add_trial(create_trial(value=0.5 + slot / 10, **kept))
+        stored = {
+            "params": {"batch_size": size, "dropout": 0.3},
+            "distributions": searched,
+            "user_attrs": {"slot": slot},
+        }
+        study.optuna.add_trial(create_trial(value=0.5 + slot / 10, **stored))
     drawn = []
-    for name, figure in pictures.figures(study, study.rows(), space.names):
+    for name, figure in Pictures(study, study.trials(), space.names).figures():
         figure.canvas.draw()
         drawn.append(name)
     assert drawn == ["history", "slice"]

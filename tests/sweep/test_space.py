@@ -4,11 +4,11 @@ import optuna
 import pytest
 
 from glassliquid.errors import UserError
-from glassliquid.sweep.space import Range, SearchSpace, configured, parse_batch_sizes, parse_range
+from glassliquid.sweep.space import Range, SearchSpace, configured
 from glassliquid.training.config import TrainConfig
 
 LOG_SIZES = (10, 20, 30, 50, 80, 100, 130, 150, 200)
-LOG_SPACE = SearchSpace(batch_sizes=LOG_SIZES, ranges=(Range(name="dropout", low=0.1, high=0.5),))
+LOG_SPACE = SearchSpace()
 
 
 def test_the_grid_is_the_research_logs_own():
@@ -26,18 +26,17 @@ def test_the_grids_order_depends_on_the_seed_alone():
 
 def test_rates_are_spaced_by_their_logarithm_and_thresholds_evenly():
     # Five levels over four decades are the decades themselves.
-    assert parse_range("learning_rate", "0.00001:0.1").levels() == pytest.approx([1e-5, 1e-4, 1e-3, 1e-2, 1e-1])
-    assert parse_range("eta_threshold", "0.8:1").levels() == pytest.approx([0.8, 0.85, 0.9, 0.95, 1.0])
+    assert Range("learning_rate", 0.00001, 0.1).levels() == pytest.approx([1e-5, 1e-4, 1e-3, 1e-2, 1e-1])
+    assert Range("eta_threshold", 0.8, 1.0).levels() == pytest.approx([0.8, 0.85, 0.9, 0.95, 1.0])
 
 
 def test_a_range_of_one_point_is_one_level():
-    space = SearchSpace(batch_sizes=(8, 16), ranges=(Range(name="dropout", low=0.3, high=0.3),))
+    space = SearchSpace(batch_sizes=(8, 16), dropout_low=0.3, dropout_high=0.3)
     assert sorted(p["batch_size"] for p in space.grid(0)) == [8, 16]
 
 
 def test_suggestions_lie_in_the_space_and_rates_fill_their_decades_evenly():
-    ranges = (Range(name="dropout", low=0.1, high=0.5), Range(name="learning_rate", low=1e-5, high=1e-1))
-    space = SearchSpace(batch_sizes=(8, 16), ranges=ranges)
+    space = SearchSpace(batch_sizes=(8, 16), learning_rate_range=(1e-5, 1e-1))
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
     chosen = [space.suggest(study.ask()) for _ in range(400)]
     assert {c["batch_size"] for c in chosen} == {8, 16}
@@ -52,18 +51,19 @@ def test_a_point_becomes_the_settings_of_a_training():
 
 
 @pytest.mark.parametrize(
-    ("make", "message"),
+    ("given", "message"),
     [
-        (lambda: Range(name="dropout", low=0.5, high=0.1), "range of dropout is upside down, from 0.5 to 0.1"),
-        (lambda: parse_range("l2", "0:0.1"), "l2 begins at 0.0.*above zero"),
-        (lambda: parse_range("l2", "0.1"), "l2_range is '0.1'.*0.0001:0.01, or none"),
-        (lambda: parse_range("l2", "a:b"), "l2_range is 'a:b'"),
-        (lambda: parse_range("eta_threshold", "nan:0.9"), "from nan to 0.9: pass two finite numbers"),
-        (lambda: parse_batch_sizes("10,many"), "batch_sizes is '10,many'.*10,50,100"),
-        (lambda: SearchSpace(batch_sizes=(10, 10), ranges=()), "batch_sizes is '10,10'.*each once"),
-        (lambda: SearchSpace(batch_sizes=(10, 0), ranges=()), "batch size is 0"),
+        ({"dropout_low": 0.5, "dropout_high": 0.1}, "range of dropout is upside down, from 0.5 to 0.1"),
+        ({"l2_range": "0:0.1"}, "l2 begins at 0.0.*above zero"),
+        ({"l2_range": "0.1"}, "l2_range is '0.1'.*0.0001:0.01, or none"),
+        ({"l2_range": "a:b"}, "l2_range is 'a:b'"),
+        ({"eta_threshold_range": "nan:0.9"}, "eta_threshold_range.0 is nan: pass a number"),
+        ({"dropout_low": -1e308, "dropout_high": 1e308}, "pass two finite numbers"),
+        ({"batch_sizes": "10,many"}, "batch_sizes is '10,many'.*10,50,100"),
+        ({"batch_sizes": "10,10"}, "batch_sizes is '10,10'.*each once"),
+        ({"batch_sizes": "10,0"}, "batch size is 0"),
     ],
 )
-def test_a_space_that_is_none(make, message):
+def test_a_space_that_is_none(given, message):
     with pytest.raises(UserError, match=message):
-        make()
+        SearchSpace(**given)

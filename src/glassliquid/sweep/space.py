@@ -3,12 +3,15 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
-
-import numpy as np
+from typing import TYPE_CHECKING, Annotated, Any
 
 from glassliquid.errors import UserError, check_positive
+from glassliquid.parameters import positional
+from glassliquid.settings import Absent, FromText, settings, whole_numbers
 from glassliquid.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    import optuna
 
 BATCH_SIZE, DROPOUT = "batch_size", "dropout"
 LOGARITHMIC = {DROPOUT: False, "learning_rate": True, "l2": True, "eta_threshold": False}
@@ -17,17 +20,7 @@ GRID_LEVELS = 5
 """Points of a range in the grid: 0.1, 0.2, 0.3, 0.4 and 0.5 for the dropout of the research log."""
 
 
-class Suggests(Protocol):
-    """The part of an Optuna trial that the space uses."""
-
-    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
-        """A number in a range."""
-
-    def suggest_categorical(self, name: str, choices: list[int]) -> Any:
-        """One of several."""
-
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Range:
     """The range of one setting."""
 
@@ -55,6 +48,8 @@ class Range:
 
     def levels(self) -> list[float]:
         """The points of the grid, evenly spaced from bound to bound."""
+        import numpy as np
+
         if self.low == self.high:
             return [self.low]
         spaced = np.geomspace if self.logarithmic else np.linspace
@@ -62,37 +57,74 @@ class Range:
         return [float(f"{level:.10g}") for level in spaced(self.low, self.high, GRID_LEVELS)]
 
 
-@dataclass(frozen=True, kw_only=True)
+def _bounds(text: str) -> tuple[float, float]:
+    low, _, high = text.partition(":")
+    return float(low), float(high)
+
+
+Bounds = Annotated[
+    tuple[float, float] | None,
+    FromText(
+        _bounds,
+        "two numbers with a colon between them, such as 0.0001:0.01, or none",
+        lambda bounds: ":".join(map(positional, bounds)),
+    ),
+    Absent("none"),
+]
+
+
+@settings
 class SearchSpace:
     """Batch sizes to choose from and ranges to choose in."""
 
-    batch_sizes: tuple[int, ...]
-    """Each is tried with everything else."""
-    ranges: tuple[Range, ...]
-    """One of each setting at most."""
+    batch_sizes: Annotated[
+        tuple[int, ...], FromText(whole_numbers, "whole numbers separated by commas, such as 10,50,100")
+    ] = (10, 20, 30, 50, 80, 100, 130, 150, 200)
+    """Batch sizes to choose from; each is tried with everything else."""
+    dropout_low: float = 0.1
+    """Lowest probability of dropout."""
+    dropout_high: float = 0.5
+    """Highest probability of dropout."""
+    learning_rate_range: Bounds = None
+    """Search the initial rate too, such as 0.0001:0.01."""
+    l2_range: Bounds = None
+    """Search the L2 weight too, such as 0.00001:0.01."""
+    eta_threshold_range: Bounds = None
+    """Search the threshold of the rate too, such as 0.8:0.99."""
 
     def __post_init__(self) -> None:
-        """Check the batch sizes."""
+        """Check batch sizes and ranges."""
         for size in self.batch_sizes:
             check_positive("a batch size", size)
         if not self.batch_sizes or len(set(self.batch_sizes)) < len(self.batch_sizes):
             given = ",".join(map(str, self.batch_sizes))
             raise UserError(f"batch_sizes is {given!r}: give at least one batch size, and each once.")
+        self.ranges  # noqa: B018 - each is checked as it is made
+
+    @property
+    def ranges(self) -> list[Range]:
+        """What is searched beside the batch size."""
+        bounds = {DROPOUT: (self.dropout_low, self.dropout_high)}
+        bounds |= {name: getattr(self, f"{name}_range") for name in LOGARITHMIC if name != DROPOUT}
+        return [Range(name, *pair) for name, pair in bounds.items() if pair is not None]
 
     @property
     def names(self) -> list[str]:
         """The settings that are searched."""
         return [BATCH_SIZE, *(each.name for each in self.ranges)]
 
-    def suggest(self, trial: Suggests) -> dict[str, float]:
+    def suggest(self, trial: "optuna.Trial") -> dict[str, float]:
         """Let a trial choose a point: setting to value."""
-        chosen: dict[str, float] = {BATCH_SIZE: trial.suggest_categorical(BATCH_SIZE, list(self.batch_sizes))}
-        for each in self.ranges:
-            chosen[each.name] = trial.suggest_float(each.name, each.low, each.high, log=each.logarithmic)
-        return chosen
+        chosen = {BATCH_SIZE: trial.suggest_categorical(BATCH_SIZE, list(self.batch_sizes))}
+        ranges = {
+            each.name: trial.suggest_float(each.name, each.low, each.high, log=each.logarithmic) for each in self.ranges
+        }
+        return chosen | ranges
 
     def grid(self, seed: int) -> list[dict[str, float]]:
         """All points of the grid, in an order drawn from the seed, so that the first few are spread over it."""
+        import numpy as np
+
         points: list[dict[str, float]] = [{BATCH_SIZE: size} for size in self.batch_sizes]
         for each in self.ranges:
             points = [{**point, each.name: level} for point in points for level in each.levels()]
@@ -100,14 +132,12 @@ class SearchSpace:
 
     def corners(self) -> list[dict[str, float]]:
         """The points at both ends of everything, which have to be allowed."""
-        ends = (min, max)
-        bounds = [(each.name, (each.low, each.high)) for each in self.ranges]
-        return [{BATCH_SIZE: end(self.batch_sizes), **{name: end(pair) for name, pair in bounds}} for end in ends]
+        bounds = self.to_json()
+        return [{name: end(values) for name, values in bounds.items()} for end in (min, max)]
 
     def to_json(self) -> dict[str, list[float]]:
         """Setting to its batch sizes or to the bounds of its range."""
-        bounds = {each.name: [each.low, each.high] for each in self.ranges}
-        return {BATCH_SIZE: sorted(self.batch_sizes), **bounds}
+        return {BATCH_SIZE: sorted(self.batch_sizes), **{each.name: [each.low, each.high] for each in self.ranges}}
 
 
 def configured(config: TrainConfig, settings: Mapping[str, float]) -> TrainConfig:
@@ -120,24 +150,3 @@ def configured(config: TrainConfig, settings: Mapping[str, float]) -> TrainConfi
     if "eta_threshold" in values:
         values["eta_threshold"] = ((values["eta_threshold"], None),)
     return replace(config, **values)
-
-
-def parse_batch_sizes(text: str) -> tuple[int, ...]:
-    """Read `10,20,50`; UserError if it is not a list of whole numbers."""
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise UserError(
-            f"batch_sizes is {text!r}: pass whole numbers separated by commas, such as 10,50,100."
-        ) from None
-
-
-def parse_range(name: str, text: str) -> Range:
-    """Read `0.0001:0.01` as the range of the setting `name`; UserError if it is not one."""
-    low, _, high = text.partition(":")
-    try:
-        return Range(name=name, low=float(low), high=float(high))
-    except ValueError:
-        raise UserError(
-            f"{name}_range is {text!r}: pass two numbers with a colon between them, such as 0.0001:0.01, or none."
-        ) from None

@@ -1,57 +1,50 @@
 """Where studies are kept: a file by default, or any database that Optuna can use."""
 
-import contextlib
+import functools
 import random
 import re
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from glassliquid.errors import UserError, first_line_of
+import optuna
+from optuna.exceptions import StorageInternalError
+from optuna.storages import BaseStorage
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, ProgrammingError
+
+from glassliquid.errors import Stopped, UserError, first_line_of
 
 CONNECT_WITHIN_S = 10
 """How long a database server may take to answer."""
-WAIT_FOR_LOCK_S = 60
+LOCK_TIMEOUT_S = 60
 """How long a process waits while another one writes into the same SQLite file."""
 PASSWORD_KEYS = frozenset({"password", "passwd", "sslpassword"})
 """What drivers call a password that stands behind the address as an option of the connection."""
 ATTEMPTS = 6
 """How often the tables of a fresh database are tried to be made."""
+OUTAGE_S = 300.0
+"""How long a storage that does not answer is waited for."""
+RETRY_AFTER_S = 2.0
+_CANNOT_BE_WRITTEN = re.compile("disk is full|readonly database|disk I/O error")
+"""What SQLite says when waiting does not help."""
 
 
-class StorageSilent(Exception):
-    """The storage does not answer at the moment."""
-
-    @property
-    def cannot_be_written(self) -> bool:
-        """Whether it is a file whose disk is full or read-only, which waiting does not mend."""
-        return re.search("disk is full|readonly database|disk I/O error", str(self)) is not None
+class StorageLost(UserError):
+    """The storage answered when the command began, and does not any more, or takes nothing more."""
 
 
-@contextlib.contextmanager
-def answering() -> Iterator[None]:
-    """Raise StorageSilent for what goes wrong between Optuna and its storage in the block."""
-    from optuna.exceptions import StorageInternalError
-
-    try:
-        yield
-    except StorageInternalError as error:
-        raise StorageSilent(_reason(error)) from error
-
-
-def open_storage(address: str) -> Any:
+def open_storage(address: str, should_stop: Callable[[], bool] = lambda: False) -> BaseStorage:
     """Optuna's storage at an SQLAlchemy address, with its tables made if there are none.
+
+    From then on it waits for a server that is away: for five minutes, or until `should_stop` answers True.
 
     Raises:
         UserError: the address is not one, its driver is not installed, or nobody answers there.
     """
-    import optuna
-    from optuna.exceptions import StorageInternalError
-    from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     url = _parsed(address)
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
         raise UserError(
@@ -60,40 +53,29 @@ def open_storage(address: str) -> Any:
     if (file := sqlite_file(address)) is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
     arguments: dict[str, dict[str, Any]] = {
-        "sqlite": {"timeout": WAIT_FOR_LOCK_S},
+        "sqlite": {"timeout": LOCK_TIMEOUT_S},
         "postgresql": {"connect_timeout": CONNECT_WITHIN_S},
         "mysql": {"connect_timeout": CONNECT_WITHIN_S},
     }
     # A connection that the server has closed meanwhile is opened again.
     options = {"connect_args": arguments.get(url.get_backend_name(), {}), "pool_pre_ping": True}
     try:
-        return optuna.storages.get_storage(_with_tables(url.render_as_string(hide_password=False), options))
+        storage = optuna.storages.get_storage(_with_tables(url.render_as_string(hide_password=False), options))
     except (ImportError, NoSuchModuleError) as error:
         raise UserError(
             f"storage is {address!r}, and there is no driver for it ({_reason(error)}): install one (for PostgreSQL: "
             "pip install 'psycopg[binary]'), or pass storage=auto, which is a file."
         ) from error
-    except (
-        SQLAlchemyError,
-        StorageInternalError,
-        RuntimeError,
-        OSError,
-        ValueError,
-        TypeError,
-        LookupError,
-        OverflowError,
-    ) as error:
+    except Exception as error:  # drivers raise what they like about an address
         raise UserError(
             f"The storage {address} cannot be used ({_reason(error)}): start the server or correct the address, or pass "
             "storage=auto, which is a file."
         ) from error
+    return _patient(storage, should_stop)
 
 
-def _with_tables(address: str, options: dict[str, Any]) -> Any:
+def _with_tables(address: str, options: dict[str, Any]) -> optuna.storages.RDBStorage:
     """The storage; when two commands make the tables of a fresh database at once, one of them finds half of them there."""
-    import optuna
-    from sqlalchemy.exc import IntegrityError, ProgrammingError
-
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with warnings.catch_warnings():
@@ -104,6 +86,42 @@ def _with_tables(address: str, options: dict[str, Any]) -> Any:
                 raise
             time.sleep(attempt * random.random())
     raise AssertionError("not reached")
+
+
+def _patient(storage: BaseStorage, should_stop: Callable[[], bool]) -> BaseStorage:
+    """The storage, each call of which is repeated while the server does not answer.
+
+    A call may so be done twice; what Optuna's are good for then, docs/LOG.md says.
+    """
+
+    def repeated(name: str) -> Callable[..., Any]:
+        method = getattr(storage, name)
+
+        @functools.wraps(method)
+        def call(_self: Any, *arguments: Any, **options: Any) -> Any:
+            began = time.monotonic()
+            while True:
+                try:
+                    return method(*arguments, **options)
+                except StorageInternalError as error:
+                    reason, waited = _reason(error), time.monotonic() - began
+                    if _CANNOT_BE_WRITTEN.search(reason):
+                        remedy = "free some space, then run the same command again"
+                        raise StorageLost(f"The study cannot be written ({reason}): {remedy}.") from error
+                    if should_stop():
+                        raise Stopped(f"Stopped while the storage of the study did not answer ({reason}).") from error
+                    if waited > OUTAGE_S:
+                        raise StorageLost(
+                            f"The storage of the study has not answered for {waited:.0f} s ({reason}): start it and run the same "
+                            "command again."
+                        ) from error
+                time.sleep(RETRY_AFTER_S)
+
+        return call
+
+    methods = {name: repeated(name) for name in BaseStorage.__abstractmethods__}
+    patient: BaseStorage = type("PatientStorage", (BaseStorage,), methods)()
+    return patient
 
 
 def sqlite_file(address: str) -> Path | None:
@@ -145,10 +163,7 @@ def same_database(one: str, other: str) -> bool:
     return (a.get_backend_name(), a.host, a.port, a.database) == (b.get_backend_name(), b.host, b.port, b.database)
 
 
-def _parsed(address: str) -> Any:
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
+def _parsed(address: str) -> URL:
     # Both names are in use for PostgreSQL; the driver is the one that the project's extra installs.
     for name in ("postgresql://", "postgres://"):
         if address.startswith(name):

@@ -1,43 +1,59 @@
-"""A study: every trial of a sweep, kept in a storage that many commands on many machines may share.
+"""A study: every trial of a sweep, kept in an Optuna storage that many commands on many machines may share.
 
-A sweep of n trials has n places, called slots. A slot is filled by queueing a trial for it, claimed by one worker, and
-done when that trial has ended by itself. A trial whose worker died, or was stopped, is marked; its slot is then queued
-again with the same settings. So nothing is lost or counted twice, whoever dies and whenever:
-
-- Claiming is one transaction of the storage: only one command gets a queued trial.
-- Should two commands queue a trial for the same slot at the same moment, the one with the lower number is run and the
-  other one is discarded when it is its turn. Numbers are given in a transaction too, so all agree on which it is.
+A sweep of n trials has n slots. Optuna numbers trials in a transaction, and new trials fill the slots in the order of their
+numbers. A trial whose worker died or was stopped is queued again with the same settings, for the same slot. So all
+commands read from the list of trials alone which trial fills which slot: nothing is lost or counted twice, whoever dies
+and whenever. Where two workers ask for the last slot, or two commands queue the same killed trial, the one with the higher
+number ends before it begins.
 """
 
 import contextlib
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
-from glassliquid.errors import UserError
+import optuna
+from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState
 
-COMPLETE, PRUNED, FAILED, KILLED, RUNNING, WAITING = "COMPLETE", "PRUNED", "FAILED", "KILLED", "RUNNING", "WAITING"
-DONE = (COMPLETE, PRUNED, FAILED)
-"""States that end a trial for good; a killed one is run again."""
+from glassliquid.errors import UserError
+from glassliquid.tracking.liveness import identity_tags, is_here, living_process
 
 DEFINITION = "definition"
 """On the study: what is searched and what is held fixed."""
 PARENT_RUN = "parent_run"
 """On the study, with a fingerprint of the tracking store behind it: the MLflow run there that its trials belong to."""
-SLOT, OWNER, BEAT, ERROR, DISCARDED, AGAIN = "slot", "owner", "beat", "error", "discarded", "again_after"
-"""On a trial: its slot, the process that claimed it, a number that grows while that process lives, why it failed, that it
-was queued twice, and the trial that was killed before it."""
+SLOT, OWNER, BEAT, ERROR, RETRY_OF = "slot", "owner", "beat", "error", "again_after"
+"""On a trial: its slot, if it was queued for one; the process that runs it; a number that grows while that process lives; why
+it failed; the number of the killed trial that it repeats."""
 
-AHEAD = 64
-"""Trials that wait for a worker, at least."""
 SILENT_AFTER_S = 120.0
-"""A command whose beats stopped for this long, watched from here, is dead."""
+"""A worker whose beats stopped for this long, watched from here, is dead."""
+BLIND_AFTER_S = 30.0
+"""Who has not looked for this long, because the storage was away, watches from the beginning."""
+
+
+class State(StrEnum):
+    """How a trial stands. What Optuna calls FAIL is FAILED if the trial says why, and KILLED if it could not."""
+
+    COMPLETE = "COMPLETE"
+    PRUNED = "PRUNED"
+    FAILED = "FAILED"
+    KILLED = "KILLED"
+    RUNNING = "RUNNING"
+    WAITING = "WAITING"
+
+
+FINISHED = (State.COMPLETE, State.PRUNED, State.FAILED)
+"""States that end a trial for good; a killed one is run again."""
 
 
 @dataclass(frozen=True)
-class Row:
+class TrialRecord:
     """One trial as the storage has it."""
 
     trial_id: int
@@ -45,24 +61,27 @@ class Row:
     number: int
     """Its number in the study, from 0."""
     slot: int
-    state: str
+    state: State
     settings: dict[str, Any]
     value: float | None
     """The objective, for a complete trial."""
     attributes: dict[str, Any] = field(repr=False)
-    started: Any = None
-    ended: Any = None
+
+    @property
+    def owner(self) -> Mapping[str, str] | None:
+        """Identity tags of the process that runs it; None if it died before it could say so, or has not begun."""
+        return self.attributes.get(OWNER)
 
 
 class Study:
     """A named study in a storage."""
 
-    def __init__(self, study: Any, created: bool) -> None:
+    def __init__(self, study: optuna.Study, created: bool) -> None:
         """Wrap an Optuna study; `created` says whether this process made it."""
         self.optuna = study
         self.created = created
-        self._storage = study._storage
         self._beats: dict[int, tuple[Any, float]] = {}
+        self._looked_at = 0.0
 
     @property
     def name(self) -> str:
@@ -74,91 +93,83 @@ class Study:
         run_id = self.optuna.user_attrs.get(_parent_key(store))
         return None if run_id is None else str(run_id)
 
-    def adopt(self, run_id: str, store: str) -> None:
+    def set_parent_run(self, run_id: str, store: str) -> None:
         """Let the trials belong to this MLflow run, for commands that use this tracking store."""
         self.optuna.set_user_attr(_parent_key(store), run_id)
 
-    def rows(self) -> list[Row]:
-        """All trials but discarded ones, by number."""
-        trials = self.optuna.get_trials(deepcopy=False)
-        return [_row(trial) for trial in trials if SLOT in trial.user_attrs and DISCARDED not in trial.user_attrs]
+    def trials(self) -> list[TrialRecord]:
+        """All trials by number, but those that ended before they began."""
+        return [trial for trial in self._all() if trial.state != State.KILLED or trial.owner is not None]
 
-    def queue(self, slots: int, points: list[dict[str, float]] | None, ahead: int = AHEAD) -> None:
-        """Queue trials for slots below `slots` that have none; one that was killed is queued with its settings again.
+    def has_work(self, slots: int) -> bool:
+        """Whether a worker that asks for a trial now would get one of the first `slots` slots."""
+        trials = self._all()
+        waiting = any(trial.state == State.WAITING and trial.slot < slots for trial in _current(trials).values())
+        return waiting or _next_slot(trials) < slots
 
-        A few at a time, again and again: each costs a transaction, and the storage counts all trials before it.
+    def retry_killed(self, slots: int) -> None:
+        """Queue each killed trial of the first `slots` slots again with its settings, unless that was done."""
+        trials = self._all()
+        current = _current(trials)
+        for slot in range(min(slots, _next_slot(trials))):
+            if slot not in current:
+                begun = [trial for trial in trials if trial.slot == slot and trial.owner is not None]
+                settings = next((trial.settings for trial in reversed(begun) if trial.settings), {})
+                retry_of = {RETRY_OF: begun[-1].number} if begun else {}
+                self.optuna.enqueue_trial(settings, user_attrs={SLOT: slot, **retry_of})
 
-        Args:
-            slots: how many trials the sweep is to have.
-            points: the settings of each slot, for a grid; None lets the sampler choose.
-            ahead: how many may wait.
-        """
-        rows = self.rows()
-        active = _active(rows)
-        waiting = sum(row.state == WAITING and row.slot < slots for row in active.values())
-        killed = {row.slot: row for row in rows if row.state == KILLED}
-        for slot in range(slots):
-            if waiting >= ahead:
-                return
-            if slot in active:
-                continue
-            waiting += 1
-            settings: dict[str, Any] = {} if points is None else dict(points[slot])
-            attributes: dict[str, Any] = {SLOT: slot}
-            if slot in killed:
-                settings = killed[slot].settings or settings
-                attributes[AGAIN] = killed[slot].number
-            self.optuna.enqueue_trial(settings, user_attrs=attributes)
+    def begin(self, trial: optuna.Trial, slots: int) -> int | None:
+        """Own a trial that Optuna has given to this process; its slot, or None if it is one too many."""
+        current = _current(self._all()).values()
+        slot = next((each.slot for each in current if each.number == trial.number and each.slot < slots), None)
+        if slot is not None:
+            trial.set_user_attr(OWNER, identity_tags())
+        return slot
 
-    def claim(self, slots: int, owner: Mapping[str, str]) -> Row | None:
-        """Take a queued trial to run it; None if there is none now."""
-        from optuna.exceptions import UpdateFinishedTrialError
-        from optuna.trial import TrialState
-
-        rows = self.rows()
-        active = _active(rows)
-        for row in rows:
-            if row.state != WAITING or row.slot >= slots:
-                continue
-            with contextlib.suppress(UpdateFinishedTrialError):
-                if active[row.slot].number < row.number:
-                    self._storage.set_trial_user_attr(row.trial_id, DISCARDED, True)
-                    self._storage.set_trial_state_values(row.trial_id, TrialState.FAIL)
-                elif self._storage.set_trial_state_values(row.trial_id, TrialState.RUNNING):
-                    self._storage.set_trial_user_attr(row.trial_id, OWNER, dict(owner))
-                    return row
-        return None
-
-    def beat(self, trial_id: int) -> None:
-        """Show that the command that runs the trial lives."""
-        from optuna.exceptions import UpdateFinishedTrialError
-
+    def beat(self, trial: TrialRecord) -> None:
+        """Show that the worker of a trial lives."""
         with contextlib.suppress(UpdateFinishedTrialError):
-            self._storage.set_trial_user_attr(trial_id, BEAT, time.time())
+            self.optuna._storage.set_trial_user_attr(trial.trial_id, BEAT, time.time())
 
-    def kill(self, trial_id: int) -> bool:
+    def kill(self, trial: TrialRecord) -> bool:
         """Mark a trial as killed; False if it has ended already."""
-        from optuna.exceptions import UpdateFinishedTrialError
-        from optuna.trial import TrialState
-
         with contextlib.suppress(UpdateFinishedTrialError):
-            return bool(self._storage.set_trial_state_values(trial_id, TrialState.FAIL))
+            return self.optuna._storage.set_trial_state_values(trial.trial_id, TrialState.FAIL)
         return False
 
-    def silent(self, rows: list[Row], now: float) -> list[Row]:
-        """Running trials whose beat has not changed for two minutes.
+    def abandoned(self, trials: Sequence[TrialRecord], now: float) -> list[TrialRecord]:
+        """Running trials whose worker is dead: at once if it ran on this machine, after two minutes without a beat elsewhere.
 
-        Only `now`, the time of this process [s], counts: the clocks of two machines need not agree.
+        Only `now`, the time of this process [s], counts: the clocks of two machines need not agree, nor one be right.
         """
-        running = {row.trial_id: row for row in rows if row.state == RUNNING}
-        for trial_id, row in running.items():
-            beat = row.attributes.get(BEAT)
-            if trial_id not in self._beats or self._beats[trial_id][0] != beat:
-                self._beats[trial_id] = (beat, now)
-        return [row for trial_id, row in running.items() if now - self._beats[trial_id][1] > SILENT_AFTER_S]
+        if now - self._looked_at > BLIND_AFTER_S:
+            self._beats.clear()
+        self._looked_at = now
+        running = [trial for trial in trials if trial.state == State.RUNNING]
+        for trial in running:
+            beat = trial.attributes.get(BEAT)
+            if trial.trial_id not in self._beats or self._beats[trial.trial_id][0] != beat:
+                self._beats[trial.trial_id] = (beat, now)
+        return [
+            trial
+            for trial in running
+            if (
+                living_process(trial.owner) is None
+                if trial.owner is not None and is_here(trial.owner)
+                else now - self._beats[trial.trial_id][1] > SILENT_AFTER_S
+            )
+        ]
+
+    def _all(self) -> list[TrialRecord]:
+        records, next_slot = [], 0
+        for trial in sorted(self.optuna.get_trials(deepcopy=False), key=lambda trial: trial.number):
+            slot = int(trial.user_attrs.get(SLOT, next_slot))
+            next_slot = max(next_slot, slot + 1)
+            records.append(_record(trial, slot))
+        return records
 
 
-def open_study(storage: Any, name: str, definition: Mapping[str, Any]) -> Study:
+def open_study(storage: BaseStorage, name: str, definition: Mapping[str, Any]) -> Study:
     """The study of that name, made if there is none.
 
     Args:
@@ -169,29 +180,26 @@ def open_study(storage: Any, name: str, definition: Mapping[str, Any]) -> Study:
     Raises:
         UserError: a study of that name searches something else, or was not made by a sweep.
     """
-    import optuna
-
     try:
         study = optuna.create_study(storage=storage, study_name=name, direction="maximize")
         study.set_user_attr(DEFINITION, dict(definition))
         return Study(study, created=True)
-    except optuna.exceptions.DuplicatedStudyError:
-        study = load_optuna_study(storage, name)
-    kept = _definition(study)
-    if kept is None and not study.trials and not study.user_attrs:
+    except DuplicatedStudyError:
+        study = optuna.load_study(storage=storage, study_name=name)
+    present = _definition(study)
+    if present is None and not study.trials and not study.user_attrs:
         # Its maker was killed between the two calls above. Whoever comes now says the same, or is refused below.
         study.set_user_attr(DEFINITION, dict(definition))
-        kept = _definition(study)
-    if kept is None:
+        present = _definition(study)
+    if present is None:
         raise UserError(
             f"The storage has a study {name!r} that no sweep of this project made: pass another name, such as -P "
             f"study={name}-2."
         )
-    keys = sorted(kept.keys() | definition.keys())
     changed = [
-        f"{key} is {_shown(kept.get(key))} there and {_shown(definition.get(key))} here"
-        for key in keys
-        if kept.get(key) != definition.get(key)
+        f"{key} is {_shown(present.get(key))} there and {_shown(definition.get(key))} here"
+        for key in sorted(present.keys() | definition.keys())
+        if present.get(key) != definition.get(key)
     ]
     if changed:
         raise UserError(
@@ -201,25 +209,32 @@ def open_study(storage: Any, name: str, definition: Mapping[str, Any]) -> Study:
     return Study(study, created=False)
 
 
-def load_optuna_study(storage: Any, name: str, sampler: Any = None, pruner: Any = None) -> Any:
-    """The Optuna study of that name, which is there already."""
-    import optuna
-
-    return optuna.load_study(study_name=name, storage=storage, sampler=sampler, pruner=pruner)
-
-
-def done(rows: list[Row], slots: int) -> list[Row]:
+def finished(trials: Sequence[TrialRecord], slots: int) -> list[TrialRecord]:
     """The trials that have ended for good, one of each slot at most, by number."""
-    return [row for row in _active(rows).values() if row.state in DONE and row.slot < slots]
+    return [trial for trial in _current(trials).values() if trial.state in FINISHED and trial.slot < slots]
 
 
-def _active(rows: list[Row]) -> dict[int, Row]:
+def _current(trials: Sequence[TrialRecord]) -> dict[int, TrialRecord]:
     """Slot to the trial that fills it: the lowest number that was not killed."""
-    active: dict[int, Row] = {}
-    for row in rows:
-        if row.state != KILLED:
-            active.setdefault(row.slot, row)
-    return active
+    current: dict[int, TrialRecord] = {}
+    for trial in trials:
+        if trial.state != State.KILLED:
+            current.setdefault(trial.slot, trial)
+    return current
+
+
+def _next_slot(trials: Sequence[TrialRecord]) -> int:
+    """The slot of the next new trial."""
+    return max((trial.slot for trial in trials), default=-1) + 1
+
+
+def _record(trial: FrozenTrial, slot: int) -> TrialRecord:
+    attributes = dict(trial.user_attrs)
+    name = trial.state.name
+    state = State(name) if name != "FAIL" else State.FAILED if ERROR in attributes else State.KILLED
+    settings = dict(trial.params or trial.system_attrs.get("fixed_params", {}))
+    value = trial.value if state == State.COMPLETE else None
+    return TrialRecord(trial._trial_id, trial.number, slot, state, settings, value, attributes)
 
 
 def _parent_key(store: str) -> str:
@@ -227,7 +242,7 @@ def _parent_key(store: str) -> str:
     return f"{PARENT_RUN}:{hashlib.sha256(store.encode()).hexdigest()[:16]}"
 
 
-def _definition(study: Any) -> dict[str, Any] | None:
+def _definition(study: optuna.Study) -> dict[str, Any] | None:
     """What a study searches; another command may have made it this very moment and is about to say so."""
     for _ in range(50):
         if DEFINITION in study.user_attrs:
@@ -236,26 +251,6 @@ def _definition(study: Any) -> dict[str, Any] | None:
             return None
         time.sleep(0.1)
     return None
-
-
-def _row(trial: Any) -> Row:
-    state = str(trial.state.name)
-    if state == "FAIL":
-        # What failed by itself says why; what was stopped or killed could not.
-        state = FAILED if ERROR in trial.user_attrs else KILLED
-    settings = trial.params or trial.system_attrs.get("fixed_params", {})
-    value = trial.value if state == COMPLETE else None
-    return Row(
-        trial._trial_id,
-        trial.number,
-        int(trial.user_attrs[SLOT]),
-        state,
-        dict(settings),
-        value,
-        dict(trial.user_attrs),
-        trial.datetime_start,
-        trial.datetime_complete,
-    )
 
 
 def _shown(value: Any) -> str:

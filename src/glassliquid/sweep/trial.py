@@ -1,115 +1,277 @@
-"""One trial from the side of the worker that runs it."""
+"""One trial: a training with the settings that Optuna suggests, in a run of its own, whose validations the pruner sees."""
 
-import contextlib
 import time
-from collections.abc import Mapping
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
-from glassliquid.errors import Stopped
-from glassliquid.sweep import study as kept
-from glassliquid.sweep.algorithms import make_pruner, make_sampler
-from glassliquid.sweep.space import SearchSpace
-from glassliquid.sweep.storage import StorageSilent, answering
+import optuna
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import FrozenTrial, TrialState
 
-STORE_WITHIN_S = 300.0
-"""How long the end of a trial waits for a storage that does not answer, before its result is given up."""
-RETRY_AFTER_S = 2.0
+from glassliquid.errors import Stopped, UserError, first_line_of
+from glassliquid.evaluation.spread import spread
+from glassliquid.layout import Layout
+from glassliquid.plots.training import replicates_figure
+from glassliquid.scratch import temporary_files_apart
+from glassliquid.sessions.training_job import TrainJob
+from glassliquid.sessions.training_run import TrainingSplits, train_in_run
+from glassliquid.sweep.algorithms import SAMPLERS
+from glassliquid.sweep.job import SweepJob
+from glassliquid.sweep.space import configured
+from glassliquid.sweep.storage import StorageLost
+from glassliquid.sweep.study import ERROR, State, Study
+from glassliquid.tracking import tag
+from glassliquid.tracking.metrics import MetricJournal
+from glassliquid.tracking.run import TrackedRun, tracked_run
+from glassliquid.tracking.store import TrackingLost
+from glassliquid.training.checkpoint import remove_checkpoints
+from glassliquid.training.config import TrainConfig
+from glassliquid.training.progress import Progress
+from glassliquid.upkeep.stale_runs import mark_killed
+
+TAG_STUDY = "study"
+RUN, MODEL_RUN, SECONDS = "run_id", "model_run", "seconds"
+"""Beside a trial in the study: its MLflow run, the run of its best model (another one if there are repeats), and how long
+its training took."""
 
 
-class GivenUp(Stopped):
+class Pruned(Stopped):
     """The pruner has given the trial up."""
 
 
-class Trial:
-    """A claimed trial: its settings, its reports, its end."""
+class TakenForDead(Stopped):
+    """Another command has taken the trial for dead, and it is run again there."""
 
-    def __init__(
-        self,
-        storage: Any,
-        study: str,
-        row: kept.Row,
-        space: SearchSpace,
-        sampler: str,
-        pruner: str,
-        seed: int,
-        iterations: int,
-        eval_every: int,
-    ) -> None:
-        """Let the sampler choose the settings of the trial.
 
-        Args:
-            storage: from `open_storage`.
-            study: name of the study.
-            row: the claimed trial.
-            space: what is searched.
-            sampler: tpe, grid or random.
-            pruner: median, hyperband or none.
-            seed: of the sweep.
-            iterations: how many a trial has, over all its repeats.
-            eval_every: iterations between two reports.
+class Untrainable(Exception):
+    """These settings cannot be trained."""
+
+
+@dataclass(frozen=True)
+class TrialRunner:
+    """Runs trials of a study, one after the other."""
+
+    job: SweepJob
+    study: Study
+    """With the pruner that the trials are to have."""
+    parent_run: str
+    splits: TrainingSplits
+    should_stop: Callable[[], bool]
+
+    def run_next(self) -> None:
+        """Let Optuna choose a trial and run it; one that another command took for dead meanwhile does not count.
+
+        Raises:
+            Stopped: `should_stop` answered True.
+            UserError: the tracking store or the study's storage is lost.
         """
-        import optuna
+        trial = self.study.optuna.ask()
+        state, value, taken = TrialState.FAIL, None, False
+        try:
+            if (slot := self.study.begin(trial, self.job.slots)) is not None:
+                state, value = self._run(trial, slot)
+        except (UpdateFinishedTrialError, TakenForDead):
+            taken = True
+        except StorageLost:
+            raise  # so nobody can be told
+        except Exception:
+            self._tell(trial, state)
+            raise
+        ended = self._tell(trial, state, value)
+        if (taken or ended.state != state) and RUN in ended.user_attrs:
+            mark_killed(str(ended.user_attrs[RUN]))
 
-        chooses, gives_up = make_sampler(sampler, seed, row.slot), make_pruner(pruner, iterations, eval_every)
-        self._study = kept.load_optuna_study(storage, study, chooses, gives_up)
-        # Optuna's cache takes reports only on trials that this process has read.
-        self._study.get_trials(deepcopy=False)
-        self._trial = optuna.trial.Trial(self._study, row.trial_id)
-        self.number = row.number
-        self.settings = space.suggest(self._trial)
+    def _tell(self, trial: optuna.Trial, state: TrialState, value: float | None = None) -> FrozenTrial:
+        """End a trial, unless another command has; it as it is now."""
+        try:
+            return self.study.optuna.tell(trial, value, state, skip_if_finished=True)
+        except UpdateFinishedTrialError:  # the other one was quicker by a moment
+            return self.study.optuna.tell(trial, value, state, skip_if_finished=True)
 
-    def note(self, attributes: Mapping[str, Any]) -> None:
-        """Keep facts beside the trial."""
-        for key, value in attributes.items():
-            self._trial.set_user_attr(key, value)
+    def _run(self, trial: optuna.Trial, slot: int) -> tuple[TrialState, float | None]:
+        """Train one trial; how it ended, and with which accuracy."""
+        job, began = self.job, time.monotonic()
+        self.study.optuna.sampler = SAMPLERS.get(job.sampler)(job.space, job.config.seed, slot)
+        settings = job.space.suggest(trial)
+        name = ", ".join(f"{name} {value:.4g}" for name, value in settings.items())
+        reports = ValidationReports(trial, job.config.iterations)
+        try:
+            with (
+                temporary_files_apart(),
+                tracked_run("trial", f"trial {trial.number}: {name}", parent=self.parent_run) as tracked,
+            ):
+                trial.set_user_attr(RUN, tracked.run_id)
+                facts = self._train_tagged(trial, configured(job.config, settings), tracked, reports)
+        except Pruned:
+            _note(trial, {"best": reports.best, SECONDS: time.monotonic() - began})
+            return TrialState.PRUNED, None
+        except Untrainable as error:
+            _note(trial, {ERROR: str(error)})
+            return TrialState.FAIL, None
+        # The run is closed first: whoever finds the study's trial unfinished marks its run as well.
+        _note(trial, {**facts, SECONDS: time.monotonic() - began})
+        return TrialState.COMPLETE, float(facts["value"])
 
-    def report(self, value: float, step: int) -> None:
-        """Tell the pruner how the trial does; GivenUp if it ends here.
+    def _train_tagged(
+        self, trial: optuna.Trial, config: TrainConfig, tracked: TrackedRun, reports: "ValidationReports"
+    ) -> dict[str, Any]:
+        """Train in the open run of a trial, whose tags say what becomes of it."""
+        tracked.tags({TAG_STUDY: self.study.name, tag.TRIAL_STATE: State.RUNNING})
+        try:
+            train = self._train if self.job.repeats == 1 else self._train_repeats
+            facts = train(trial, config, tracked, reports)
+        except Pruned:
+            tracked.metrics({"best_val_accuracy": reports.best})
+            tracked.tags({tag.TRIAL_STATE: State.PRUNED})
+            raise
+        except Stopped:
+            tracked.tags({tag.TRIAL_STATE: State.KILLED})
+            raise
+        except Untrainable as error:
+            tracked.tags({tag.TRIAL_STATE: State.FAILED})
+            tracked.note_error(str(error))
+            raise
+        tracked.tags({tag.TRIAL_STATE: State.COMPLETE})
+        return facts
 
-        A storage that does not answer at the moment only means that nothing is given up.
-        """
-        with contextlib.suppress(StorageSilent), answering():
-            self._trial.report(value, step)
-            if self._trial.should_prune():
-                raise GivenUp
+    def _train(
+        self, trial: optuna.Trial, config: TrainConfig, tracked: TrackedRun, reports: "ValidationReports"
+    ) -> dict[str, Any]:
+        """The value of a trial and what is to be known beside it."""
+        found = self._train_once(self.job.training(config, str(trial.number)), tracked, reports)
+        return {
+            "value": found.best_accuracy,
+            "loss": found.best_loss,
+            "largest_drop": found.largest_drop,
+            "best_iteration": found.best_iteration,
+            "model_accuracy": found.best_accuracy,
+            MODEL_RUN: tracked.run_id,
+        }
 
-    def complete(self, value: float, facts: Mapping[str, Any]) -> bool:
-        """The trial has its value; False if another command took it for dead meanwhile, so that it does not count."""
-        return self._end("COMPLETE", facts, value)
+    def _train_repeats(
+        self, trial: optuna.Trial, config: TrainConfig, tracked: TrackedRun, reports: "ValidationReports"
+    ) -> dict[str, Any]:
+        """Train the trial's seeds one after another as child runs; the trial's own figures and curves are their means."""
+        sweep, caption = self.job, self.job.training(config, str(trial.number)).caption
+        tracked.params({**config.shown(), "dataset": sweep.dataset})
+        tracked.dataset(self.splits.dataset, context="training")
+        tracked.describe(caption)
+        found: list[tuple[str, Progress]] = []
+        for number in range(1, sweep.repeats + 1):
+            one = replace(config, seed=config.seed + number - 1)
+            job = replace(sweep.training(one, f"{trial.number}.{number}"), repeats=1)
+            name = f"{job.run_name}, seed {one.seed}"
+            with tracked_run("replicate", name, parent=tracked.run_id) as child:
+                child.tags({TAG_STUDY: self.study.name})
+                found.append((child.run_id, self._train_once(job, child, reports)))
+        best_run, best = max(found, key=lambda pair: (pair[1].best_accuracy, -pair[1].best_loss))
+        each = [progress for _, progress in found]
+        values, drop = spread([one.best_accuracy for one in each]), max(one.largest_drop for one in each)
+        tracked.metrics(
+            {
+                "best_val_accuracy": values.mean,
+                "best_val_accuracy_std": values.deviation,
+                "final_val_accuracy": _mean([one.last_accuracy or 0.0 for one in each]),
+                "largest_drop": drop,
+            }
+        )
+        tracked.tags({"collapsed": str(any(one.collapsed for one in each)).lower(), "repeats": len(each)})
+        curves = reports.curves[: len(each)]
+        _keep_mean_curves(MetricJournal(tracked.run_id, _runs(sweep) / tracked.run_id), curves)
+        histories = {f"seed {config.seed + place}": (_history(curve), False) for place, curve in enumerate(curves)}
+        tracked.figure(replicates_figure(histories, caption), "replicates.png")
+        return {
+            "value": values.mean,
+            "low": values.interval_of_share[0],
+            "high": values.interval_of_share[1],
+            "loss": _mean([one.best_loss for one in each]),
+            "largest_drop": drop,
+            "best_iteration": best.best_iteration,
+            "model_accuracy": best.best_accuracy,
+            MODEL_RUN: best_run,
+        }
 
-    def give_up(self, facts: Mapping[str, Any]) -> bool:
-        """The trial was pruned; the answer is that of `complete`."""
-        return self._end("PRUNED", facts)
+    def _train_once(self, job: TrainJob, tracked: TrackedRun, reports: "ValidationReports") -> Progress:
+        try:
+            progress = train_in_run(job, tracked, self.splits, self.should_stop, observe=reports).progress
+        except (TrackingLost, StorageLost):
+            raise
+        except (UserError, RuntimeError, MemoryError) as error:
+            # A loss that is not finite, a batch that does not fit the GPU: the next trial may well do better.
+            if isinstance(error, UserError):
+                raise Untrainable(str(error)) from error
+            traceback.print_exc()
+            raise Untrainable(f"{type(error).__name__}: {first_line_of(error)}"[:500]) from error
+        finally:
+            # The tracking store has those of a finished training; a trial that was stopped begins from the start.
+            remove_checkpoints(_runs(job) / tracked.run_id)
+        reports.next_seed()
+        return progress
 
-    def fail(self, error: str) -> bool:
-        """The training could not be done with these settings; the answer is that of `complete`."""
-        return self._end("FAIL", {kept.ERROR: error})
 
-    def kill(self) -> bool:
-        """The trial was stopped and is to be run again.
+@dataclass
+class ValidationReports:
+    """Sees the metrics of every iteration and reports validations to the pruner.
 
-        A storage that does not answer is not waited for: the next command finds the trial, and that its owner is dead.
-        """
-        with contextlib.suppress(StorageSilent):
-            return self._end("FAIL", {}, wait_s=0.0)
-        return True
+    With repeats the reported value is the mean over the seeds so far, and the step counts on from seed to seed.
+    """
 
-    def _end(
-        self, state: str, facts: Mapping[str, Any], value: float | None = None, wait_s: float = STORE_WITHIN_S
-    ) -> bool:
-        from optuna.exceptions import UpdateFinishedTrialError
-        from optuna.trial import TrialState
+    trial: optuna.Trial
+    iterations: int
+    curves: list[dict[int, Mapping[str, float]]] = field(default_factory=lambda: [{}])
+    """The curves of each seed."""
+    finished: list[float] = field(default_factory=list)
+    """The best accuracies of the seeds that are done."""
+    best: float = 0.0
+    """The best accuracy of the present seed."""
 
-        deadline = time.monotonic() + wait_s
-        while True:
-            try:
-                with answering():
-                    self.note(facts)
-                    ended = self._study.tell(self._trial, value, TrialState[state], skip_if_finished=True)
-                return bool(ended.state == TrialState[state])
-            except UpdateFinishedTrialError:
-                return False
-            except StorageSilent:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(RETRY_AFTER_S)
+    def __call__(self, iteration: int, metrics: Mapping[str, float]) -> None:
+        """Take an iteration's metrics; Pruned if the pruner wants no more."""
+        self.curves[-1][iteration] = dict(metrics)
+        if (accuracy := metrics.get("val_accuracy")) is None:
+            return
+        self.best = max(self.best, accuracy)
+        try:
+            self.trial.report(_mean([*self.finished, accuracy]), len(self.finished) * self.iterations + iteration)
+            is_hopeless = self.trial.should_prune()
+        except UpdateFinishedTrialError as error:
+            raise TakenForDead("Another command has taken this trial for dead.") from error
+        if is_hopeless:
+            raise Pruned
+
+    def next_seed(self) -> None:
+        """The seed is done."""
+        self.finished.append(self.best)
+        self.best = 0.0
+        self.curves.append({})
+
+
+def _note(trial: optuna.Trial, facts: Mapping[str, Any]) -> None:
+    for key, value in facts.items():
+        trial.set_user_attr(key, value)
+
+
+def _keep_mean_curves(journal: MetricJournal, curves: list[dict[int, Mapping[str, float]]]) -> None:
+    for iteration in sorted(set.intersection(*(set(curve) for curve in curves))):
+        points = [curve[iteration] for curve in curves]
+        journal.record(iteration, {key: _mean([point[key] for point in points]) for key in points[0]})
+    journal.close()
+
+
+def _history(curve: Mapping[int, Mapping[str, float]]) -> dict[str, list[tuple[int, float]]]:
+    history: dict[str, list[tuple[int, float]]] = {}
+    for iteration, metrics in curve.items():
+        for key, value in metrics.items():
+            history.setdefault(key, []).append((iteration, value))
+    return history
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _runs(job: SweepJob | TrainJob) -> Path:
+    return Layout(job.data_dir).runs

@@ -1,228 +1,144 @@
-"""The worker processes of a sweep and what keeps them busy: claim, hand out, watch, mark, until every trial has ended."""
+"""The worker processes of a command: each runs one trial after another; the command watches them until all have ended."""
 
 import contextlib
+import functools
 import multiprocessing
 import multiprocessing.connection
 import os
+import signal
 import sys
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import Any
 
+import optuna
+import torch
+
+from glassliquid.datasets.description import open_dataset
 from glassliquid.errors import Stopped, UserError
-from glassliquid.sweep import study as kept
+from glassliquid.files import storage_fault
+from glassliquid.layout import Layout
+from glassliquid.sessions.training_run import load_training_splits
+from glassliquid.sweep.algorithms import PRUNERS
 from glassliquid.sweep.job import SweepJob
-from glassliquid.sweep.storage import StorageSilent, answering
-from glassliquid.sweep.study import Row, Study
-from glassliquid.sweep.trial import STORE_WITHIN_S
-from glassliquid.sweep.trial_run import RUN, work
-from glassliquid.tracking import tag
-from glassliquid.tracking.liveness import HEARTBEAT_EVERY_S, identity_tags, is_here, living_process, send_heartbeat
-from glassliquid.tracking.run import TrackedRun
+from glassliquid.sweep.storage import StorageLost, open_storage
+from glassliquid.sweep.study import ERROR, State, Study, TrialRecord, finished
+from glassliquid.sweep.trial import RUN, TrialRunner
+from glassliquid.tracking.liveness import HEARTBEAT_EVERY_S, TAG_PROCESS, send_heartbeat
+from glassliquid.tracking.store import connect
 from glassliquid.upkeep.stale_runs import mark_killed
 
 LOOK_EVERY_S = 1.0
 BEAT_EVERY_S = 15.0
-DEATHS = 3
+MOST_DEATHS = 3
 """A trial whose workers died this often ends the sweep."""
-HOPELESS = 3
+MOST_FAILED = 3
 """So many failed trials, and none that ended well, end the sweep."""
 END_WITHIN_S = 60.0
 """How long workers have to end their iteration before they are killed."""
+ORPHAN_ENDS_WITHIN_S = 30.0
+"""How long a worker whose command is gone has to end its iteration before it ends at once."""
 
-Report = Callable[[list[Row]], None]
-"""Told all trials, every second."""
 
+@dataclass(frozen=True)
+class Worker:
+    """A worker process, as its command sees it."""
 
-@dataclass
-class _Worker:
     process: BaseProcess
-    pipe: Connection
-    row: Row | None = None
+    errors: Connection
+    """Gives the sentence of an error that ends the whole sweep."""
 
 
-class Workers:
-    """The worker processes of this command."""
+class Workers(contextlib.AbstractContextManager["Workers"]):
+    """The worker processes of this command, which end with the block."""
 
     def __init__(self, job: SweepJob, study: Study, parent_run: str, count: int) -> None:
-        """Start `count` processes, which share the cores."""
-        self._job, self._study, self._parent_run = job, study, parent_run
-        self._owner = identity_tags()
-        self._threads = threads_of(job.jobs)
+        """Start `count` processes, which share the cores; the runs of their trials are children of `parent_run`."""
+        self._study = study
+        arguments = (job, study.name, parent_run, threads_of(job.jobs), os.getpid())
+        self._start = functools.partial(_start, *arguments)
         self._deaths: Counter[int] = Counter()
-        self._beaten_at = self._signed_at = time.monotonic()
         self._workers = [self._start() for _ in range(count)]
 
-    def run(self, slots: int, tracked: TrackedRun, should_stop: Callable[[], bool], report: Report) -> list[Row]:
-        """Work until every slot is done, by these workers or those of other commands; return the trials.
+    def run(
+        self, slots: int, should_stop: Callable[[], bool], run_id: str, show: Callable[[list[TrialRecord]], None]
+    ) -> list[TrialRecord]:
+        """Wait until the study has `slots` finished trials, by these workers or those of other commands; return all trials.
+
+        Args:
+            slots: how many trials the study is to have.
+            should_stop: asked every second.
+            run_id: the run that shows that this command lives.
+            show: told all trials, every second.
 
         Raises:
-            Stopped: `should_stop` answered True; trials that ran are marked.
-            UserError: a trial cannot be run at all, or none of the first can be trained.
+            Stopped: `should_stop` answered True.
+            UserError: workers die again and again, or end with an error that no other trial would be spared either.
         """
-        points, answered_at = self._job.points, time.monotonic()
+        beaten_at = signed_at = time.monotonic()
         while True:
             if should_stop():
                 raise Stopped("The sweep was stopped; trials that have ended stay, those that ran will be run again.")
-            try:
-                rows = self._look(slots, points, report)
-                if len(kept.done(rows, slots)) >= slots:
-                    return rows
-                answered_at = time.monotonic()
-            except StorageSilent as error:
-                if error.cannot_be_written:
-                    raise UserError(
-                        f"The study cannot be written ({error}): free some space, then run the same command again."
-                    ) from error
-                # The workers train on meanwhile, and their results wait as long.
-                if time.monotonic() - answered_at > STORE_WITHIN_S:
-                    raise UserError(
-                        f"The storage has not answered for {STORE_WITHIN_S:.0f} s ({error}): start it and run the same command "
-                        "again."
-                    ) from error
-            self._give_signs(tracked)
-            self._wait()
+            trials = self._study.trials()
+            show(trials)
+            if len(finished(trials, slots)) >= slots:
+                return trials
+            self._replace_dead(trials)
+            kill_abandoned(self._study)
+            self._study.retry_killed(slots)
+            now = time.monotonic()
+            if now - beaten_at >= BEAT_EVERY_S:
+                beaten_at = now
+                for trial in filter(None, (_trial_of(worker, trials) for worker in self._workers)):
+                    self._study.beat(trial)
+            if now - signed_at >= HEARTBEAT_EVERY_S:
+                signed_at = now
+                # A tracking server that is gone at this moment only makes the sweep look silent.
+                with contextlib.suppress(Exception):
+                    send_heartbeat([run_id])
+            multiprocessing.connection.wait([worker.process.sentinel for worker in self._workers], LOOK_EVERY_S)
 
-    def _look(self, slots: int, points: list[dict[str, float]] | None, report: Report) -> list[Row]:
-        """Look at all trials, mark dead ones, hand out new ones."""
-        with answering():
-            self._study.queue(slots, points, max(kept.AHEAD, 2 * self._job.jobs))
-            rows = self._study.rows()
-            report(rows)
-            _check_hope(rows)
-            self._mark_dead(rows)
-            self._hand_out(slots)
-            self._beat()
-            return rows
-
-    def end(self) -> None:
+    def __exit__(self, *_error: object) -> None:
         """End the processes; what they were running is marked as killed."""
         for worker in self._workers:
-            # One that waits for a trial is told that there are no more; one that trains ends its iteration.
-            with contextlib.suppress(OSError):
-                worker.pipe.send(None)
-            if worker.process.is_alive() and worker.row is not None:
-                worker.process.terminate()
+            worker.process.terminate()
         deadline = time.monotonic() + END_WITHIN_S
         for worker in self._workers:
             worker.process.join(max(0.0, deadline - time.monotonic()))
-            if worker.process.is_alive():
-                worker.process.kill()
-                worker.process.join()
-            if worker.row is not None:
-                self._kill(worker.row)
-            worker.pipe.close()
-        self._workers = []
+            worker.process.kill()
+            worker.process.join()
+        # Where the storage is gone, the next command finds the trials, and that their workers are dead.
+        with contextlib.suppress(Stopped, StorageLost):
+            kill_abandoned(self._study)
 
-    def _start(self) -> _Worker:
-        # Spawned, not forked: a forked copy of a process that has threads (PyTorch, MLflow) can deadlock.
-        context = multiprocessing.get_context("spawn")
-        here, there = context.Pipe()
-        arguments = (self._job, self._study.name, self._parent_run, self._threads, os.getpid(), there)
-        process = context.Process(target=work, args=arguments, daemon=True)
-        process.start()
-        there.close()
-        return _Worker(process, here)
-
-    def _hand_out(self, slots: int) -> None:
-        for worker in self._workers:
-            if worker.row is None:
-                worker.row = self._study.claim(slots, self._owner)
-                if worker.row is None:
-                    return
-                with contextlib.suppress(BrokenPipeError):  # its death is noticed next
-                    worker.pipe.send(worker.row)
-
-    def _wait(self) -> None:
-        """Wait for an answer or a death, for a second at most."""
-        watched: list[Any] = [worker.pipe for worker in self._workers]
-        multiprocessing.connection.wait(watched, LOOK_EVERY_S)
+    def _replace_dead(self, trials: Sequence[TrialRecord]) -> None:
         for place, worker in enumerate(self._workers):
-            try:
-                while worker.pipe.poll():
-                    error = worker.pipe.recv()
-                    worker.row = None
-                    if error is not None:
-                        raise UserError(error)
-            except (EOFError, ConnectionResetError):
-                self._workers[place] = self._replaced(worker)
-
-    def _replaced(self, worker: _Worker) -> _Worker:
-        worker.process.join()
-        worker.pipe.close()
-        # Without a trial it died between two: that is counted on its own.
-        slot, what = -1, "A worker process"
-        if worker.row is not None:
-            self._kill(worker.row)
-            slot, what = worker.row.slot, f"The worker of trial {worker.row.number}"
-        self._deaths[slot] += 1
-        died = f"{what} died (exit code {worker.process.exitcode})"
-        if self._deaths[slot] >= DEATHS:
-            raise UserError(
-                f"{died}, as others did before with the same settings: see what it printed above; if it printed nothing the "
-                "machine may be out of memory: run the same command with fewer jobs or smaller batch sizes."
-            )
-        print(f"{died}; what it was running is run again.", file=sys.stderr, flush=True)
-        return self._start()
-
-    def _mark_dead(self, rows: list[Row]) -> None:
-        """Mark the running trials of commands that are dead: at once on this machine, after a silence on another."""
-        mine = {worker.row.trial_id for worker in self._workers if worker.row is not None}
-        silent = {row.trial_id for row in self._study.silent(rows, time.monotonic())}
-        for row in rows:
-            if row.state != kept.RUNNING or row.trial_id in mine:
+            if worker.process.is_alive():
                 continue
-            owner = row.attributes.get(kept.OWNER)
-            if owner is None:
-                dead = row.trial_id in silent
-            elif is_here(owner):
-                dead = living_process(owner) is None
-            else:
-                dead = row.trial_id in silent
-            if dead:
-                self._kill(row)
-
-    def _kill(self, row: Row) -> None:
-        try:
-            with answering():
-                if not self._study.kill(row.trial_id):
-                    return
-                # The run was made after the trial was claimed.
-                run_id = next((r.attributes.get(RUN) for r in self._study.rows() if r.trial_id == row.trial_id), None)
-        except StorageSilent:
-            return  # the next command finds the trial, and that its owner is dead
-        if run_id is not None:
-            mark_killed(str(run_id), {tag.TRIAL_STATE: kept.KILLED})
-
-    def _beat(self) -> None:
-        now = time.monotonic()
-        if now - self._beaten_at >= BEAT_EVERY_S:
-            self._beaten_at = now
-            for worker in self._workers:
-                if worker.row is not None:
-                    self._study.beat(worker.row.trial_id)
-
-    def _give_signs(self, tracked: TrackedRun) -> None:
-        now = time.monotonic()
-        if now - self._signed_at >= HEARTBEAT_EVERY_S:
-            self._signed_at = now
-            # A tracking server that is gone at this moment only makes the sweep look silent.
-            with contextlib.suppress(Exception):
-                send_heartbeat([tracked.run_id])
+            with contextlib.suppress(EOFError):  # it died without a word
+                raise UserError(worker.errors.recv())
+            trial = _trial_of(worker, trials)
+            slot, what = (trial.slot, f"The worker of trial {trial.number}") if trial else (-1, "A worker process")
+            self._deaths[slot] += 1
+            died = f"{what} died (exit code {worker.process.exitcode})"
+            if self._deaths[slot] >= MOST_DEATHS:
+                raise UserError(
+                    f"{died}, as others did before with the same settings: see what it printed above; if it printed nothing the "
+                    "machine may be out of memory: run the same command with fewer jobs or smaller batch sizes."
+                )
+            print(f"{died}; what it was running is run again.", file=sys.stderr, flush=True)
+            self._workers[place] = self._start()
 
 
-@contextlib.contextmanager
-def workers_of(job: SweepJob, study: Study, parent_run: str, count: int) -> Iterator[Workers]:
-    """The worker processes, which end with the block."""
-    workers = Workers(job, study, parent_run, count)
-    try:
-        yield workers
-    finally:
-        workers.end()
+def kill_abandoned(study: Study) -> None:
+    """Mark the trials whose worker is dead, and their runs, as killed."""
+    for trial in study.abandoned(study.trials(), time.monotonic()):
+        if study.kill(trial) and RUN in trial.attributes:
+            mark_killed(str(trial.attributes[RUN]))
 
 
 def cores() -> int:
@@ -237,10 +153,84 @@ def threads_of(jobs: int) -> int:
     return min(share, int(given)) if given.isdecimal() and int(given) > 0 else share
 
 
-def _check_hope(rows: list[Row]) -> None:
-    failed = [row for row in rows if row.state == kept.FAILED]
-    if len(failed) >= HOPELESS and not any(row.state in (kept.COMPLETE, kept.PRUNED) for row in rows):
+def _trial_of(worker: Worker, trials: Sequence[TrialRecord]) -> TrialRecord | None:
+    """The trial that a worker of this command runs, or ran when it died."""
+    process = f"{worker.process.pid} "
+    mine = (t for t in reversed(trials) if t.owner is not None and t.owner.get(TAG_PROCESS, "").startswith(process))
+    return next((trial for trial in mine if trial.state in (State.RUNNING, State.KILLED)), None)
+
+
+def _refuse_hopeless(trials: Sequence[TrialRecord]) -> None:
+    failed = [trial for trial in trials if trial.state == State.FAILED]
+    if len(failed) >= MOST_FAILED and not any(trial.state in (State.COMPLETE, State.PRUNED) for trial in trials):
         raise UserError(
-            f"The first {len(failed)} trials all failed, the last with: {failed[-1].attributes[kept.ERROR]} Mend it or search "
+            f"The first {len(failed)} trials all failed, the last with: {failed[-1].attributes[ERROR]} Change that or search "
             "elsewhere, under another study name."
         )
+
+
+def _start(*arguments: object) -> Worker:
+    # Spawned, not forked: a forked copy of a process that has threads (PyTorch, MLflow) can deadlock.
+    context = multiprocessing.get_context("spawn")
+    errors, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=work, args=(*arguments, theirs), daemon=True)
+    process.start()
+    theirs.close()
+    return Worker(process, errors)
+
+
+def work(job: SweepJob, study: str, parent_run: str, threads: int, parent: int, errors: Connection) -> None:
+    """The life of a worker: it runs trials, or waits for one, until its command ends it.
+
+    It dies at an error that no other trial would be spared either, and leaves a sentence.
+    """
+    asked = _stop_with_parent(parent)
+    try:
+        runner = _prepare(job, study, parent_run, threads, asked.is_set)
+        while not asked.is_set():
+            if runner.study.has_work(job.slots):
+                _refuse_hopeless(runner.study.trials())
+                runner.run_next()
+            else:
+                asked.wait(LOOK_EVERY_S)
+    except Stopped:
+        pass
+    except UserError as error:
+        errors.send(str(error))
+    except OSError as error:
+        errors.send(
+            storage_fault(error) or f"A trial ended with an error of the machine ({error}): run the same command again."
+        )
+    errors.close()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Python would free one by one what the system frees at once: seconds for which the command would wait.
+    os._exit(0)
+
+
+def _prepare(job: SweepJob, study: str, parent_run: str, threads: int, should_stop: Callable[[], bool]) -> TrialRunner:
+    """Load the images and the study, once for all trials of a worker."""
+    torch.set_num_threads(threads)
+    connect()
+    splits = load_training_splits(open_dataset(Layout(job.data_dir).dataset(job.dataset)), job.config.model, job.device)
+    storage = open_storage(job.storage_address(study), should_stop)
+    pruner = PRUNERS.get(job.pruner)(job.config.iterations * job.repeats, job.config.eval_every)
+    loaded = optuna.load_study(storage=storage, study_name=study, pruner=pruner)
+    return TrialRunner(job, Study(loaded, created=False), parent_run, splits, should_stop)
+
+
+def _stop_with_parent(parent: int) -> threading.Event:
+    """Leave Ctrl-C to the parent; the event is set once it asked this process to end, or is gone."""
+    asked = threading.Event()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda _number, _frame: asked.set())
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        asked.set()
+        time.sleep(ORPHAN_ENDS_WITHIN_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+    return asked

@@ -3,8 +3,9 @@
 import contextlib
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
+from glassliquid.tracking import tag
 from glassliquid.tracking.liveness import (
     TAG_HOST,
     TAG_PROCESS,
@@ -88,8 +89,8 @@ def _is_claimed(found: StoredRun) -> bool:
     return silence_of(claimant) < CLAIM_COUNTS_S if not is_here(claimant) else living_process(claimant) is not None
 
 
-def mark_killed(run_id: str, tags: Mapping[str, str]) -> None:
-    """Mark a run whose process was killed as KILLED, with its running children; a run of another store is left alone.
+def mark_killed(run_id: str) -> None:
+    """Mark the run of a trial that was killed as KILLED, with its running children; a run of another store is left alone.
 
     So it is if the store is gone at this moment; the sweep looks again when it makes its table.
     """
@@ -99,8 +100,7 @@ def mark_killed(run_id: str, tags: Mapping[str, str]) -> None:
     try:
         if find_run(run_id) is None:
             return
-        for key, value in tags.items():
-            client.set_tag(run_id, key, value)
+        client.set_tag(run_id, tag.TRIAL_STATE, "KILLED")
         for child in children_of(run_id):
             if child.status == "RUNNING":
                 client.set_terminated(child.run_id, "KILLED")
