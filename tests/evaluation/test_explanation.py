@@ -1,5 +1,7 @@
 """What a network looks at, on cases with a known answer: exact decompositions, and a region that alone tells the classes apart."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -200,6 +202,15 @@ class Dense(Network):
 def test_a_network_without_convolutions_is_refused(ask):
     with pytest.raises(UserError, match="Dense has no convolutions"):
         ask(Dense().eval(), np.zeros((1, 16, 16, 3), dtype=np.uint8))
+
+
+def test_a_network_that_reads_no_images_is_refused():
+    network = Dense()
+    network.reads = SimpleNamespace(summary="mean colours")
+    with pytest.raises(
+        UserError, match="reads mean colours, and what a network looks at is shown of those that read images"
+    ):
+        explanation.images_of(network)
 
 
 def test_the_surest_and_the_worst():

@@ -49,6 +49,7 @@ def run(job: VisualizeJob) -> None:
         dataset = require_dataset(job.dataset, job.data_dir, make_default=False)
         found = find_model(job.model_address, Layout(job.data_dir).runs)
         check_fits(found, dataset)
+        explanation.images_of(found.model)
         explanation.convolutions(found.model)
         test = load_split(dataset, Split.TEST)
         tracked.dataset(dataset, context="explanation")

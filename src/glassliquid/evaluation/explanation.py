@@ -153,7 +153,7 @@ def map_grid(model: Network) -> MapGrid:
         first += ((kernel - 1) / 2 - int(padding[0])) * spacing
         spacing *= stride
     # Of every `thinning` pixels the network sees the first.
-    thinning = _images(model).thinning
+    thinning = images_of(model).thinning
     return MapGrid((first - 0.5) * thinning + 0.5, spacing * thinning)
 
 
@@ -168,16 +168,18 @@ def convolutions(model: nn.Module) -> list[nn.Conv2d]:
     return found
 
 
-def _images(model: Network) -> Images:
+def images_of(model: Network) -> Images:
     """What a network that looks at images reads; UserError for another one."""
     if not isinstance(model.reads, Images):
-        raise UserError(f"The network reads {model.reads.summary}, and maps are shown of networks that read images.")
+        raise UserError(
+            f"The network reads {model.reads.summary}, and what a network looks at is shown of those that read images: choose another model."
+        )
     return model.reads
 
 
 def _batch(model: Network, images: NDArray[np.uint8]) -> Tensor:
     """Images as the network takes them."""
-    return _images(model).batch(torch.from_numpy(np.ascontiguousarray(images)), slice(None), torch.device("cpu"))
+    return images_of(model).batch(torch.from_numpy(np.ascontiguousarray(images)), slice(None), torch.device("cpu"))
 
 
 def most_certain(p_glass: NDArray[np.floating], labels: NDArray[np.integer], label: int, count: int) -> list[int]:
