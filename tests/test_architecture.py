@@ -144,7 +144,7 @@ def test_a_setting_is_a_field(sources: Path):
         python(sources, "tools/mlproject.py", "--check")
     python(sources, "tools/mlproject.py")
     entry_points = yaml.safe_load((sources / "MLproject").read_text(encoding="utf-8"))["entry_points"]
-    for name in ("train",):
+    for name in ("train", "sweep"):
         assert entry_points[name]["parameters"]["label_smoothing"] == {"type": "float", "default": 0.0}
         assert "--label-smoothing {label_smoothing}" in entry_points[name]["command"]
 

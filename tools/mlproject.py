@@ -10,13 +10,12 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 MLPROJECT = ROOT / "MLproject"
-SHARED = ("__init__", "shell", "options", "training_options")
+SHARED = ("__init__", "shell")
 """Modules of entrypoints/ that are no entry points."""
 WIDTH = 114
 HEAD = """\
@@ -40,8 +39,7 @@ def written() -> str:
 
 
 def _entry_point(name: str) -> Iterator[str]:
-    command = importlib.import_module(f"entrypoints.{name}").main
-    parameters = command.parameters if hasattr(command, "parameters") else [_by_hand(each) for each in command.params]
+    parameters = importlib.import_module(f"entrypoints.{name}").main.parameters
     yield f"  {name}:"
     yield "    parameters:"
     for each in parameters:
@@ -54,14 +52,6 @@ def _entry_point(name: str) -> Iterator[str]:
     options = " ".join(f"--{each.name.replace('_', '-')}\0{{{each.name}}}" for each in parameters)
     lines = textwrap.wrap(options, WIDTH, break_on_hyphens=False, break_long_words=False)
     yield from (f"      {line}".replace("\0", " ") for line in lines)
-
-
-def _by_hand(option: Any) -> Any:
-    """Until every entry point declares its settings."""
-    from entrypoints.options import INTEGER, NUMBER
-    from glassliquid.parameters import Parameter
-
-    return Parameter(option.name, "", "", option.default, option.type in (INTEGER, NUMBER))
 
 
 def main() -> None:
