@@ -180,6 +180,18 @@ def test_a_new_setting_is_in_the_run_and_the_checkpoint(sources: Path):
     assert python(sources, "-c", code, str(checkpoint)).strip() == "0.1"
 
 
+def test_a_sampler_is_a_function(sources: Path):
+    add("A sampler", sources)
+    code = (
+        "import optuna; from glassliquid.sweep.algorithms import SAMPLERS; from glassliquid.sweep.job import SweepJob\n"
+        "SweepJob(sampler='genetic'); optuna.logging.disable_default_handler()\n"
+        "study = optuna.create_study(sampler=SAMPLERS.get('genetic')(None, 1, 0))\n"
+        "study.optimize(lambda trial: trial.suggest_float('x', 0, 1), n_trials=3)\n"
+        "print(len({trial.params['x'] for trial in study.trials}))"
+    )
+    assert python(sources, "-c", code).strip() == "3"
+
+
 def test_an_engine_is_a_new_file(sources: Path):
     add("An engine", sources)
     code = (
