@@ -1,7 +1,7 @@
 """What physicists compute of one configuration: numbers that rotations, reflections, shifts and renumbering leave as they are.
 
 Each configuration is in a square periodic box; units are those of `physics.potential`. Neighbours and the Voronoi
-construction are freud's (Ramasubramani et al., Comput. Phys. Commun. 254, 107275 (2020)). Distances are computed in double
+construction are freud's (Ramasubramani et al., Computer Physics Communications 254, 107275 (2020)). Distances are computed in double
 precision, so that the energy is that of `physics.potential` to its rounding.
 """
 
