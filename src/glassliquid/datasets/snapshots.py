@@ -1,4 +1,4 @@
-"""Images of an ensemble's snapshots drawn in memory, without a dataset's files."""
+"""Snapshots of an ensemble in memory, without a dataset's files: as particles, or drawn."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -8,28 +8,32 @@ from numpy.typing import NDArray
 from glassliquid.datasets.description import Recipe
 from glassliquid.datasets.draw import DrawConfig, draw
 from glassliquid.ensembles.ensemble import Ensemble, Simulation
-from glassliquid.trajectories.trajectory import read_configurations
+from glassliquid.trajectories.trajectory import Configuration, read_configurations
 
 
-def draw_snapshots(
+def read_snapshots(
     ensemble: Ensemble, simulations: Iterable[Simulation], snapshots: Sequence[int], recipe: Recipe
-) -> Iterator[NDArray[np.uint8]]:
-    """Draw snapshots one at a time, as `recipe` draws them; all of the first simulation, then of the next.
+) -> Iterator[Configuration]:
+    """Read snapshots one at a time; all of the first simulation, then of the next.
 
     Args:
         ensemble: where the trajectories lie.
         simulations: members of it.
         snapshots: stored indices; for a recipe of inherent structures these must have been made.
-        recipe: image size, window, and whether inherent structures are drawn; the rest of it is not used.
-
-    Yields:
-        RGB images, shape (image_size, image_size, 3).
+        recipe: says whether inherent structures are wanted; the rest of it is not used.
 
     Raises:
         UserError: a trajectory is missing or damaged, or does not hold one of the snapshots.
     """
-    config = DrawConfig(image_size=recipe.image_size, window=recipe.window)
     for simulation in simulations:
         path = ensemble.inherent_path(simulation) if recipe.inherent else ensemble.path(simulation)
-        for found in read_configurations(path, list(snapshots)):
-            yield draw(found.positions, found.types, found.length, config)
+        yield from read_configurations(path, list(snapshots), with_log=False)
+
+
+def draw_snapshots(
+    ensemble: Ensemble, simulations: Iterable[Simulation], snapshots: Sequence[int], recipe: Recipe
+) -> Iterator[NDArray[np.uint8]]:
+    """Draw the same snapshots as `recipe` draws them: RGB images, shape (image_size, image_size, 3)."""
+    config = DrawConfig(image_size=recipe.image_size, window=recipe.window)
+    for found in read_snapshots(ensemble, simulations, snapshots, recipe):
+        yield draw(found.positions, found.types, found.length, config)

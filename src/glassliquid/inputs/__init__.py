@@ -38,6 +38,19 @@ class Samples:
         return len(self.labels)
 
 
+def samples_of(dataset: "Dataset", split: "Split", values: Any) -> Samples:
+    """The samples of a split, out of the values of all of a dataset's rows."""
+    import numpy as np
+
+    from glassliquid.datasets.description import CLASSES
+
+    places = dataset.split_range(split)
+    chosen = dataset.records[places.start : places.stop]
+    labels = np.array([CLASSES.index(record.label) for record in chosen], dtype=np.int64)
+    simulations = np.array([record.simulation for record in chosen], dtype=np.int64)
+    return Samples(values[places.start : places.stop], labels, simulations)
+
+
 class Input(ABC):
     """One kind of what networks read, such as images of one size.
 
