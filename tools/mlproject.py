@@ -45,7 +45,9 @@ def _entry_point(name: str) -> Iterator[str]:
     for each in parameters:
         # MLflow checks that what is given for a float is a number; words such as `auto` are none.
         kind, default = ("float", each.default) if each.is_number else ("string", json.dumps(each.default))
-        yield f"      {each.name}: {{type: {kind}, default: {default}}}"
+        # `null` would be YAML's word for nothing.
+        key = each.name if isinstance(yaml.safe_load(each.name), str) else json.dumps(each.name)
+        yield f"      {key}: {{type: {kind}, default: {default}}}"
     yield "    command: >-"
     yield f"      python -m entrypoints.{name}"
     # One word for the wrapping, so that an option and its value stay together.

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glassliquid.datasets.build import check_recipe, make_dataset
+from glassliquid.datasets.build import check_recipe, labels_of, make_dataset
 from glassliquid.datasets.description import open_dataset
 from glassliquid.datasets.draw import DrawConfig, draw
 from glassliquid.ensembles.ensemble import open_ensemble, plan_ensemble
@@ -84,7 +84,7 @@ def test_images_show_their_snapshots(dataset, ensemble):
 def test_the_description_says_how_it_was_made(dataset, recipe, ensemble):
     described = json.loads((dataset.folder / "dataset.json").read_text())
     assert described["recipe"] == {
-        "version": 1,
+        "version": 2,
         "source": "simulate",
         "ensemble": "small",
         "ensemble_digest": ensemble.digest,
@@ -93,6 +93,7 @@ def test_the_description_says_how_it_was_made(dataset, recipe, ensemble):
         "image_size": 64,
         "window": 1.0,
         "inherent": False,
+        "null": False,
     }
     assert described["images"] == {"train": 28, "validation": 6, "test": 6}
     assert described["classes"] == ["glass", "liquid"]
@@ -104,6 +105,38 @@ def test_making_it_again_elsewhere_gives_the_same_bytes(tmp_path, dataset, ensem
     again = make(tmp_path / "data_liquid5", ensemble, recipe, pool)
     assert again.digest == dataset.digest
     assert contents(again.folder) == contents(dataset.folder)
+
+
+def test_a_null_dataset_draws_both_classes_of_each_split_from_one_state(tmp_path, ensemble, recipe, pool):
+    null = replace(recipe, glass=5, null=True, image_size=32)
+    made = make(tmp_path / "data_null", ensemble, null, pool)
+    assert {record.snapshot for record in made.records} == {5}
+    assert {record.temperature for record in made.records} == {1.95125}
+    numbers = [record.simulation for record in made.records]
+    assert sorted(numbers) == list(range(1, SIMULATIONS + 1))  # each simulation is in one class
+    splits = {simulation.number: simulation.split for simulation in ensemble.simulations}
+    for split, each_class in (("train", 7), ("validation", 1), ("test", 1)):
+        there = [record for record in made.records if record.split == split]
+        assert all(splits[record.simulation] == split for record in there)
+        assert sum(record.label == "glass" for record in there) in (each_class, each_class + 1)
+        assert sum(record.label == "liquid" for record in there) >= each_class
+    assert open_dataset(made.folder) == made
+    assert made.recipe.null
+    # The seed of the ensemble alone decides.
+    again = make(tmp_path / "again", ensemble, null, pool)
+    assert (again.digest, again.records) == (made.digest, made.records)
+    assert labels_of(replace(ensemble, seed=2), null=True) != labels_of(ensemble, null=True)
+
+
+def test_a_null_dataset_needs_a_simulation_a_class_in_each_split(ensemble):
+    few = plan_ensemble(ensemble.folder, "demo", PROTOCOL, 5, 1)
+    with pytest.raises(UserError, match="null is true, and the split validation of small has 1 simulation"):
+        labels_of(few, null=True)
+
+
+def test_a_null_recipe_has_one_state(recipe):
+    with pytest.raises(UserError, match="null is true, and liquid 5 is not glass 200"):
+        replace(recipe, null=True)
 
 
 def test_finding_it_there_draws_nothing(dataset, ensemble, recipe, pool):
@@ -215,7 +248,7 @@ def test_inherent_structures_draw_other_images_of_lower_energy(tmp_path, dataset
 )
 def test_impossible_snapshots_are_refused(ensemble, liquid, glass, message):
     with pytest.raises(UserError, match=message):
-        check_recipe(ensemble.protocol, ensemble.name, liquid, glass)
+        check_recipe(ensemble.protocol, ensemble.name, liquid, glass, null=False)
 
 
 def test_a_missing_dataset_names_the_command_that_makes_it(dataset):

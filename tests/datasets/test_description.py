@@ -55,6 +55,19 @@ def test_a_damaged_table_is_refused(copy, change, message):
         open_dataset(copy.folder)
 
 
+def test_a_simulation_in_both_classes_of_a_null_dataset_is_refused(copy):
+    """It would tell the classes apart by what they have in common."""
+    rewrite_table(
+        copy.folder,
+        lambda rows: [row.update(snapshot="5", temperature="1.95125") for row in rows],
+    )
+    value = json.loads(copy.description_path.read_text())
+    value["recipe"] |= {"glass": 5, "null": True}
+    copy.description_path.write_text(json.dumps(value))
+    with pytest.raises(UserError, match="is there twice"):
+        open_dataset(copy.folder)
+
+
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00garbage", b"\0" * 200], ids=["not text", "zeros"])
 def test_a_table_that_is_no_text_is_refused(copy, content):
     (copy.folder / "metadata.csv").write_bytes(content)

@@ -100,8 +100,9 @@ def _headline(made: MadeData) -> str:
     recipe, counts = made.dataset.recipe, {split.value: len(made.dataset.split_range(split)) for split in Split}
     simulations = len({record.simulation for record in made.dataset.records})
     return (
-        f"Dataset {made.dataset.name} ({made.dataset.digest}): liquid {recipe.liquid} (T = {temperature(recipe.liquid):.3g}) "
-        f"against glass {recipe.glass} (T = {temperature(recipe.glass):.3g}) of {simulations} simulations, "
+        f"Dataset {made.dataset.name} ({made.dataset.digest}{', null: both classes are of one state' if recipe.null else ''}): liquid "
+        f"{recipe.liquid} (T = {temperature(recipe.liquid):.3g}) against glass {recipe.glass} (T = "
+        f"{temperature(recipe.glass):.3g}) of {simulations} simulations, "
         f"{counts['train']} + {counts['validation']} + {counts['test']} images of {recipe.image_size} pixels for training, "
         "validation and testing." + (f" {made.skipped} unreadable images were left out." if made.skipped else "")
     )

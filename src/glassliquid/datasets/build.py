@@ -5,7 +5,7 @@ import math
 import shutil
 import uuid
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassliquid.datasets.description import (
+    CLASSES,
     DESCRIPTION,
     TABLE,
     Dataset,
@@ -41,6 +42,8 @@ from glassliquid.trajectories.trajectory import read_configurations
 TASKS_PER_WORKER = 16
 """Tasks are so large that each worker gets about this many: in the end none waits long for another's last one."""
 MOST_SIMULATIONS_PER_TASK = 40
+NULL_STREAM = 2
+"""Branch of the ensemble's seed from which the classes of a null dataset are drawn."""
 
 Row = tuple[Record, str]
 """A row of the table, and the SHA-256 of the image's pixels."""
@@ -56,14 +59,40 @@ class DrawTask:
     """The ensemble, reduced to the simulations of this task."""
     recipe: Recipe
     folder: Path
+    labels: Mapping[int, tuple[Label, ...]]
+    """The classes that each simulation is drawn for, by its number."""
 
 
-def check_recipe(protocol: Protocol, ensemble: str, liquid: int, glass: int) -> None:
-    """Raise UserError unless the ensemble of this protocol and name stores both snapshots, and they differ."""
+def check_recipe(protocol: Protocol, ensemble: str, liquid: int, glass: int, null: bool) -> None:
+    """Raise UserError unless the ensemble of this protocol and name stores both snapshots, and they differ unless `null`."""
     for what, snapshot in (("liquid", liquid), ("glass", glass)):
         protocol.check_stored(what, snapshot, ensemble)
-    if liquid == glass:
+    if liquid == glass and not null:
         raise UserError(f"liquid and glass are both {liquid}: choose two different snapshot indices.")
+
+
+def labels_of(ensemble: Ensemble, null: bool) -> dict[int, tuple[Label, ...]]:
+    """The classes that each simulation is drawn for, by its number: both, but for a null dataset one.
+
+    There, the halves of each split (of an odd number one more glass) follow from the ensemble's seed alone.
+
+    Raises:
+        UserError: a split has too few simulations for two classes.
+    """
+    if not null:
+        return {member.number: CLASSES for member in ensemble.simulations}
+    generator = np.random.default_rng([ensemble.seed, NULL_STREAM])
+    labels: dict[int, tuple[Label, ...]] = {}
+    for split in Split:
+        numbers = [member.number for member in ensemble.simulations if member.split is split]
+        if len(numbers) < len(CLASSES):
+            raise UserError(
+                f"null is true, and the split {split} of {ensemble.name} has {len(numbers)} simulation(s), not one for each class: "
+                "choose an ensemble of 10 simulations or more."
+            )
+        for place, index in enumerate(generator.permutation(len(numbers))):
+            labels[numbers[index]] = (CLASSES[place % len(CLASSES)],)
+    return labels
 
 
 def check_same_recipe(present: Dataset, wanted: Recipe) -> None:
@@ -99,7 +128,7 @@ def make_dataset(folder: Path, ensemble: Ensemble, recipe: Recipe, pool: WorkerP
 
     def fill(partial: Path) -> tuple[list[Row], MadeWith]:
         if recipe.inherent:
-            make_inherent(ensemble, [recipe.liquid, recipe.glass], pool, progress)
+            make_inherent(ensemble, sorted({recipe.liquid, recipe.glass}), pool, progress)
             made_with["minimised_by"] = str(minimised_by(ensemble))
         return _draw_all(partial, ensemble, recipe, pool, progress), made_with
 
@@ -143,14 +172,16 @@ def publish_dataset(folder: Path, recipe: Recipe, fill: Callable[[Path], tuple[l
 
 
 def draw_simulations(task: DrawTask) -> list[Row]:
-    """Draw both snapshots of each simulation as PNG files; return their records and the SHA-256 of their pixels."""
+    """Draw the snapshots of each simulation as PNG files; return their records and the SHA-256 of their pixels."""
     recipe = task.recipe
     config = DrawConfig(image_size=recipe.image_size, window=recipe.window)
+    snapshots = {Label.GLASS: recipe.glass, Label.LIQUID: recipe.liquid}
     drawn = []
     for simulation in task.ensemble.simulations:
         path = task.ensemble.inherent_path(simulation) if recipe.inherent else task.ensemble.path(simulation)
-        found = read_configurations(path, [recipe.glass, recipe.liquid], with_log=False)
-        for label, configuration in zip((Label.GLASS, Label.LIQUID), found, strict=True):
+        labels = task.labels[simulation.number]
+        found = read_configurations(path, [snapshots[label] for label in labels], with_log=False)
+        for label, configuration in zip(labels, found, strict=True):
             pixels = draw(configuration.positions, configuration.types, configuration.length, config)
             file_name = file_name_of(simulation.split, label, simulation.number)
             save_image(pixels, task.folder / file_name)
@@ -181,11 +212,13 @@ def pixel_digest(pixels: np.ndarray) -> str:
 
 
 def _draw_all(partial: Path, ensemble: Ensemble, recipe: Recipe, pool: WorkerPool, progress: ShowProgress) -> list[Row]:
-    members = ensemble.simulations
+    members, labels = ensemble.simulations, labels_of(ensemble, recipe.null)
     each = min(MOST_SIMULATIONS_PER_TASK, math.ceil(len(members) / (TASKS_PER_WORKER * pool.size)))
     tasks = [
-        DrawTask(replace(ensemble, simulations=members[start : start + each]), recipe, partial)
-        for start in range(0, len(members), each)
+        DrawTask(
+            replace(ensemble, simulations=part), recipe, partial, {each.number: labels[each.number] for each in part}
+        )
+        for part in (members[start : start + each] for start in range(0, len(members), each))
     ]
     drawn: list[Row] = []
     for done, (_, rows) in enumerate(run_all(pool, draw_simulations, tasks), start=1):

@@ -54,6 +54,8 @@ class MakeDataConfig:
     """Side of the square that is drawn, as a fraction of the box's."""
     inherent: bool = False
     """Draw inherent structures and record their energies."""
+    null: bool = False
+    """Draw both classes from liquid's snapshot, of different simulations: a score other than chance is a leak."""
     first_step: int = 0
     """Time step of imported trajectories at which the cooling starts."""
     skip_unreadable: bool = False
@@ -86,6 +88,11 @@ class MakeDataConfig:
             if (value := getattr(self, name)) != fields_of(MakeDataConfig)[name].default:
                 raise UserError(f"{name} is {value}, but source={self.source} has no use for it: leave {name} out.")
         source.check(self)
+
+    @property
+    def glass_snapshot(self) -> int:
+        """Snapshot index that is drawn as glass."""
+        return self.liquid if self.null else self.glass
 
     @property
     def protocol(self) -> Protocol:

@@ -44,7 +44,7 @@ CLASSES = tuple(Label)
 class Recipe:
     """How a dataset was made; two datasets of one recipe have the same images."""
 
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
 
     source: str
     """Where the images come from, as make_data calls it: simulate, trajectories or images."""
@@ -62,9 +62,15 @@ class Recipe:
     """Side of what is drawn, as a fraction of the box's."""
     inherent: bool
     """Whether the inherent structures were drawn instead of the snapshots themselves."""
+    null: bool = False
+    """Whether both classes are of one state, each simulation in one of them: what tells them apart is a leak. Version 1 had none."""
 
     def __post_init__(self) -> None:
         """Check that such images can be drawn."""
+        if self.null and self.liquid != self.glass:
+            raise UserError(
+                f"null is true, and liquid {self.liquid} is not glass {self.glass}: make the dataset again."
+            )
         DrawConfig(image_size=self.image_size, window=self.window)
         check_snapshot("liquid", self.liquid)
         check_snapshot("glass", self.glass)
@@ -165,7 +171,7 @@ def open_dataset(folder: Path) -> Dataset:
         raise UserError(
             f"{folder / TABLE} is empty or not ordered by split: remove the folder and make the dataset anew."
         )
-    _check_simulations(folder, records)
+    _check_simulations(folder, records, found.recipe.null)
     return Dataset(folder, found.recipe, found.digest, records)
 
 
@@ -226,14 +232,15 @@ def _record(row: dict[str, str], recipe: Recipe) -> Record:
     return Record(row["file_name"], label, simulation, snapshot, temperature(snapshot), split)
 
 
-def _check_simulations(folder: Path, records: Iterable[Record]) -> None:
-    """Raise UserError if an image is there twice, or a simulation in two splits."""
+def _check_simulations(folder: Path, records: Iterable[Record], null: bool) -> None:
+    """Raise UserError if an image is there twice (in a null dataset: a simulation), or a simulation in two splits."""
     splits: dict[int, Split] = {}
-    seen: set[tuple[Label, int]] = set()
+    seen: set[tuple[Label | None, int]] = set()
     for record in records:
-        if (record.label, record.simulation) in seen:
+        image = (None if null else record.label, record.simulation)
+        if image in seen:
             raise _damaged(folder / TABLE, f"{record.label} of simulation {record.simulation} is there twice")
-        seen.add((record.label, record.simulation))
+        seen.add(image)
         if splits.setdefault(record.simulation, record.split) is not record.split:
             raise _damaged(folder / TABLE, f"simulation {record.simulation} is in two splits")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from glassliquid.datasets.build import check_recipe, make_dataset
+from glassliquid.datasets.build import check_recipe, labels_of, make_dataset
 from glassliquid.datasets.config import MakeDataConfig
 from glassliquid.datasets.description import Dataset, Recipe
 from glassliquid.ensembles.ensemble import Ensemble
@@ -65,7 +65,8 @@ class EnsembleSource(Source):
         """Plan the ensemble."""
         self.config = config
         self.planned = self.plan()
-        check_recipe(self.planned.protocol, self.planned.name, config.liquid, config.glass)
+        check_recipe(self.planned.protocol, self.planned.name, config.liquid, config.glass_snapshot, config.null)
+        labels_of(self.planned, config.null)
         self.recipe = recipe_of(config, self.planned.name, self.planned.digest)
 
     @abstractmethod
@@ -95,8 +96,9 @@ def recipe_of(config: MakeDataConfig, ensemble: str, digest: str) -> Recipe:
         ensemble=ensemble,
         ensemble_digest=digest,
         liquid=config.liquid,
-        glass=config.glass,
+        glass=config.glass_snapshot,
         image_size=config.image_size,
         window=config.window,
         inherent=config.inherent,
+        null=config.null,
     )

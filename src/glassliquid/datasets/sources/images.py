@@ -15,7 +15,7 @@ from glassliquid.progress_bar import progress_bar
 class Images(Source):
     """Converts the images; there is no ensemble."""
 
-    unused = ("engine", "particles", "simulations", "cooling_steps", "snapshots", "inherent", "first_step")
+    unused = ("engine", "particles", "simulations", "cooling_steps", "snapshots", "inherent", "null", "first_step")
 
     def __init__(self, config: MakeDataConfig) -> None:
         """Find the images."""

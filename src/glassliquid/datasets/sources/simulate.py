@@ -20,7 +20,9 @@ class Simulate(EnsembleSource):
     @classmethod
     def check(cls, config: MakeDataConfig) -> None:
         """Check the protocol, and that it stores both snapshots."""
-        check_recipe(config.protocol, config.ensemble or config.preset, config.liquid, config.glass)
+        check_recipe(
+            config.protocol, config.ensemble or config.preset, config.liquid, config.glass_snapshot, config.null
+        )
 
     def plan(self) -> Ensemble:
         """The ensemble of the preset and what was given instead of its values."""
