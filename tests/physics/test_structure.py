@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from glassliquid.errors import UserError
 from glassliquid.physics import structure
 from glassliquid.physics.potential import box_length, energy_and_forces, species_counts
 from glassliquid.physics.structure import FEATURES, G_BINS, G_CUTOFF, G_START, close_pairs, features, voronoi_cells
@@ -118,7 +119,31 @@ def test_statistics_are_those_of_each_species():
             assert found[f"{what} of {name}, mean"] == pytest.approx(values[chosen].mean(), rel=1e-5)
             assert found[f"{what} of {name}, deviation"] == pytest.approx(values[chosen].std(), rel=1e-5)
     assert cells.areas.sum() == pytest.approx(length**2, rel=1e-5)
-    assert cells.coordination.mean() == 6  # Euler's formula on the torus
+
+
+@pytest.mark.parametrize("particles", [49, 64, 144, 400])
+def test_cells_fill_the_box_and_have_six_neighbours_in_the_mean(particles: int):
+    """Euler's formula on the torus, for the smallest box and for points without any order, whose cells are the largest."""
+    _, _, length = random(particles)
+    cells = voronoi_cells(np.random.default_rng(particles).uniform(-length / 2, length / 2, (particles, 2)), length)
+    assert cells.coordination.mean() == 6
+    assert cells.areas.sum() == pytest.approx(length**2, rel=1e-9)
+
+
+def test_psi6_is_that_of_freud():
+    """An independent opinion, on a lattice so little disturbed that the Voronoi neighbours are the six nearest."""
+    import freud
+
+    positions, length = hexagonal(12)
+    positions = positions + np.random.default_rng(3).uniform(-0.06, 0.06, positions.shape)
+    points = np.pad(positions, ((0, 0), (0, 1)))
+    nearest = {"num_neighbors": 6, "exclude_ii": True}
+    system = freud.locality.AABBQuery(freud.box.Box.square(length), points)
+    expected = np.abs(freud.order.Hexatic(k=6).compute(system, neighbors=nearest).particle_order)
+    cells = voronoi_cells(positions, length)
+    assert np.all(cells.coordination == 6)
+    assert expected.min() < 0.95
+    np.testing.assert_allclose(cells.psi6, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("symmetry", ["shift", "mirror", "turn", "renumber"])
@@ -152,11 +177,11 @@ def test_features_are_named_once_in_a_fixed_order():
 
 @pytest.mark.parametrize("particles", [16, 25])
 def test_a_box_that_is_too_small_is_refused(particles: int):
-    with pytest.raises(ValueError, match="wide and has"):
+    with pytest.raises(UserError, match=r"wide and has .* more particles"):
         features(*random(particles))
 
 
 def test_a_species_that_is_missing_is_refused():
     positions, _, length = random(144)
-    with pytest.raises(ValueError, match="has 0 B"):
+    with pytest.raises(UserError, match="144 A and 0 B"):
         features(positions, np.zeros(144, dtype=int), length)

@@ -1,18 +1,17 @@
 """What physicists compute of one configuration: numbers that rotations, reflections, shifts and renumbering leave as they are.
 
-Each configuration is in a square periodic box; units are those of `physics.potential`. Neighbours and the Voronoi
-construction are freud's (Ramasubramani et al., Computer Physics Communications 254, 107275 (2020)). Distances are computed in double
-precision, so that the energy is that of `physics.potential` to its rounding.
+Each configuration is in a square periodic box; units are those of `physics.potential`. Everything is computed in double precision.
+Neighbours and Voronoi cells are SciPy's: freud's Voronoi construction (3.4) ends the process in some environments (docs/LOG.md).
 """
 
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from glassliquid.errors import UserError
 from glassliquid.physics.potential import CUTOFF_FACTOR, PAIRS, SPECIES
 
 VERSION = 1
@@ -26,7 +25,9 @@ G_BINS = 48
 """Bins of each partial g(r), of 0.05 sigma_AA."""
 BOND_LENGTH = 1.3
 """Two B are bonded when they are closer [sigma_AA]: between the first and the second shell of g_BB."""
-SMALLEST_SIDE = 2.01 * G_CUTOFF
+SHIFTS = ((0, 0), *(shift for shift in itertools.product((-1, 0, 1), repeat=2) if shift != (0, 0)))
+"""The box itself, and those around it [sides of the box]."""
+SMALLEST_SIDE = 2 * G_CUTOFF
 """Side of the smallest box [sigma_AA]: in a smaller one a particle would meet two images of one neighbour."""
 
 
@@ -63,8 +64,6 @@ FEATURES = tuple(_features())
 class Pairs:
     """Pairs of particles, each once."""
 
-    first: NDArray[np.int64]
-    second: NDArray[np.int64]
     distances: NDArray[np.float64]
     """Under the minimum image convention [sigma_AA]."""
     kinds: NDArray[np.int64]
@@ -94,13 +93,13 @@ def features(positions: NDArray[np.floating], types: NDArray[np.integer], length
         length: side of the box [sigma_AA], at least SMALLEST_SIDE.
 
     Raises:
-        ValueError: the box is too small, or a species has no particles.
+        UserError: the box is too small, or a species has no particles.
     """
     counts = np.bincount(types, minlength=len(SPECIES))
     if length < SMALLEST_SIDE or not counts.all():
-        raise ValueError(
-            f"the box of {len(types)} particles is {length:.3g} wide and has {counts[1]} B, and structure needs a width of "
-            f"{SMALLEST_SIDE:g} or more and both species"
+        raise UserError(
+            f"The box is {length:.3g} wide and has {counts[0]} A and {counts[1]} B, and its structure can be computed if it is "
+            f"{SMALLEST_SIDE:g} wide or more and has both: choose an ensemble of more particles."
         )
     pairs, cells = close_pairs(positions, types, length), voronoi_cells(positions, length)
     per_particle = (cells.psi6, cells.coordination, cells.areas)
@@ -116,18 +115,16 @@ def features(positions: NDArray[np.floating], types: NDArray[np.integer], length
 
 def close_pairs(positions: NDArray[np.floating], types: NDArray[np.integer], length: float) -> Pairs:
     """All pairs closer than G_CUTOFF."""
-    import freud
+    from scipy.spatial import cKDTree
 
-    # Its distances are in single precision, so it looks a little further than needed.
-    query = freud.locality.AABBQuery(_box(length), _in_space(positions))
-    found = query.query(query.points, {"r_max": 1.001 * G_CUTOFF, "exclude_ii": True}).toNeighborList()
-    first, second = (np.asarray(ids, dtype=np.int64) for ids in (found.query_point_indices, found.point_indices))
-    once = first < second
-    first, second = first[once], second[once]
-    separation = positions[first].astype(np.float64) - positions[second]
+    # Twice: the remainder of a tiny negative number rounds to the length itself.
+    inside = positions.astype(np.float64) % length % length
+    found = cKDTree(inside, boxsize=length).query_pairs(G_CUTOFF, output_type="ndarray")
+    first, second = found[np.lexsort(found.T)].T
+    separation = inside[first] - inside[second]
     separation -= length * np.round(separation / length)
     # The places of AA, AB and BB are also the numbers of B in a pair.
-    return Pairs(first, second, np.hypot(*separation.T), (types[first] + types[second]).astype(np.int64))
+    return Pairs(np.hypot(*separation.T), (types[first] + types[second]).astype(np.int64))
 
 
 def partial_g(pairs: Pairs, counts: NDArray[np.integer], length: float) -> NDArray[np.float64]:
@@ -157,13 +154,25 @@ def voronoi_cells(positions: NDArray[np.floating], length: float) -> Cells:
     psi6 = sum over the n Voronoi neighbours of exp(6 i theta) / n, with theta the direction to a neighbour (Nelson and
     Halperin, Phys. Rev. B 19, 2457 (1979)).
     """
-    import freud
+    from scipy.spatial import Voronoi
 
-    system = (_box(length), _in_space(positions))
-    voronoi = freud.locality.Voronoi().compute(system)
-    hexatic = freud.order.Hexatic(k=6).compute(system, neighbors=voronoi.nlist)
-    psi6 = np.abs(hexatic.particle_order).astype(np.float64)
-    return Cells(psi6, np.asarray(voronoi.nlist.neighbor_counts, dtype=np.int64), np.array(voronoi.volumes))
+    count = len(positions)
+    images = np.concatenate([positions + length * np.array(shift) for shift in SHIFTS], dtype=np.float64)
+    near = np.abs(images).max(axis=1) < length / 2 + G_CUTOFF
+    near[:count] = True
+    points = images[near]
+    found = Voronoi(points)
+    # Each wall of a cell twice, seen from either side, and only from particles of the box: those have no infinite walls.
+    centres, others = np.concatenate([found.ridge_points, found.ridge_points[:, ::-1]]).T
+    walls = np.tile(np.array(found.ridge_vertices), (2, 1))
+    ours = centres < count
+    centres, others, walls = centres[ours], others[ours], walls[ours]
+    (x, y), (u, v) = (found.vertices[walls[:, end]].T - points[centres].T for end in (0, 1))
+    areas = np.bincount(centres, np.abs(x * v - y * u) / 2, count).astype(np.float64)
+    directions = np.arctan2(*(points[others] - points[centres]).T[::-1])
+    coordination = np.bincount(centres, minlength=count)
+    total = np.hypot(*(np.bincount(centres, part(6 * directions), count) for part in (np.cos, np.sin)))
+    return Cells(total / coordination, coordination, areas)
 
 
 def bonds(pairs: Pairs) -> int:
@@ -177,14 +186,3 @@ def energy(pairs: Pairs) -> float:
     scaled = sigma[pairs.kinds] / pairs.distances
     s6 = np.where(scaled * CUTOFF_FACTOR > 1, scaled, 0.0) ** 6
     return float((4 * epsilon[pairs.kinds] * (s6**2 - s6)).sum())
-
-
-def _box(length: float) -> Any:
-    import freud
-
-    return freud.box.Box.square(length)
-
-
-def _in_space(positions: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Coordinates as freud takes them: three, the third of which is zero."""
-    return np.pad(positions, ((0, 0), (0, 1))).astype(np.float32)
