@@ -40,7 +40,7 @@ def test_augmented_batches_are_thinned_symmetries(pixels: torch.Tensor):
 def test_a_description_is_read_back():
     assert described_input({"input": "images", **Images(64).description()}) == Images(64)
     assert described_input({"image_size": 64}) == Images(64)  # checkpoints from before there was a second input
-    assert INPUTS.names() == ("images",)
+    assert "images" in INPUTS.names()
 
 
 @pytest.mark.parametrize("data", [{"input": "sounds", "image_size": 64}, {"input": ["images"]}, {}, {"image_size": 3}])

@@ -10,6 +10,8 @@ from glassliquid.models.network import SeededDropout, build_model, seed_dropout
 from glassliquid.models.networks import MODELS
 from glassliquid.models.served import GlassProbability
 
+IMAGE_NETWORKS = [name for name in MODELS.names() if MODELS.get(name).input == "images"]
+
 
 def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
@@ -39,7 +41,7 @@ def test_cnn2018_starts_from_the_truncated_normal():
     assert biases.tolist() == pytest.approx([0.1] * len(biases))
 
 
-@pytest.mark.parametrize("name", MODELS.names())
+@pytest.mark.parametrize("name", IMAGE_NETWORKS)
 @pytest.mark.parametrize("size", [16, 33, 128, 250])
 def test_every_network_takes_uint8_images_of_any_size(name: str, size: int):
     model = build_model(name, Images(size), 0.5, generator()).eval()
@@ -48,14 +50,14 @@ def test_every_network_takes_uint8_images_of_any_size(name: str, size: int):
     assert logits.dtype == torch.float32
 
 
-@pytest.mark.parametrize("name", MODELS.names())
+@pytest.mark.parametrize("name", IMAGE_NETWORKS)
 def test_weights_come_from_the_generator_alone(name: str):
     states = [build_model(name, Images(32), 0.5, generator(seed)).state_dict() for seed in (1, 1, 2)]
     same = [all(torch.equal(states[0][key], other[key]) for key in states[0]) for other in states[1:]]
     assert same == [True, False]
 
 
-@pytest.mark.parametrize("name", MODELS.names())
+@pytest.mark.parametrize("name", IMAGE_NETWORKS)
 def test_exported_networks_give_the_same_logits_for_any_number_of_images(name: str):
     model = build_model(name, Images(32), 0.5, generator()).eval()
     batch = torch.export.Dim("batch", min=1)
@@ -96,7 +98,7 @@ def test_dropout_is_seeded():
 
 
 def test_unsuitable_networks_are_refused():
-    with pytest.raises(UserError, match="choose one of cnn2018, compact"):
+    with pytest.raises(UserError, match="choose one of cnn2018, compact, structure"):
         build_model("resnet", Images(32), 0.5, generator())
     with pytest.raises(UserError, match="cnn2018 needs 14 pixels or more"):
         build_model("cnn2018", Images(12), 0.5, generator())

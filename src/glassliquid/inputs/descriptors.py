@@ -1,0 +1,106 @@
+"""What physicists compute of a configuration (physics/structure.py), cached beside the dataset.
+
+A served model takes these numbers, not configurations: neighbours and Voronoi cells are found by a library that PyTorch cannot
+export. `glassliquid.physics.structure.features` computes them.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from glassliquid.datasets.cache import cached_array
+from glassliquid.datasets.configurations import lacks_particles, refusal, sources_of
+from glassliquid.datasets.description import Dataset, Recipe
+from glassliquid.datasets.snapshots import read_snapshots
+from glassliquid.ensembles.ensemble import Ensemble, Simulation
+from glassliquid.ensembles.split import Split
+from glassliquid.errors import UserError
+from glassliquid.inputs import INPUTS, Input, Samples, samples_of
+from glassliquid.physics.structure import FEATURES, VERSION, features
+from glassliquid.trajectories.trajectory import Configuration, read_configurations
+
+
+@INPUTS.register("descriptors")
+@dataclass(frozen=True)
+class Descriptors(Input):
+    """float32 features of one configuration each, shape (n, features)."""
+
+    name: ClassVar[str] = "descriptors"
+
+    @classmethod
+    def of_recipe(cls, recipe: Recipe) -> Self:
+        """The list of features of today."""
+        if reason := lacks_particles(recipe):
+            raise UserError(f"There are no descriptors of this dataset: {reason}, or choose a network of images.")
+        return cls()
+
+    @classmethod
+    def of_description(cls, data: Mapping[str, Any]) -> Self:
+        """The list of features of today; no other can be computed."""
+        if (version := data["features"]) != VERSION:
+            raise ValueError(
+                f"it reads list {str(version)[:40]} of the features, and this program computes list {VERSION}"
+            )
+        return cls()
+
+    def description(self) -> dict[str, Any]:
+        """The version of the list of features."""
+        return {"features": VERSION}
+
+    def mismatch(self, recipe: Recipe) -> str | None:
+        """There are no particles."""
+        return lacks_particles(recipe)
+
+    def load(self, dataset: Dataset, split: Split, device: torch.device) -> Samples:
+        """The features of the split's rows, computed once for the whole dataset."""
+        ensemble, names = sources_of(dataset)
+
+        def fill(array: NDArray[np.float32]) -> None:
+            for place, (record, name) in enumerate(zip(dataset.records, names, strict=True)):
+                array[place] = _features(
+                    *read_configurations(ensemble.folder / name, [record.snapshot], with_log=False)
+                )
+
+        shape, sources = (len(names), len(FEATURES)), (ensemble.folder, names)
+        found = cached_array(dataset, f"structure{VERSION}", shape, np.float32, fill, sources, refusal(ensemble))
+        return samples_of(dataset, split, torch.from_numpy(found).to(device))
+
+    def from_snapshots(
+        self, ensemble: Ensemble, simulations: Iterable[Simulation], snapshots: Sequence[int], recipe: Recipe
+    ) -> Iterator[NDArray[np.float32]]:
+        """Features of the snapshots."""
+        return map(_features, read_snapshots(ensemble, simulations, snapshots, recipe))
+
+    def stacked(self, samples: Sequence[NDArray[np.float32]]) -> Tensor:
+        """One array of the features."""
+        return torch.from_numpy(np.stack(samples))
+
+    def batch(self, values: Tensor, chosen: Tensor | slice, device: torch.device) -> Tensor:
+        """Features, shape (n, features)."""
+        return values[chosen.to(values.device) if isinstance(chosen, Tensor) else chosen].to(device)
+
+    def augmented(self, values: Tensor, chosen: Tensor, generator: torch.Generator, device: torch.device) -> Tensor:  # noqa: ARG002
+        """The same: no symmetry of the box changes a feature."""
+        return self.batch(values, chosen, device)
+
+    def example(self) -> NDArray[np.float32]:
+        """Two samples of zeros."""
+        return np.zeros((2, len(FEATURES)), dtype=np.float32)
+
+    def served(self, samples: Tensor) -> Tensor:
+        """The features as they are."""
+        return samples
+
+    @property
+    def summary(self) -> str:
+        """Type, number and list."""
+        return f"float32, the {len(FEATURES)} features of glassliquid.physics.structure (list {VERSION})"
+
+
+def _features(found: Configuration) -> NDArray[np.float32]:
+    return features(found.positions, found.types, found.length)

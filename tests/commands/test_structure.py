@@ -1,0 +1,60 @@
+"""The linear model on features on the real command lines."""
+
+import json
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+
+from glassliquid.physics.structure import FEATURES, features
+from glassliquid.trajectories.trajectory import read_configurations
+from tests.commands.conftest import Command
+
+pytestmark = pytest.mark.slow
+
+NAME = "structure-test"
+ADDRESS = f"models:/{NAME}@data_liquid5"
+SETTINGS = {"model": "structure", "batch_size": 14, "iterations": 10, "batches_per_iteration": 4}
+
+
+def test_it_is_trained_registered_scored_and_served(
+    command: Command, client: MlflowClient, data_dir: Path, dataset, ensemble
+):
+    done = command("train", data_dir=data_dir, register_as=NAME, **SETTINGS)
+    assert done.returncode == 0, done.stderr
+    version = client.get_model_version_by_alias(NAME, "data_liquid5")
+    assert (version.tags["input"], version.tags["features"]) == ("descriptors", "1")
+    assert f"float32, the {len(FEATURES)} features" in version.description
+    trained = client.get_run(version.run_id).data
+    done = command("evaluate", model=ADDRESS, data_dir=data_dir)
+    assert done.returncode == 0, done.stderr
+    assert f"{100 * trained.metrics['test_accuracy']:.2f} % (" in done.stdout
+    done = command("transfer_eval", model=ADDRESS, liquids="5,100", find_breakdown="false", data_dir=data_dir)
+    assert done.returncode == 0, done.stderr
+    assert f"{NAME} v1" in done.stdout
+    served = mlflow.pyfunc.load_model(ADDRESS)
+    assert served.metadata.signature.inputs.inputs[0].shape == (-1, len(FEATURES))
+    found = read_configurations(ensemble.path(ensemble.simulations[0]), [200, 5])
+    asked = np.stack([features(each.positions, each.types, each.length) for each in found])
+    glass, liquid = served.predict(asked)
+    assert 0 <= liquid < 0.5 < glass <= 1
+
+
+def test_what_it_cannot_do_is_a_sentence(quick_command: Command, data_dir: Path, dataset, copied):
+    imported = copied(dataset.folder)
+    value = json.loads((imported / "dataset.json").read_text())
+    value["recipe"]["source"] = "images"
+    (imported / "dataset.json").write_text(json.dumps(value))
+    done = quick_command("train", data_dir=imported.parents[1], **SETTINGS)
+    assert done.returncode == 2
+    assert "images that were imported as such have no particles" in done.stderr
+    value["recipe"]["source"] = "simulate"
+    (imported / "dataset.json").write_text(json.dumps(value))
+    done = quick_command("train", data_dir=imported.parents[1], **SETTINGS)
+    assert done.returncode == 2
+    assert f"There is no ensemble 'small' in {imported.parents[1] / 'ensembles'}" in done.stderr
+    done = quick_command("visualize", model=ADDRESS, data_dir=data_dir)
+    assert done.returncode == 2
+    assert "is shown of those that read images: choose another model" in done.stderr
