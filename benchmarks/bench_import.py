@@ -15,14 +15,16 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.report import print_surroundings, print_table, spread
-from glassliquid.ensembles.ensemble import Ensemble
-from glassliquid.ensembles.importing import ImportPlan, ImportTask, find_trajectories, import_one, plan_import
+from glassliquid.ensembles.found_files import find_trajectories
+from glassliquid.ensembles.importing import ImportPlan, PlannedImport, import_one, plan_import
 from glassliquid.physics.protocol import INTERVALS
+from glassliquid.trajectories.frames import Hints
 from glassliquid.trajectories.readers import read_frames
 
 PARTICLES, FRAMES, SIDE, SEED = 1_024, 200, 29.2, 1
@@ -38,9 +40,9 @@ def main() -> None:
     parser.add_argument("--memory-of", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.memory_of:
-        import_first(options.memory_of, plan_of(options.memory_of))
-        for path in find_trajectories(options.memory_of):
-            assert sum(1 for _ in read_frames(path, lambda _: True)) >= FRAMES
+        import_first(plan_of(options.memory_of))
+        for paths in find_trajectories(options.memory_of):
+            assert sum(1 for _ in read_frames(paths, lambda _: True)) >= FRAMES
         print(peak_mebibytes())
         return
     print_surroundings(["numpy", "gsd"], f"positions {SEED}; {options.rounds} rounds in turn")
@@ -56,11 +58,11 @@ def main() -> None:
         megabytes = {plain: len(text) / 1e6, squeezed: len(text) / 1e6, xyz: xyz.stat().st_size / 1e6}
         plans = {kind: plan_of(folder / kind) for kind in FILES}
         ways: dict[str, tuple[Path, Callable[[], object]]] = {
-            "import": (plain, lambda: import_first(folder / "dump", plans["dump"])),
-            "import, gzip": (squeezed, lambda: import_first(folder / "dump.gz", plans["dump.gz"])),
-            "import, xyz": (xyz, lambda: import_first(folder / "xyz", plans["xyz"])),
-            "read_frames": (plain, lambda: sum(1 for _ in read_frames(plain, lambda _: True))),
-            "read_frames, nothing wanted": (plain, lambda: sum(1 for _ in read_frames(plain, lambda _: False))),
+            "import": (plain, lambda: import_first(plans["dump"])),
+            "import, gzip": (squeezed, lambda: import_first(plans["dump.gz"])),
+            "import, xyz": (xyz, lambda: import_first(plans["xyz"])),
+            "read_frames": (plain, lambda: sum(1 for _ in read_frames([plain], lambda _: True))),
+            "read_frames, nothing wanted": (plain, lambda: sum(1 for _ in read_frames([plain], lambda _: False))),
             "numpy.loadtxt alone": (plain, lambda: loadtxt(plain)),
         } | {name: (plain, reader) for name, reader in libraries(plain).items()}
         speeds: dict[str, list[float]] = {name: [] for name in ways}
@@ -92,17 +94,19 @@ def peak_mebibytes() -> float:
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
 
 
-def plan_of(source: Path) -> Ensemble:
+def plan_of(source: Path) -> PlannedImport:
     """The ensemble that a folder gives."""
-    return plan_import(Path("bench"), ImportPlan(input=source, seed=SEED, cooling_steps=INTERVALS * STEPS_PER_FRAME))
+    hints = Hints(density=PARTICLES / SIDE**2)
+    return plan_import(
+        Path("bench"),
+        ImportPlan(input=source, seed=SEED, cooling_steps=INTERVALS * STEPS_PER_FRAME, first_step=0, hints=hints),
+    )
 
 
-def import_first(source: Path, planned: Ensemble) -> None:
-    """Import the first simulation of a folder, and remove what came out."""
-    assert planned.origin is not None
+def import_first(planned: PlannedImport) -> None:
+    """Import the first simulation of a plan, and remove what came out."""
     with tempfile.TemporaryDirectory() as name:
-        task = ImportTask(find_trajectories(source)[0], Path(name) / "1.gsd", planned.protocol, planned.origin)
-        import_one(task)
+        import_one(replace(planned.tasks[0], target=Path(name) / "1.gsd"))
 
 
 def frame_positions(frame: int) -> np.ndarray:

@@ -155,7 +155,7 @@ def test_a_file_format_is_a_new_file(sources: Path):
     (sources / "one.csv").write_text("\n".join(["step,side,type,x,y", *rows]) + "\n")
     code = (
         "from pathlib import Path; from glassliquid.trajectories.readers import READERS, read_frames\n"
-        "(frame,) = read_frames(Path('one.csv'), lambda step: step == 5)\n"
+        "(frame,) = read_frames([Path('one.csv')], lambda step: step == 5)\n"
         "print(*READERS, frame.step, frame.length, *frame.types, *frame.positions.ravel())"
     )
     *names, step, length, a, b, c = python(sources, "-c", code).split()[:-6]

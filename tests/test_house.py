@@ -11,7 +11,18 @@ ROOT = Path(__file__).parents[1]
 LARGEST_FILE = 300
 
 LEVELS = (
-    {"errors", "files", "settings", "parameters", "registry", "memory", "progress_bar", "scratch", "layout"},
+    {
+        "errors",
+        "files",
+        "settings",
+        "parameters",
+        "registry",
+        "memory",
+        "progress_bar",
+        "scratch",
+        "layout",
+        "numbering",
+    },
     {"physics"},
     {"trajectories"},
     {"ensembles"},

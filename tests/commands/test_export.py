@@ -47,7 +47,7 @@ def test_a_dump_has_the_particles_of_the_trajectory(ensemble, data_dir, tmp_path
 def test_an_export_comes_back_bit_for_bit(ensemble, data_dir, tmp_path, pool, kind):
     export(ExportJob(ensemble="small", data_dir=data_dir, output=tmp_path / "out", format=kind, snapshots=(5, 200)))
     plan = plan_import(tmp_path / "back", ImportPlan(input=tmp_path / "out", seed=1, cooling_steps=2_000))
-    back = import_ensemble(plan, tmp_path / "out", pool, ignore_progress)
+    back = import_ensemble(plan, pool, ignore_progress)
     assert [each.split for each in back.simulations] == [each.split for each in ensemble.simulations]
     for one, other in zip(back.simulations, ensemble.simulations, strict=True):
         for found, expected in zip(

@@ -7,7 +7,8 @@ import pytest
 
 from glassliquid.ensembles import importing
 from glassliquid.ensembles.ensemble import open_ensemble, plan_ensemble
-from glassliquid.ensembles.importing import ImportPlan, find_trajectories, import_ensemble, plan_import
+from glassliquid.ensembles.found_files import find_trajectories
+from glassliquid.ensembles.importing import ImportPlan, import_ensemble, plan_import
 from glassliquid.errors import UserError
 from glassliquid.trajectories.trajectory import read_configurations
 from tests.conftest import PROTOCOL, contents, ignore_progress
@@ -16,7 +17,7 @@ from tests.trajectories.foreign import System, assert_same_places, write_dump
 
 def bring_in(source, folder, pool, **plan):
     planned = plan_import(folder, ImportPlan(input=source, **{"seed": 1, "cooling_steps": 1_000, **plan}))
-    return import_ensemble(planned, source, pool, ignore_progress)
+    return import_ensemble(planned, pool, ignore_progress)
 
 
 def test_an_import_is_an_ensemble(tmp_path, pool):
@@ -35,7 +36,7 @@ def test_an_import_is_an_ensemble(tmp_path, pool):
     assert [each.split for each in made.simulations] == [each.split for each in simulated.simulations]
     assert made.digest != simulated.digest
     # A simulation is known by its seed; those of other files must not be taken for it, nor the same file for another one.
-    again = plan_import(tmp_path / "ensembles" / "other", ImportPlan(input=tmp_path / "cooling", seed=2))
+    again = plan_import(tmp_path / "ensembles" / "other", ImportPlan(input=tmp_path / "cooling", seed=2)).ensemble
     assert [each.seed for each in again.simulations] == [each.seed for each in made.simulations]
     assert len({each.seed for each in made.simulations}) == 5
     for simulation, system in zip(made.simulations, systems, strict=True):
@@ -130,7 +131,7 @@ def test_files_are_found_by_number(tmp_path):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    found = [path.relative_to(tmp_path).as_posix() for path in find_trajectories(tmp_path)]
+    found = [path.relative_to(tmp_path).as_posix() for (path,) in find_trajectories(tmp_path)]
     assert found == ["sim-00002.gsd", "9/traj.atom.gz", "10/traj.atom", "run 11/out.atom"]
     (tmp_path / "sim-10.gsd").touch()
     with pytest.raises(UserError, match=r"sim-10\.gsd are both simulation 10|10/traj\.atom.* are both simulation 10"):
@@ -155,7 +156,10 @@ def test_folders_without_simulations_are_named(tmp_path, name, message):
     ("plan", "message"),
     [
         ({"cooling_steps": 1_001}, r"cooling_steps is 1001 \(as given\), .* multiple of 200"),
-        ({"cooling_steps": None, "first_step": 100}, r"cooling_steps is 900 \(the last time step in .*traj\.atom\)"),
+        (
+            {"cooling_steps": None, "first_step": 1_000},
+            r"has a single frame, at time step 1000, and a cooling has several",
+        ),
         ({"snapshots": (0, 5)}, r"traj\.atom has no snapshot 5 \(it has 0, 10, 20, .*\): choose snapshots from these"),
         ({"first_step": 2_000}, "has no frame at time step 2000 or later"),
         ({"cooling_steps": 200_000, "first_step": 1}, r"has no frame at a multiple of 1000 time steps from 1 on"),
@@ -173,6 +177,6 @@ def test_plans_that_do_not_fit_the_files_are_one_sentence(tmp_path, plan, messag
 
 def test_fewer_simulations_than_splits_are_refused(tmp_path):
     write_dump(tmp_path / "in" / "1" / "traj.atom", System())
-    with pytest.raises(UserError, match="simulations is 1, and each of the splits"):
+    with pytest.raises(UserError, match=r"in has 1 simulation \(1/traj\.atom\), and each of the splits"):
         plan_import(tmp_path / "theirs", ImportPlan(input=tmp_path / "in", seed=1))
     assert importing.PRESET == "imported"

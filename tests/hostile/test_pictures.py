@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from glassliquid.datasets.description import Dataset, open_dataset
-from glassliquid.datasets.images import find_images
+from glassliquid.datasets.image_names import find_images
 from glassliquid.datasets.picture import UnusableImage, convert
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError

@@ -94,7 +94,7 @@ def foreign(ensemble: Ensemble, tmp_path_factory: pytest.TempPathFactory) -> byt
 def use_frames(path: Path) -> None:
     """Read every frame; what is accepted is an ordered, flat, square box of one or two kinds of particles."""
     last = None
-    for frame in read_frames(path, lambda step: True):
+    for frame in read_frames([path], lambda step: True):
         assert last is None or frame.step > last
         last = frame.step
         assert len(frame.species) <= 2
@@ -102,7 +102,7 @@ def use_frames(path: Path) -> None:
         assert np.abs(frame.positions).max() <= 0.501 * frame.length
         assert 0 < frame.length < float("inf")
         draw(frame.positions, frame.types, frame.length, DrawConfig(image_size=32))
-    list(read_frames(path, lambda step: step == 0))  # the others are skipped
+    list(read_frames([path], lambda step: step == 0))  # the others are skipped
 
 
 def test_undamaged_ones_are_accepted(sandbox: Sandbox, own: bytes, foreign: bytes, as_dump: str, as_xyz: str):
@@ -193,5 +193,5 @@ def test_a_compressed_bomb(sandbox: Sandbox, name: str, wanted: bool):
     path = sandbox.data / "traj.dump.gz"
     # Compressed parts one after another are one file.
     path.write_bytes(gzip.compress(head) + gzip.compress(part, 1) * times)
-    sandbox.attempt("compressed bombs", lambda: list(read_frames(path, lambda step: wanted)), BOMB_MIB)
+    sandbox.attempt("compressed bombs", lambda: list(read_frames([path], lambda step: wanted)), BOMB_MIB)
     path.unlink()

@@ -37,7 +37,7 @@ class LinesReader(Reader):
         rows = np.array([row.split() for row in rows], float)
         for step in np.unique(rows[:, 0]).astype(int).tolist():
             _, ids, types, x, y = rows[rows[:, 0] == step].T
-            builder.begin(step, len(ids))
+            builder.begin(len(ids))
             if is_wanted(step):
                 length = builder.side(float(side.split()[1]), float(side.split()[1]))
                 yield build_frame(location, step, types.astype("S4"), np.column_stack([x, y]), length, ids=ids)
@@ -71,7 +71,7 @@ def test_a_format_is_one_new_module(tmp_path, monkeypatch):
         ]
         (tmp_path / "in" / f"run-{number}.lines").write_text("\n".join([f"side {system.side}", *lines]))
     planned = plan_import(tmp_path / "theirs", ImportPlan(input=tmp_path / "in", seed=1))
-    made = import_ensemble(planned, tmp_path / "in", InThreads(), ignore_progress)
+    made = import_ensemble(planned, InThreads(), ignore_progress)
     monkeypatch.delitem(sys.modules, f"{readers.__name__}.lines")
     assert made.protocol.snapshots == (0, 10, 20, 30, 40, 80, 120, 160, 200)
     for simulation, system in zip(made.simulations, systems, strict=True):

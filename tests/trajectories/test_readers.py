@@ -9,6 +9,7 @@ import pytest
 
 from glassliquid.errors import UserError
 from glassliquid.trajectories import tables, text
+from glassliquid.trajectories.frames import Hints
 from glassliquid.trajectories.readers import read_frames
 from tests.trajectories.foreign import (
     System,
@@ -25,8 +26,8 @@ DENSE = System(low=0.0, side=(40 / 1.2) ** 0.5)
 """Of the mixture's own density, which a file without a box stands for."""
 
 
-def all_frames(path):
-    return list(read_frames(path, lambda step: True))
+def all_frames(path, **hints):
+    return list(read_frames([path], lambda step: True, Hints(**hints)))
 
 
 FORMATS = {
@@ -100,13 +101,13 @@ CUTS = [(1 << 18, 1), (100, 150), (64, 1 << 18), (3_000, 4_000), (1, 1 << 18)]
 def test_both_parsers_and_any_cut_of_a_table_give_the_same_bits(tmp_path, monkeypatch, write, name):
     path = tmp_path / name
     write(path, DENSE)
-    expected = [frame.positions.tobytes() for frame in all_frames(path)]
+    expected = [frame.positions.tobytes() for frame in all_frames(path, density=1.2)]
     for block, at_once in CUTS:
         monkeypatch.setattr(text, "BLOCK", block)
         monkeypatch.setattr(tables, "TEXT_AT_ONCE", at_once)
-        assert [frame.positions.tobytes() for frame in all_frames(path)] == expected
+        assert [frame.positions.tobytes() for frame in all_frames(path, density=1.2)] == expected
     monkeypatch.setattr(tables, "parse_plain", lambda *_: None)
-    assert [frame.positions.tobytes() for frame in all_frames(path)] == expected
+    assert [frame.positions.tobytes() for frame in all_frames(path, density=1.2)] == expected
 
 
 @pytest.mark.parametrize(("block", "at_once"), CUTS)
@@ -123,13 +124,20 @@ def test_the_line_is_right_behind_a_cut_of_the_table(tmp_path, monkeypatch, bloc
         all_frames(path)
 
 
-def test_an_xyz_file_without_a_box_has_the_density_of_the_mixture(tmp_path):
+def test_the_density_of_a_file_without_a_box_is_asked_for(tmp_path):
     path = tmp_path / "traj.xyz"
     write_xyz(path, DENSE)
-    assert [frame.length for frame in all_frames(path)] == pytest.approx([(40 / 1.2) ** 0.5] * 9)
-    write_xyz(path, System())
-    with pytest.raises(UserError, match=r'traj\.xyz \(frame 1, line 2\) has no box, and its positions .*add Lattice="'):
+    with pytest.raises(
+        UserError, match=r"traj\.xyz \(frame 1, line 2\) has no box: pass the number of particles .* as density"
+    ):
         all_frames(path)
+    found = all_frames(path, density=1.2)
+    assert [frame.length for frame in found] == pytest.approx([(40 / 1.2) ** 0.5] * 9)
+    for density in (0.5, 2.4):
+        with pytest.raises(
+            UserError, match=r"no box, and its positions extend over 5\.\d+ where a box .*: check density"
+        ):
+            all_frames(path, density=density)
 
 
 FRAME = 49
@@ -153,7 +161,10 @@ DAMAGES = {
         lambda lines: [line.replace("id type x y", "id vx x y") for line in lines],
         r"\(frame 1, line 9\) has no column type",
     ),
-    "short line": (with_line(110, "3 1 0.5"), r"\(frame 3, line 110\) cannot be read \(there are only 3 columns\)"),
+    "short line": (
+        with_line(110, "3 1 0.5"),
+        r"\(frame 3, line 110\) cannot be read \(there are only 3 columns, and 4 are expected\)",
+    ),
     "word": (
         with_line(110, "3 1 0.5 oops"),
         r"\(frame 3, line 110\) cannot be read \(could not convert string 'oops' to float64",
@@ -170,13 +181,16 @@ DAMAGES = {
     "time step of words": (with_line(100, "soon"), r"\(frame 3, line 100\) has 'soon' where the time step should be"),
     "time step again": (
         with_line(100, "50"),
-        r"\(frame 3, line 107\) has time step 50 after 50, and time steps must increase",
+        r"\(frame 3, line 107\) has time step 50 a second time, with other positions",
     ),
     "three types": (
         with_line(110, "3 3 4.5 4.5"),
         r"\(frame 3, line 107\) has 3 particle types \(1, 2, 3\), and the mixture has two",
     ),
-    "triclinic": (with_line(103, "ITEM: BOX BOUNDS xy xz yz pp pp pp"), r"\(frame 3, line 103\) has a triclinic box"),
+    "triclinic": (
+        lambda lines: with_line(103, "ITEM: BOX BOUNDS xy xz yz pp pp pp")(with_line(104, "3.0 9.5 0.5")(lines)),
+        r"\(frame 3, line 104\) has a triclinic box",
+    ),
     "not periodic": (
         with_line(103, "ITEM: BOX BOUNDS pp ff pp"),
         r"\(frame 3, line 103\) has a box that is not periodic \(boundaries pp ff pp\)",
@@ -197,7 +211,7 @@ DAMAGES = {
     ),
     "half a frame between": (
         lambda lines: [*lines[:120], *lines[147:]],
-        r"\(frame 3, line 121\) cannot be read \(there are only 2 columns\)",
+        r"\(frame 3, line 121\) cannot be read \(there are only 2 columns, and 4 are expected\)",
     ),
     "a million times a million": (
         with_line(102, "1000000000000"),
@@ -328,7 +342,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
     for frames in (40, 1_500, 4_000):
         write_dump(path, System(steps=tuple(range(frames))))
         tracemalloc.start()
-        assert sum(1 for _ in read_frames(path, lambda step: True)) == frames
+        assert sum(1 for _ in read_frames([path], lambda step: True)) == frames
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     # A file of almost three times the size takes as much, but for what awaits Python's collector: a dozen blocks in their several forms.

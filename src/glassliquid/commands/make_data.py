@@ -1,12 +1,15 @@
 """make_data: simulate an ensemble (or continue one, or import one) and draw a dataset from it."""
 
+import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from glassliquid.datasets.build import save_image
 from glassliquid.datasets.config import MakeDataConfig
 from glassliquid.datasets.description import Dataset, Label
 from glassliquid.datasets.make import make_data, plan_data
-from glassliquid.datasets.source import MadeData
+from glassliquid.datasets.source import MadeData, Source
 from glassliquid.ensembles.ensemble import Ensemble, cooling_curves
 from glassliquid.ensembles.inherent import inherent_energies, minimised_by
 from glassliquid.ensembles.split import Split
@@ -27,6 +30,9 @@ def run(config: MakeDataConfig) -> None:
     from glassliquid.upkeep.housekeeping import housekeeping
 
     planned = plan_data(config)
+    if config.dry_run:
+        _rehearse(planned)
+        return
     with (
         tracked_run("make_data", f"make_data {config.name}") as tracked,
         housekeeping(tracked, Layout(config.data_dir).runs),
@@ -40,6 +46,17 @@ def run(config: MakeDataConfig) -> None:
             headline += " " + _record_inherent_energies(tracked, made.dataset, made.ensemble)
         tracked.describe(headline)
         print(headline)
+
+
+def _rehearse(planned: Source) -> None:
+    """Print how the input is understood; the picture lies outside of data_dir, where nothing is written."""
+    remarks, picture = planned.rehearse()
+    print("\n".join(remarks))
+    if picture is not None:
+        path = Path(tempfile.mkdtemp(prefix="glassliquid-")) / "first.png"
+        save_image(picture, path)
+        print(f"The first picture is {path}.")
+    print("This was a rehearsal, and nothing was written: leave dry_run out to make the data.")
 
 
 def _record(tracked: "TrackedRun", made: MadeData, seconds: float) -> None:

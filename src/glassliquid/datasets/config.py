@@ -1,5 +1,6 @@
 """What make_data is asked for."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,6 +10,7 @@ from glassliquid.ensembles.split import LARGEST_ENSEMBLE, LARGEST_SEED, SMALLEST
 from glassliquid.ensembles.workers import Workers
 from glassliquid.errors import UserError
 from glassliquid.layout import Layout
+from glassliquid.numbering import check_pattern
 from glassliquid.physics.engines import ENGINES
 from glassliquid.physics.protocol import PRESETS, Protocol, check_snapshot
 from glassliquid.settings import Absent, Choice, Field, FromText, fields_of, settings, whole_numbers
@@ -18,6 +20,14 @@ Snapshots = Annotated[
     FromText(whole_numbers, "auto or indices separated by commas, such as 5,100,200"),
     Absent("auto"),
 ]
+
+
+def _labels(text: str) -> tuple[str, ...]:
+    """Pairs of a word and the label that it stands for; ValueError if it is something else."""
+    pairs = tuple(pair.strip().lower() for pair in text.split(","))
+    if not all(re.fullmatch(r"[^:\W\d_]+:(glass|liquid)", pair) for pair in pairs):
+        raise ValueError
+    return pairs
 
 
 @settings
@@ -56,10 +66,28 @@ class MakeDataConfig:
     """Draw inherent structures and record their energies."""
     null: bool = False
     """Draw both classes from liquid's snapshot, of different simulations: a score other than chance is a leak."""
-    first_step: int = 0
-    """Time step of imported trajectories at which the cooling starts."""
+    files: Annotated[str | None, Absent("all")] = None
+    """Pattern that the names of imported trajectories match, such as prod*.lammpstrj."""
+    number: Annotated[str | None, Absent("auto")] = None
+    """Where the simulation's number is in imported names: the word before it, such as run, or a regular expression."""
+    first_step: Annotated[int | None, Absent("auto")] = None
+    """Time step of imported trajectories at which the cooling starts; auto is 0, or the first frame's after an equilibration."""
+    density: Annotated[float | None, Field(gt=0, le=4), Absent("none")] = None
+    """Number density of imported trajectories without a box [1 / sigma_AA^2]."""
+    sigma: Annotated[float | None, Field(gt=0, le=1e6), Absent("none")] = None
+    """Diameter sigma_AA in the unit of length of imported trajectories; none: they are in units of it."""
+    unterminated: bool = False
+    """Take a last line of imported trajectories that lacks its end as whole."""
+    labels: Annotated[
+        tuple[str, ...] | None,
+        FromText(_labels, "WORD:glass or WORD:liquid, separated by commas, such as solid:glass,fluid:liquid"),
+        Absent("none"),
+    ] = None
+    """Words that stand for glass or liquid in the names of imported images, such as solid:glass,fluid:liquid."""
     skip_unreadable: bool = False
     """Leave out images that cannot be read."""
+    dry_run: bool = False
+    """Only say how the input is understood, and write nothing."""
     seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)] = 1
     """Seed of the ensemble."""
     workers: Workers = None
@@ -77,6 +105,8 @@ class MakeDataConfig:
         DrawConfig(image_size=self.image_size, window=self.window)
         if self.scheduler is not None:
             check_scheduler(self.scheduler, self.workers)
+        if self.number is not None:
+            check_pattern(self.number)
         layout = Layout(self.data_dir)
         layout.dataset(self.name)
         if self.ensemble is not None:

@@ -1,26 +1,21 @@
-"""Datasets from a folder of existing images: labels and simulations from the files' names, any size and mode.
-
-The label is `glass` or `liquid` in a file's name, or in the name of a folder that it is in; the simulation is the last number
-in the file's name. So `glass.00012.png` and `liquid.00012.png` are one simulation, and lie in one split.
-"""
+"""Datasets from a folder of existing images, of any size and mode: what is converted, and into which split it comes."""
 
 import functools
 import hashlib
 import os
 import re
-import stat
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from glassliquid.datasets.build import MadeWith, Row, pixel_digest, publish_dataset, save_image
-from glassliquid.datasets.description import LARGEST_NUMBER, Dataset, Label, Recipe, Record, file_name_of
-from glassliquid.datasets.picture import FORMATS, UnusableImage, convert
+from glassliquid.datasets.description import Dataset, Label, Recipe, Record, file_name_of
+from glassliquid.datasets.image_names import FoundImage, Unreadable, find_images
+from glassliquid.datasets.picture import FORMATS, FULL_RANGE, UnusableImage, convert, grey_range
 from glassliquid.ensembles.split import Split
 from glassliquid.ensembles.workers import WorkerPool, run_all
-from glassliquid.errors import UserError, listed
+from glassliquid.errors import UserError
 from glassliquid.physics.protocol import temperature
 from glassliquid.progress_bar import ShowProgress
 
@@ -30,25 +25,8 @@ BLOCK = (Split.TRAIN,) * 14 + (Split.VALIDATION,) * 3 + (Split.TEST,) * 3
 IMAGES_PER_TASK = 20
 NAMED_IN_MESSAGE = 5
 
-_ENDINGS = tuple(ending for endings in FORMATS.values() for ending in endings)
-
-
-@dataclass(frozen=True)
-class FoundImage:
-    """An image by its name."""
-
-    file: str
-    """Path relative to the folder, with slashes."""
-    label: Label
-    simulation: int
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """An image that cannot be used."""
-
-    file: str
-    reason: str
+DEEP = (*FORMATS["PNG"], *FORMATS["TIFF"], *FORMATS["PPM"])
+"""Endings of files that may be 16-bit grey."""
 
 
 @dataclass(frozen=True)
@@ -59,34 +37,8 @@ class ConvertTask:
     images: tuple[tuple[FoundImage, Split], ...]
     recipe: Recipe
     folder: Path
-
-
-def find_images(folder: Path) -> tuple[list[FoundImage], list[Unreadable]]:
-    """The images below a folder by name, and those whose names do not tell what they are or that are no plain files.
-
-    Hidden files, links to folders within and files with other endings are passed over.
-
-    Raises:
-        UserError: there is no folder, or no image in it.
-    """
-    if not folder.is_dir():
-        raise UserError(f"input is {str(folder)!r}, which is no folder: pass the folder that has the images.")
-    found: dict[tuple[Label, int], FoundImage] = {}
-    unreadable: list[Unreadable] = []
-    for file in sorted(_files(folder)):
-        try:
-            _check_file(folder, folder / file)
-            image = _named(file)
-            known = found.setdefault((image.label, image.simulation), image)
-            if known is not image:
-                raise UnusableImage(f"is {image.label} of simulation {image.simulation}, as {known.file} is")
-        except UnusableImage as error:
-            unreadable.append(Unreadable(file, str(error)))
-    if not found and not unreadable:
-        raise UserError(
-            f"{folder} has no images: they are called such as glass.00012.png and liquid.00012.png (endings: {listed(_ENDINGS)})."
-        )
-    return sorted(found.values(), key=lambda image: (image.simulation, image.label)), unreadable
+    grey: tuple[int, int] = FULL_RANGE
+    """Values of 16-bit grey that become 0 and 255."""
 
 
 def split_of(simulation: int, seed: int) -> Split:
@@ -102,7 +54,16 @@ def listing_digest(images: list[FoundImage], source: Path, seed: int) -> str:
     digest = hashlib.sha256(f"{seed}\n".encode())
     for image in images:
         digest.update(os.fsencode(f"{image.file} {(source / image.file).stat().st_size}\n"))
+        name = PurePosixPath(image.file).stem
+        if image.split is not None or image.label not in image.file.lower() or not _ends_with(name, image.simulation):
+            # Only then: datasets from before there were other ways to tell are known by the names alone.
+            digest.update(f"{image.label} {image.simulation} {image.split}\n".encode())
     return digest.hexdigest()[:16]
+
+
+def _ends_with(name: str, number: int) -> bool:
+    """Whether this is the last number of a name."""
+    return (numbers := re.findall(r"\d+", name)) != [] and int(numbers[-1]) == number
 
 
 def import_images(
@@ -113,6 +74,7 @@ def import_images(
     skip_unreadable: bool,
     pool: WorkerPool,
     progress: ShowProgress,
+    found: tuple[list[FoundImage], list[Unreadable]] | None = None,
 ) -> tuple[Dataset, list[Unreadable]]:
     """Make a dataset of existing images, or find that it is there already; the folder appears whole.
 
@@ -124,6 +86,7 @@ def import_images(
         skip_unreadable: leave out what cannot be read, instead of refusing the folder.
         pool: where images are converted.
         progress: called with the progress.
+        found: what `find_images` gave; None: what it gives without further settings.
 
     Returns:
         The dataset, and what was left out of it.
@@ -131,85 +94,63 @@ def import_images(
     Raises:
         UserError: images cannot be read and may not be skipped, or a label or a split has no image.
     """
-    images, unreadable = find_images(source)
+    images, unreadable = found or find_images(source)
     left_out: list[Unreadable] = list(unreadable)
 
     def fill(partial: Path) -> tuple[list[Row], MadeWith]:
-        named = [(image, split_of(image.simulation, seed)) for image in images]
+        named = [(image, image.split or split_of(image.simulation, seed)) for image in images]
         tasks = [
             ConvertTask(source, tuple(named[start : start + IMAGES_PER_TASK]), recipe, partial)
             for start in range(0, len(named), IMAGES_PER_TASK)
         ]
+        ranges = [each for _, each in run_all(pool, ranges_of_grey, tasks) if each is not None]
+        if ranges:
+            grey = min(low for low, _ in ranges), max(high for _, high in ranges)
+            print(f"Pictures of 16-bit grey: the values from {grey[0]} to {grey[1]} become 0 to 255.", flush=True)
+            tasks = [replace(task, grey=grey) for task in tasks]
         rows: list[Row] = []
-        for done, (_, (made, damaged)) in enumerate(run_all(pool, convert_images, tasks), start=1):
+        flat = 0
+        for done, (_, (made, damaged, of_one_colour)) in enumerate(run_all(pool, convert_images, tasks), start=1):
             rows += made
             left_out.extend(damaged)
+            flat += of_one_colour
             progress(done, len(tasks))
         left_out.sort(key=lambda each: each.file)
         if left_out and not skip_unreadable:
             raise UserError(f"{_complaint(source, left_out)}: repair or remove them, or pass skip_unreadable=true.")
-        _check_complete(source, rows)
+        if flat:
+            print(f"{flat} of {len(rows)} pictures are of one colour: look at what is in them.", flush=True)
+        _check_complete(source, rows, own_split=bool(images) and images[0].split is not None)
         return rows, {"skipped": tuple({"file": each.file, "reason": each.reason} for each in left_out)}
 
     return publish_dataset(folder, recipe, fill), left_out
 
 
-def convert_images(task: ConvertTask) -> tuple[list[Row], list[Unreadable]]:
-    """Convert each image and save it as PNG; return the rows of the table, and what could not be read."""
+def ranges_of_grey(task: ConvertTask) -> tuple[int, int] | None:
+    """The smallest and the largest value in the pictures of 16-bit grey; None if there are none."""
+    paths = (task.source / image.file for image, _ in task.images if image.file.lower().endswith(DEEP))
+    ranges = [found for path in paths if (found := grey_range(path)) is not None]
+    return (min(low for low, _ in ranges), max(high for _, high in ranges)) if ranges else None
+
+
+def convert_images(task: ConvertTask) -> tuple[list[Row], list[Unreadable], int]:
+    """Convert each image and save it as PNG; return the rows of the table, what could not be read, and how many are of one colour."""
     rows: list[Row] = []
-    unreadable = []
+    unreadable, flat = [], 0
     indices = {Label.GLASS: task.recipe.glass, Label.LIQUID: task.recipe.liquid}
     for image, split in task.images:
         try:
-            pixels = convert(task.source / image.file, task.recipe.image_size)
+            pixels = convert(task.source / image.file, task.recipe.image_size, task.grey)
         except UnusableImage as error:
             unreadable.append(Unreadable(image.file, str(error)))
             continue
+        flat += bool((pixels == pixels[0, 0]).all())
         file_name = file_name_of(split, image.label, image.simulation)
         save_image(pixels, task.folder / file_name)
         snapshot = indices[image.label]
         record = Record(file_name, image.label, image.simulation, snapshot, temperature(snapshot), split)
         rows.append((record, pixel_digest(pixels)))
-    return rows, unreadable
-
-
-def _files(folder: Path) -> Iterator[str]:
-    for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in files:
-            if not name.startswith(".") and name.lower().endswith(_ENDINGS):
-                yield Path(parent, name).relative_to(folder).as_posix()
-
-
-def _check_file(folder: Path, path: Path) -> None:
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise UnusableImage("is a link out of the folder")
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        raise UnusableImage(f"cannot be opened ({error.strerror})") from error
-    # Opening a pipe would wait for ever.
-    if not stat.S_ISREG(mode):
-        raise UnusableImage("is not a plain file")
-
-
-def _named(file: str) -> FoundImage:
-    """What the name tells."""
-    name = PurePosixPath(file)
-    for part in (name.name, *reversed(name.parts[:-1])):
-        labels = [label for label in Label if label in part.lower()]
-        if len(labels) > 1:
-            raise UnusableImage(f"has both glass and liquid in {part!r}")
-        if labels:
-            break
-    else:
-        raise UnusableImage("has neither glass nor liquid in its name or its folder's")
-    numbers = re.findall(r"\d+", name.stem)
-    if not numbers:
-        raise UnusableImage("has no number in its name that would tell its simulation")
-    if len(numbers[-1]) > 12 or int(numbers[-1]) > LARGEST_NUMBER:
-        raise UnusableImage(f"has the number {numbers[-1][:20]} in its name, and the largest is {LARGEST_NUMBER:,}")
-    return FoundImage(file, labels[0], int(numbers[-1]))
+    return rows, unreadable, flat
 
 
 @functools.lru_cache(maxsize=4096)
@@ -224,12 +165,20 @@ def _complaint(source: Path, unreadable: list[Unreadable]) -> str:
     return f"{source} has {len(unreadable)} image(s) that cannot be used ({named}{more})"
 
 
-def _check_complete(source: Path, rows: list[Row]) -> None:
+def _check_complete(source: Path, rows: list[Row], own_split: bool) -> None:
     for label in Label:
         if not any(record.label is label for record, _ in rows):
             raise UserError(f"{source} has no usable image of {label}: a dataset needs both glass and liquid.")
+    if len({pixels for _, pixels in rows}) == 1 and len(rows) > len(Label):
+        raise UserError(
+            f"{source} has {len(rows)} images that all look the same: check how they were saved, and their range."
+        )
     for split in Split:
         if not any(record.split is split for record, _ in rows):
+            if own_split:
+                raise UserError(
+                    f"{source} has no image for {split}: add a folder {split}, or call all of them otherwise."
+                )
             raise UserError(
                 f"None of the {len({record.simulation for record, _ in rows})} simulations in {source} fell into the split "
                 f"{split}: pass another seed, or more images."

@@ -1,5 +1,7 @@
 """One picture of somebody else's as the pixels of a dataset: any size, any mode, and nothing that could do harm."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,19 +30,50 @@ class UnusableImage(Exception):
     """Why an image cannot be used."""
 
 
-def convert(path: Path, size: int) -> NDArray[np.uint8]:
+FULL_RANGE = (0, 65_535)
+"""Of 16-bit grey."""
+
+
+def convert(path: Path, size: int, grey: tuple[int, int] = FULL_RANGE) -> NDArray[np.uint8]:
     """Read an image of any size and mode: its middle square, scaled, transparent parts on white ground.
 
     Args:
         path: the file.
         size: side of the result [pixels].
+        grey: the values of 16-bit grey that become 0 and 255.
 
     Returns:
         RGB pixels, shape (size, size, 3).
 
     Raises:
-        UnusableImage: it is damaged, too large, or of a mode whose range of values is unknown.
+        UnusableImage: it is damaged, too large, has several pages, or is of a mode whose range of values is unknown.
     """
+    from PIL import Image
+
+    with _opened(path) as image:
+        side = min(image.size)
+        left, top = (image.width - side) // 2, (image.height - side) // 2
+        square = _rgb(image.crop((left, top, left + side, top + side)), grey)
+        if square.size != (size, size):
+            square = square.resize((size, size), Image.Resampling.LANCZOS)
+        return np.asarray(square)
+
+
+def grey_range(path: Path) -> tuple[int, int] | None:
+    """The smallest and the largest value of a picture of 16-bit grey; None if it is of another mode, or unusable."""
+    try:
+        with _opened(path) as image:
+            if not image.mode.startswith("I"):
+                return None
+            values = np.asarray(image)
+            return int(values.min()), int(values.max())
+    except UnusableImage:
+        return None
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A picture whose header was checked, not yet decoded; whatever goes wrong with it becomes UnusableImage."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -48,12 +81,9 @@ def convert(path: Path, size: int) -> NDArray[np.uint8]:
             # Before decoding: the header alone is read until here.
             if image.width * image.height > MOST_PIXELS:
                 raise UnusableImage(f"claims {image.width} x {image.height} pixels, and the most are {MOST_PIXELS:,}")
-            side = min(image.size)
-            left, top = (image.width - side) // 2, (image.height - side) // 2
-            square = _rgb(image.crop((left, top, left + side, top + side)))
-            if square.size != (size, size):
-                square = square.resize((size, size), Image.Resampling.LANCZOS)
-            return np.asarray(square)
+            if image.format != "MPO" and _has_another(image):
+                raise UnusableImage("has several pages or frames: save each as a file of its own")
+            yield image
     except UnidentifiedImageError as error:
         raise UnusableImage(f"is no image of a known format ({listed(FORMATS)})") from error
     except UnusableImage:
@@ -64,7 +94,16 @@ def convert(path: Path, size: int) -> NDArray[np.uint8]:
         ) from error
 
 
-def _rgb(image: Any) -> Any:
+def _has_another(image: Any) -> bool:
+    """Whether there is a second page or frame."""
+    try:
+        image.seek(1)
+    except EOFError:
+        return False
+    return True
+
+
+def _rgb(image: Any, grey: tuple[int, int]) -> Any:
     """An image of any mode as RGB on white ground."""
     from PIL import Image
 
@@ -75,7 +114,8 @@ def _rgb(image: Any) -> Any:
         values = np.asarray(image, dtype=np.int64)
         if values.min() < 0 or values.max() > 65_535:
             raise UnusableImage("has pixels of more than 16 bits, whose range is unknown")
-        image = Image.fromarray((values // 257).astype(np.uint8))
+        low, high = grey
+        image = Image.fromarray((np.clip(values - low, 0, high - low) * 255 // max(high - low, 1)).astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         ground = Image.new("RGBA", image.size, (*GROUND, 255))
         return Image.alpha_composite(ground, image.convert("RGBA")).convert("RGB")

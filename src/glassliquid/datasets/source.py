@@ -6,7 +6,7 @@ To add one, write a module of `datasets/sources` that registers a subclass of `S
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from glassliquid.datasets.build import check_recipe, labels_of, make_dataset
 from glassliquid.datasets.config import MakeDataConfig
@@ -52,6 +52,10 @@ class Source(ABC):
     def folder_of_ensemble(self) -> Path | None:
         """Where an ensemble is made, if one is."""
         return None
+
+    def rehearse(self) -> tuple[list[str], Any]:
+        """How the input is understood, in sentences, and a picture of its first sample if there is one, as RGB pixels."""
+        return [], None
 
     @abstractmethod
     def make(self, folder: Path, pool: WorkerPool) -> MadeData:

@@ -1,28 +1,31 @@
-"""Ensembles from other people's trajectories: a folder of files, one a simulation, becomes an ensemble as simulated ones are.
+"""Ensembles from other people's trajectories: a folder of files becomes an ensemble as simulated ones are.
 
 Snapshots are mapped to indices by their time step: index k is the frame at `first_step` + k/200 of the cooling's steps.
-Frames between the marks are passed over.
+Frames between the marks are passed over. Where the number of steps cannot be cut into 200 equal parts, each frame belongs to
+the nearest index.
 """
 
 import hashlib
+import math
 import os
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from glassliquid.ensembles.ensemble import SPLIT_STREAM, Ensemble, Origin, Simulation, check_seed
+from glassliquid.ensembles.found_files import find_trajectories
 from glassliquid.ensembles.making import complete_ensemble
-from glassliquid.ensembles.split import Split, draw_split
+from glassliquid.ensembles.split import SMALLEST_ENSEMBLE, Split, draw_split
 from glassliquid.ensembles.workers import WorkerPool
 from glassliquid.errors import UserError, listed
 from glassliquid.files import check_name
-from glassliquid.physics.protocol import INTERVALS, Protocol
+from glassliquid.physics.protocol import INTERVALS, Protocol, temperature
 from glassliquid.progress_bar import ShowProgress
-from glassliquid.trajectories.frames import SAME_LENGTH, Frame, Location
-from glassliquid.trajectories.readers import format_of, known_endings, read_frames
+from glassliquid.trajectories.frames import SAME_LENGTH, Frame, Hints, Location
+from glassliquid.trajectories.look import look_at
+from glassliquid.trajectories.readers import read_frames
 from glassliquid.trajectories.trajectory import Configuration, write_configurations
 
 PRESET = "imported"
@@ -41,56 +44,43 @@ class ImportPlan:
     """Time steps of the cooling; None: up to the last frame of the first simulation."""
     snapshots: tuple[int, ...] | None = None
     """Indices to import; None: all that the first simulation has."""
-    first_step: int = 0
-    """Time step at which the cooling starts."""
+    first_step: int | None = None
+    """Time step at which the cooling starts; None: 0, or that of the first frame if this is later."""
+    files: str | None = None
+    """Pattern of the files' names."""
+    number: str | None = None
+    """Where in the names the simulations' numbers are."""
+    hints: Hints = field(default_factory=Hints)
+    """What the files do not say."""
 
 
 @dataclass(frozen=True)
 class ImportTask:
     """One simulation to import."""
 
-    source: Path
+    sources: tuple[Path, ...]
     target: Path
     protocol: Protocol
     origin: Origin
+    indices: dict[int, int]
+    """Time steps to indices."""
+    hints: Hints = field(default_factory=Hints)
 
 
-def find_trajectories(folder: Path) -> list[Path]:
-    """The trajectory of every simulation in a folder, in the order of their numbers.
+@dataclass(frozen=True)
+class PlannedImport:
+    """What the files give."""
 
-    A file's number is that in the name of its own folder below `folder` (`00012/traj.atom`), or else the last one in its own
-    name (`sim-00012.gsd`). If a simulation's folder has files of several formats, that of the first format by name is taken.
-
-    Raises:
-        UserError: there is no folder or no trajectory in it, or two have the same number.
-    """
-    if not folder.is_dir():
-        raise UserError(f"input is {str(folder)!r}, which is no folder: pass the folder that has the simulations.")
-    endings = known_endings()
-    found: dict[int, dict[str, Path]] = {}
-    for path in sorted([*folder.iterdir(), *folder.glob("*/*")]):
-        kind = format_of(path, endings)
-        if kind is None or path.name.startswith(".") or path.parent.name.startswith(".") or not path.is_file():
-            continue
-        numbers = re.findall(r"\d+", path.parent.name) if path.parent != folder else []
-        numbers = numbers or re.findall(r"\d+", path.name.split(".gz")[0].rpartition(".")[0])
-        if not numbers:
-            raise UserError(f"{path} has no number in its name: name simulations as 00001/traj.atom or sim-00001.gsd.")
-        number = int(numbers[-1])
-        same = found.setdefault(number, {})
-        other = same.get(kind) or next((each for each in same.values() if each.parent != path.parent), None)
-        if other is not None:
-            raise UserError(f"{other} and {path} are both simulation {number}: take one of them out of the folder.")
-        same[kind] = path
-    if not found:
-        raise UserError(
-            f"{folder} has no trajectories: they are called <number>/traj.atom, <number>/traj.xyz (.gz as well) or "
-            "sim-<number>.gsd."
-        )
-    return [found[number][min(found[number])] for number in sorted(found)]
+    ensemble: Ensemble
+    tasks: tuple[ImportTask, ...]
+    """One for each of the simulations."""
+    first: Frame
+    """The first frame of the first simulation."""
+    remarks: tuple[str, ...]
+    """Sentences: how the files were understood, and what looks odd in them."""
 
 
-def plan_import(folder: Path, plan: ImportPlan) -> Ensemble:
+def plan_import(folder: Path, plan: ImportPlan) -> PlannedImport:
     """The ensemble that the files give, from their names and the whole of the first; nothing is written.
 
     Raises:
@@ -98,54 +88,48 @@ def plan_import(folder: Path, plan: ImportPlan) -> Ensemble:
     """
     check_name("ensemble", folder.name)
     check_seed(plan.seed)
-    files = find_trajectories(plan.input)
-    steps, first = _survey(files[0], plan.first_step)
-    cooling_steps = steps[-1] - plan.first_step if plan.cooling_steps is None else plan.cooling_steps
-    if cooling_steps < INTERVALS or cooling_steps % INTERVALS:
+    found = find_trajectories(plan.input, plan.files, plan.number)
+    names = [_named(sources, plan.input) for sources in found]
+    if len(found) < SMALLEST_ENSEMBLE:
         raise UserError(
-            f"cooling_steps is {cooling_steps} ({'as given' if plan.cooling_steps else f'the last time step in {files[0]}'}), and it "
-            f"must be a positive multiple of {INTERVALS}: pass the steps from T = 2.0 to T = 0.05 as cooling_steps."
+            f"{plan.input} has {len(found)} simulation{'s' if len(found) > 1 else ''} ({listed(names)}), and each of the splits train, "
+            f"validation and test needs one: put at least {SMALLEST_ENSEMBLE} into the folder; if these are more, say where their "
+            "number is, as number=WORD for the word before it."
         )
-    marks = (divmod(step - plan.first_step, cooling_steps // INTERVALS) for step in steps)
-    there = tuple(index for index, rest in marks if rest == 0 and index <= INTERVALS)
-    snapshots = there if plan.snapshots is None else plan.snapshots
-    if missing := sorted(set(snapshots) - set(there)):
-        raise UserError(
-            f"{files[0]} has no snapshot {listed(missing)} (it has {listed(there)}): choose snapshots from these."
-        )
-    if not snapshots:
-        raise UserError(
-            f"{files[0]} has no frame at a multiple of {cooling_steps // INTERVALS} time steps from {plan.first_step} on: pass the "
-            "cooling's own cooling_steps and first_step."
-        )
+    steps, first = _survey(found[0], plan)
+    first_step = _first_step(names[0], steps, plan)
+    cooling_steps, indices = _indices(names[0], [step for step in steps if step >= first_step], first_step, plan)
     particles_a = int((first.types == 0).sum())
-    origin = Origin(species=first.species, particles_a=particles_a, length=first.length, first_step=plan.first_step)
+    origin = Origin(species=first.species, particles_a=particles_a, length=first.length, first_step=first_step)
     protocol = Protocol(
-        particles=len(first.types), equilibration_steps=0, cooling_steps=cooling_steps, snapshots=snapshots
+        particles=len(first.types),
+        equilibration_steps=0,
+        cooling_steps=cooling_steps,
+        snapshots=tuple(sorted(indices.values())),
     )
-    splits = draw_split(len(files), np.random.default_rng([plan.seed, SPLIT_STREAM]))
-    members = (
-        _member(number, split, file.relative_to(plan.input).as_posix(), plan.input.name)
-        for number, (file, split) in enumerate(zip(files, splits, strict=True), start=1)
+    splits = draw_split(len(found), np.random.default_rng([plan.seed, SPLIT_STREAM]))
+    members = tuple(
+        _member(number, split, name, plan.input.name)
+        for number, (name, split) in enumerate(zip(names, splits, strict=True), start=1)
     )
-    return Ensemble(
-        folder=folder, preset=PRESET, protocol=protocol, seed=plan.seed, origin=origin, simulations=tuple(members)
+    ensemble = Ensemble(
+        folder=folder, preset=PRESET, protocol=protocol, seed=plan.seed, origin=origin, simulations=members
     )
+    tasks = tuple(
+        ImportTask(sources, ensemble.path(member), protocol, origin, indices, plan.hints)
+        for sources, member in zip(found, members, strict=True)
+    )
+    odd = look_at(first)
+    return PlannedImport(ensemble, tasks, first, (*_remarks(plan, ensemble, names, indices), *([odd] if odd else [])))
 
 
-def import_ensemble(wanted: Ensemble, source: Path, pool: WorkerPool, progress: ShowProgress) -> Ensemble:
+def import_ensemble(planned: PlannedImport, pool: WorkerPool, progress: ShowProgress) -> Ensemble:
     """Import what is missing of a planned ensemble; each file appears whole, so an interrupted import continues.
 
     Raises:
         UserError: a file is damaged or does not belong to the others, or the folder holds something else.
     """
-    assert wanted.origin is not None  # planned by plan_import
-    origin, protocol = wanted.origin, wanted.protocol
-    tasks = (
-        ImportTask(source / simulation.file, wanted.path(simulation), protocol, origin)
-        for simulation in wanted.simulations
-    )
-    return complete_ensemble(wanted, import_one, tasks, pool, progress)
+    return complete_ensemble(planned.ensemble, import_one, planned.tasks, pool, progress)
 
 
 def import_one(task: ImportTask) -> None:
@@ -154,21 +138,22 @@ def import_one(task: ImportTask) -> None:
 
 
 def _configurations(task: ImportTask) -> Iterator[Configuration]:
-    steps = task.protocol.steps_per_snapshot
-    lacking = {task.origin.first_step + index * steps: index for index in task.protocol.snapshots}
-    location = Location(task.source)
-    for frame in read_frames(task.source, lacking.__contains__):
-        _check_same_system(location, frame, task)
+    lacking = dict(task.indices)
+    for frame in read_frames(task.sources, task.indices.__contains__, task.hints):
+        _check_same_system(frame, task)
+        if len(lacking) in (1, len(task.indices)):  # the hottest and the coldest
+            look_at(frame)
         yield Configuration(lacking.pop(frame.step), frame.positions, frame.types, task.origin.length, {})
     if lacking:
         step, index = next(iter(lacking.items()))
-        location.refuse(
+        Location(task.sources[-1]).refuse(
             f"lacks snapshot {index} (time step {step}) and {len(lacking) - 1} more, which the first simulation has"
         )
 
 
-def _check_same_system(location: Location, frame: Frame, task: ImportTask) -> None:
+def _check_same_system(frame: Frame, task: ImportTask) -> None:
     origin = task.origin
+    location = Location(frame.location.path)
     for name, found, expected in (
         ("types", frame.species, origin.species),
         ("particles", len(frame.types), task.protocol.particles),
@@ -182,22 +167,95 @@ def _check_same_system(location: Location, frame: Frame, task: ImportTask) -> No
         )
 
 
+def _named(sources: Sequence[Path], folder: Path) -> str:
+    """What `ensemble.json` calls the files of one simulation."""
+    first = sources[0].relative_to(folder).as_posix()
+    return first if len(sources) == 1 else f"{first} and {len(sources) - 1} more"
+
+
 def _member(number: int, split: Split, file: str, folder: str) -> Simulation:
     """A simulation whose seed nobody knows: a number of its own stands for it, the same wherever this file is imported."""
     own = int.from_bytes(hashlib.sha256(os.fsencode(f"{folder}/{file}")).digest()[:8], "big")
     return Simulation(number, own, split, file)
 
 
-def _survey(path: Path, first_step: int) -> tuple[list[int], Frame]:
-    """All time steps of a file from `first_step` on, and the frame at the first of them."""
-    steps: list[int] = []
+def _survey(sources: Sequence[Path], plan: ImportPlan) -> tuple[list[int], Frame]:
+    """All time steps of a simulation from `first_step` on, and the frame at the first of them."""
+    steps: set[int] = set()
+    at_least = plan.first_step
 
     def note(step: int) -> bool:
-        if step >= first_step:
-            steps.append(step)
-        return len(steps) == 1 and step >= first_step
+        if at_least is None or step >= at_least:
+            steps.add(step)
+            return len(steps) == 1
+        return False
 
-    frames = list(read_frames(path, note))
+    frames = list(read_frames(sources, note, plan.hints))
     if not frames:
-        Location(path).refuse(f"has no frame at time step {first_step} or later")
-    return steps, frames[0]
+        Location(sources[0]).refuse(f"has no frame at time step {at_least} or later", remedy="check first_step")
+    return sorted(steps), frames[0]
+
+
+def _first_step(name: str, steps: list[int], plan: ImportPlan) -> int:
+    """The time step at which the cooling starts: as given, 0, or that of the first frame after an equilibration."""
+    if plan.first_step is not None:
+        return plan.first_step
+    first = steps[0]
+    if plan.cooling_steps == steps[-1]:
+        return 0
+    if first != 0 and len(steps) > 1 and first <= steps[1] - first and plan.cooling_steps != steps[-1] - first:
+        raise UserError(
+            f"{name} begins at time step {first}, which may be the start of the cooling or the first frame after a start at 0: pass "
+            f"first_step={first} or first_step=0."
+        )
+    return first
+
+
+def _indices(name: str, steps: list[int], first_step: int, plan: ImportPlan) -> tuple[int, dict[int, int]]:
+    """The number of steps of the cooling, and the frames that are imported: time steps to indices."""
+    cooling_steps = steps[-1] - first_step if plan.cooling_steps is None else plan.cooling_steps
+    if plan.cooling_steps is None and cooling_steps < 1:
+        raise UserError(
+            f"{name} has a single frame, at time step {steps[-1]}, and a cooling has several: if each file is a frame, say where the "
+            "number of the simulation is, as number=WORD for the word before it."
+        )
+    if plan.cooling_steps is not None and (cooling_steps < INTERVALS or cooling_steps % INTERVALS):
+        raise UserError(
+            f"cooling_steps is {cooling_steps} (as given), and it must be a positive multiple of {INTERVALS}: pass the steps from "
+            "T = 2.0 to T = 0.05 as cooling_steps, or leave it out to end at the last frame."
+        )
+    exact = {step: INTERVALS * (step - first_step) / cooling_steps for step in steps}
+    nearest: dict[int, int] = {}
+    for step in sorted(steps, key=lambda step: abs(exact[step] - round(exact[step]))):
+        index = round(exact[step])
+        if (cooling_steps % INTERVALS or exact[step] == index) and index <= INTERVALS:
+            nearest.setdefault(index, step)
+    chosen = sorted(nearest) if plan.snapshots is None else plan.snapshots
+    if missing := sorted(set(chosen) - set(nearest)):
+        raise UserError(
+            f"{name} has no snapshot {listed(missing)} (it has {listed(sorted(nearest))}): choose snapshots from these, or check "
+            f"first_step, which is {first_step}."
+        )
+    if not chosen:
+        raise UserError(
+            f"{name} has no frame at a multiple of {cooling_steps // INTERVALS} time steps from {first_step} on: pass the cooling's "
+            "own cooling_steps and first_step."
+        )
+    return math.ceil(cooling_steps / INTERVALS) * INTERVALS, {nearest[index]: index for index in sorted(chosen)}
+
+
+def _remarks(plan: ImportPlan, ensemble: Ensemble, names: list[str], indices: dict[int, int]) -> Iterator[str]:
+    """How the files were understood."""
+    origin, particles = ensemble.origin, ensemble.protocol.particles
+    assert origin is not None
+    steps = list(indices)
+    yield f"{len(names)} simulations: {listed(names[:3])}{', ...' if len(names) > 3 else ''}."
+    species = f"{origin.particles_a} {origin.species[0]} (drawn orange, large)"
+    if len(origin.species) > 1:
+        species += f" and {particles - origin.particles_a} {origin.species[1]} (blue, small)"
+    yield f"{species} in a box of side {origin.length:.6g}, density {particles / origin.length**2:.4g}."
+    yield (
+        f"Time steps {steps[0]} to {steps[-1]} are the indices {indices[steps[0]]} (T = {temperature(indices[steps[0]]):.3g}) to "
+        f"{indices[steps[-1]]} (T = {temperature(indices[steps[-1]]):.3g}), {len(steps)} in all; first_step is "
+        f"{origin.first_step}{'' if plan.first_step is not None else ', as found'}."
+    )

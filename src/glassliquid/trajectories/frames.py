@@ -5,8 +5,10 @@ each in the order of the particles' ids; positions from the middle of the box.
 """
 
 import copy
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -26,8 +28,24 @@ FLAT = 1e-3
 SAME_LENGTH = 1e-5
 """Lengths that differ by less than this fraction are equal: files have them with six digits or more."""
 
+REPAIR = "repair the file or take its simulation out of the folder"
+
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?")
+
 StepFilter = Callable[[int], bool]
 """Says by its time step whether a frame is wanted; others are skipped, which is ten times as fast."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hints:
+    """What the user says of files that do not say it themselves."""
+
+    density: float | None = None
+    """Number density [1 / sigma_AA^2], for files without a box."""
+    sigma: float | None = None
+    """sigma_AA in the files' unit of length; None: they are in units of it, as far as they tell."""
+    unterminated: bool = False
+    """Whether a last line without its end is whole."""
 
 
 @dataclass(frozen=True)
@@ -44,26 +62,28 @@ class Frame:
     """Coordinates in [-L/2, L/2), shape (N, 2)."""
     length: float
     """Side of the square box L."""
+    location: "Location"
+    """Where it was read."""
 
 
 class Location:
-    """Where in a file a reader is, for error messages."""
+    """Where in a file a reader is, for error messages, and what it is told about the file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, hints: Hints | None = None) -> None:
         """Start before the first frame."""
         self.path, self.frame, self.line = path, 0, 0
+        self.hints = hints or Hints()
 
     def copy(self) -> "Location":
         """This location, which stays when the reader goes on."""
         return copy.copy(self)
 
-    def refuse(self, what: str, error: Exception | None = None) -> NoReturn:
-        """Raise UserError: which file, frame and line, and what is wrong there."""
+    def refuse(self, what: str, error: Exception | None = None, remedy: str = REPAIR) -> NoReturn:
+        """Raise UserError: which file, frame and line, what is wrong there, and what to do."""
         where = [f"frame {self.frame}"] if self.frame else []
         where += [f"line {self.line}"] if self.line else []
         raise UserError(
-            f"{self.path}{f' ({listed(where)})' if where else ''} {what}: repair the file or take its simulation out of the "
-            "folder, then run the same command again."
+            f"{self.path}{f' ({listed(where)})' if where else ''} {what}: {remedy}, then run the command again."
         ) from error
 
 
@@ -73,19 +93,16 @@ class FrameBuilder:
     def __init__(self, location: Location) -> None:
         """Begin before the first frame of the file."""
         self._location = location
-        self._step: int | None = None
         self._particles: int | None = None
         self._length: float | None = None
 
-    def begin(self, step: int, particles: int) -> None:
-        """Refuse a frame whose time step does not come after the last one's, or that has another number of particles."""
-        if self._step is not None and step <= self._step:
-            self._location.refuse(f"has time step {step} after {self._step}, and time steps must increase")
+    def begin(self, particles: int) -> None:
+        """Refuse a frame that has another number of particles than those before it."""
         if not 0 < particles <= LARGEST_PARTICLES:
             self._location.refuse(f"has {particles} particles")
         if self._particles not in (None, particles):
             self._location.refuse(f"has {particles} particles where the first frame has {self._particles}")
-        self._step, self._particles = step, particles
+        self._particles = particles
 
     def side(self, x: float, y: float) -> float:
         """The side of a box of these lengths, which has to be a square, and that of the first frame."""
@@ -107,6 +124,7 @@ def build_frame(
     length: float,
     z: NDArray[np.floating] | None = None,
     ids: NDArray[Any] | None = None,
+    sizes: NDArray[np.floating] | None = None,
 ) -> Frame:
     """Check a frame's particles and bring them into our order and into the box.
 
@@ -118,7 +136,10 @@ def build_frame(
         length: side of the box.
         z: the third coordinates, shape (N,); None if the file has none.
         ids: numbers of the particles, shape (N,); None if their order is all there is.
+        sizes: radii or diameters, shape (N,); they tell which species is the large one, where they differ.
     """
+    if (sigma := location.hints.sigma) is not None:
+        positions, length, z = positions / sigma, length / sigma, None if z is None else z / sigma
     # A coordinate that is no number fails this as well.
     if z is not None and not np.ptp(z) <= FLAT * length:
         location.refuse(f"is three-dimensional: z runs from {z.min():g} to {z.max():g}")
@@ -136,6 +157,9 @@ def build_frame(
     if len(species) == 2 and _rank(species[1]) < _rank(species[0]):
         species.reverse()
         is_first = ~is_first
+    if len(species) == 2 and sizes is not None and _second_is_larger(location, sizes[is_first], sizes[~is_first]):
+        species.reverse()
+        is_first = ~is_first
     by_id = np.arange(len(names)) if ids is None else _order(location, ids)
     in_order = is_first.take(by_id)
     order = np.concatenate([by_id.compress(in_order), by_id.compress(~in_order)])
@@ -146,13 +170,25 @@ def build_frame(
         location.refuse("has a coordinate that is too far from the box")
     types = np.zeros(len(names), dtype=np.uint32)
     types[np.count_nonzero(is_first) :] = 1
-    return Frame(step, tuple(map(_decoded, species)), types, positions.astype(np.float64, copy=False), length)
+    return Frame(step, tuple(map(_decoded, species)), types, positions.astype(np.float64, copy=False), length, location)
 
 
 def parse_whole_number(text: str) -> int | None:
-    """A whole number; None if it is none, or has more digits than any here."""
-    digits = text.removeprefix("-")
-    return int(text) if digits.isdecimal() and len(digits) <= MOST_DIGITS else None
+    """A whole number, also one that is written 5000.0 or 1e+06; None if it is none, or has more digits than any here."""
+    if len(text) > 2 * MOST_DIGITS or not _NUMBER.fullmatch(text):
+        return None
+    number = Decimal(text)
+    return int(number) if number.adjusted() < MOST_DIGITS and number == number.to_integral_value() else None
+
+
+def _second_is_larger(location: Location, first: NDArray[np.floating], second: NDArray[np.floating]) -> bool:
+    """Whether the sizes of the particles say that the second species is the large one."""
+    if not (second.min() > first.max() or first.min() >= second.max()):
+        location.refuse(
+            f"has sizes of {first.min():g} to {first.max():g} in one species and {second.min():g} to {second.max():g} in the other, "
+            "so that they do not tell which species is large (leave the column out, or see which columns are meant)"
+        )
+    return bool(second.min() > first.max())
 
 
 def _order(location: Location, ids: NDArray[Any]) -> NDArray[np.intp]:

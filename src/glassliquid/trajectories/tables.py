@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from glassliquid.trajectories.frames import Frame, Location
 from glassliquid.trajectories.text import TextFile
 
-LONGEST_NAME = 16
-"""Characters of a particle type's name; what is beyond is cut off."""
+LONGEST_NAME = 100
+"""Characters of a particle type's name; a longer one is taken for damage."""
 
 TEXT_AT_ONCE = 1 << 18
 """Bytes of lines that are parsed at once; more gain nothing, and take memory."""
@@ -34,6 +34,8 @@ class Table:
     """Of the line before the first."""
     columns: tuple[int, ...]
     """Which columns are wanted, counted from 0: first that of the types, which are words, then columns of numbers."""
+    width: int
+    """How many columns a line has."""
     rows: int
     """How many lines there are."""
     complete: Callable[[Location, Parsed], Frame]
@@ -51,10 +53,10 @@ class Piece(NamedTuple):
 
 
 def read_pieces(
-    text: TextFile, columns: tuple[int, ...], rows: int, complete: Callable[[Location, Parsed], Frame]
+    text: TextFile, columns: tuple[int, ...], width: int, rows: int, complete: Callable[[Location, Parsed], Frame]
 ) -> Iterator[Piece]:
     """The next `rows` lines of a file, as pieces of a table; see there for the arguments."""
-    table = Table(text.location.copy(), columns, rows, complete)
+    table = Table(text.location.copy(), columns, width, rows, complete)
     yield from (Piece(table, *piece) for piece in text.rows(rows))
 
 
@@ -78,7 +80,7 @@ def _batches(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
     size, failure = 0, None
     try:
         for piece in pieces:
-            if batch and (size > TEXT_AT_ONCE or piece.table.columns != batch[0].table.columns):
+            if batch and (size > TEXT_AT_ONCE or _shape(piece) != _shape(batch[0])):
                 yield batch
                 batch, size = [], 0
             batch.append(piece)
@@ -91,32 +93,41 @@ def _batches(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
         raise failure
 
 
+def _shape(piece: Piece) -> tuple[tuple[int, ...], int]:
+    return piece.table.columns, piece.table.width
+
+
 def _parse(batch: list[Piece]) -> Iterator[Parsed]:
     rows = sum(piece.rows for piece in batch)
-    found = parse_plain(b"".join(piece.text for piece in batch), rows, batch[0].table.columns)
+    found = parse_plain(b"".join(piece.text for piece in batch), rows, *_shape(batch[0]))
     start = 0
     for table, text, count in batch:
         yield [column[start : start + count] for column in found] if found else _parse_with_care(table, text)
         start += count
 
 
-def parse_plain(text: bytes, rows: int, columns: tuple[int, ...]) -> Parsed | None:
+def parse_plain(text: bytes, rows: int, columns: tuple[int, ...], columns_there: int) -> Parsed | None:
     """The columns by Arrow's reader; None if it does not take the lines.
 
     Args:
         text: whole lines, each with its end.
         rows: how many.
         columns: which are wanted, as in `Table`.
+        columns_there: how many a line has.
     """
     import pyarrow
     import pyarrow.csv
 
     if _has_needless_blanks(text):
         return None
+    if text.endswith(b" \n"):  # LAMMPS ends lines with a blank, which would be one more column
+        text = text.replace(b" \n", b"\n")
     first = text[: text.find(b"\n")].split(b" ")
+    if len(first) != columns_there:
+        return None
     names, chosen = [str(place) for place in range(len(first))], [str(place) for place in columns]
     # Of equal lengths, types take a third of the time of words of any length.
-    width = len(first[columns[0]]) if columns[0] < len(first) else 0
+    width = len(first[columns[0]])
     if not 0 < width <= LONGEST_NAME:
         return None
     kinds = dict.fromkeys(chosen, pyarrow.float64()) | {chosen[0]: pyarrow.binary(width)}
@@ -149,19 +160,28 @@ def _parse_with_care(table: Table, text: bytes) -> Parsed:
     """The columns by numpy's reader, which takes blanks of all kinds, and says which line is wrong."""
     location = table.location.copy()
     location.line += sum(len(types) for types, *_ in table.parts)
-    kinds = [("types", f"S{LONGEST_NAME}"), *((str(place), "f8") for place in table.columns[1:])]
     lines = text.split(b"\n")[:-1]
+    longest = 1
     for row, line in enumerate(lines, start=1):
-        if not line.strip():  # numpy's reader passes over it
-            location.line += row
+        fields = line.split()
+        if len(fields) == table.width:
+            longest = max(longest, len(fields[table.columns[0]]))
+            if longest <= LONGEST_NAME:
+                continue
+        location.line += row
+        if not fields:  # numpy's reader passes over it
             location.refuse("has an empty line where a particle should be")
+        if longest > LONGEST_NAME:
+            location.refuse(f"has a particle type of more than {LONGEST_NAME} letters")
+        there = f"there are {'only ' if len(fields) < table.width else ''}{len(fields)} columns, and {table.width} are expected"
+        location.refuse(f"cannot be read ({there})")
+    kinds = [("types", f"S{longest}"), *((str(place), "f8") for place in table.columns[1:])]
     try:
         found = np.loadtxt(lines, kinds, comments=None, usecols=table.columns, ndmin=1)
     except ValueError as error:
         row_found = re.search(r"at row (\d+)", str(error))
         # The row is counted from 0 in complaints of a number, and from 1 in others.
         location.line += int(row_found[1]) + ("convert" in str(error)) if row_found else 1
-        reason = re.sub(r" at row \d+, ", " in ", str(error))
-        reason = re.sub(r"^invalid column index \d+ at row \d+ with", "there are only", reason).rstrip(".")
+        reason = re.sub(r" at row \d+, ", " in ", str(error)).rstrip(".")
         location.refuse(f"cannot be read ({reason})", error)
     return [found[name] for name, _ in kinds]

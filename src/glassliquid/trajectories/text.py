@@ -1,14 +1,15 @@
 """Text files, compressed or not, read block by block."""
 
+import bz2
 import gzip
-import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from glassliquid.trajectories.frames import Location, parse_whole_number
+from glassliquid.trajectories.frames import REPAIR, Location, parse_whole_number
 
 LONGEST_LINE = 10_000
 """Characters of a line; a longer one is taken for damage, before it fills the memory."""
@@ -16,20 +17,26 @@ LONGEST_LINE = 10_000
 BLOCK = 1 << 18
 """Bytes that are read at once: a few frames of a thousand particles."""
 
-GZIP = b"\x1f\x8b"
-"""The first bytes of a file that gzip compressed."""
-
+GZIP, BZIP2, ZSTD = b"\x1f\x8b", b"BZh", b"\x28\xb5\x2f\xfd"
+"""The first bytes of compressed files."""
 _NO_LINES = np.zeros(1, np.intp)
 
 
-def open_unpacked(path: Path) -> io.FileIO | gzip.GzipFile:
+def open_unpacked(path: Path) -> Any:
     """Open a file to read its bytes, unpacked if its first ones say that it is compressed."""
     file = path.open("rb", buffering=0)
-    if file.read(len(GZIP)) == GZIP:
-        file.close()
+    head = file.read(len(ZSTD))
+    if not head.startswith((GZIP, BZIP2, ZSTD)):
+        file.seek(0)
+        return file
+    file.close()
+    if head.startswith(GZIP):
         return gzip.GzipFile(path)
-    file.seek(0)
-    return file
+    if head.startswith(BZIP2):
+        return bz2.BZ2File(path)
+    import pyarrow
+
+    return pyarrow.input_stream(str(path), compression="zstd")
 
 
 class TextFile:
@@ -55,6 +62,18 @@ class TextFile:
         if len(text) > LONGEST_LINE:
             self._refuse_long_line()
         return text.decode("ascii", "replace").strip()
+
+    def line_after_blanks(self) -> str | None:
+        """The next line that is not blank; None if there is none."""
+        while (text := self.line()) == "":
+            pass
+        return text
+
+    def fields_ahead(self) -> int:
+        """How many fields the next line has, which stays to be read."""
+        if not self._has_lines():
+            return 0
+        return len(self._block[self._starts.item(self._next) : self._starts.item(self._next + 1)].split())
 
     def number(self, what: str) -> int:
         """The next line, which has to be a whole number."""
@@ -94,6 +113,8 @@ class TextFile:
         while True:
             found = self._file.read(BLOCK) or b""
             block += found
+            if block and not found and self.location.hints.unterminated and not block.endswith(b"\n"):
+                block += b"\n"
             starts = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n")) + 1
             if len(starts) or not found:
                 break
@@ -103,7 +124,10 @@ class TextFile:
         if block and not len(starts):
             self.location.line += 1
             # Its last number may be half a number, with nothing else to show it.
-            self.location.refuse("ends in the middle of a line")
+            self.location.refuse(
+                "ends in the middle of a line, or lacks only that line's end",
+                remedy=f"{REPAIR}, or pass unterminated=true if its last number is whole",
+            )
         self._block, self._starts, self._next = block, np.concatenate([_NO_LINES, starts]), 0
         return bool(block)
 

@@ -1,13 +1,18 @@
 """images: somebody's images of glass and liquid."""
 
 from pathlib import Path
+from typing import Any
 
 from glassliquid.datasets.config import MakeDataConfig
-from glassliquid.datasets.images import find_images, import_images, listing_digest
+from glassliquid.datasets.description import Label
+from glassliquid.datasets.image_names import find_images
+from glassliquid.datasets.images import NAMED_IN_MESSAGE, import_images, listing_digest, split_of
+from glassliquid.datasets.picture import FULL_RANGE, UnusableImage, convert, grey_range
 from glassliquid.datasets.source import MadeData, Source, recipe_of
 from glassliquid.datasets.sources import SOURCES
+from glassliquid.ensembles.split import Split
 from glassliquid.ensembles.workers import WorkerPool
-from glassliquid.errors import UserError, one_line
+from glassliquid.errors import UserError, listed, one_line
 from glassliquid.progress_bar import progress_bar
 
 
@@ -15,23 +20,59 @@ from glassliquid.progress_bar import progress_bar
 class Images(Source):
     """Converts the images; there is no ensemble."""
 
-    unused = ("engine", "particles", "simulations", "cooling_steps", "snapshots", "inherent", "null", "first_step")
+    unused = (
+        "engine",
+        "particles",
+        "simulations",
+        "cooling_steps",
+        "snapshots",
+        "inherent",
+        "null",
+        "files",
+        "first_step",
+        "density",
+        "sigma",
+        "unterminated",
+    )
 
     def __init__(self, config: MakeDataConfig) -> None:
         """Find the images."""
         if config.input_folder is None:
             raise UserError("source is images, and input is none: pass the folder of the images as input.")
         self.config, self.input = config, config.input_folder
-        images, _ = find_images(self.input)
+        self.found = find_images(self.input, config.labels, config.number)
+        images, _ = self.found
         # The folder's name may be anything, and stands in texts from now on.
         name = config.ensemble or one_line(self.input.name)[:100]
         self.recipe = recipe_of(config, name, listing_digest(images, self.input, config.seed))
+
+    def rehearse(self) -> tuple[list[str], Any]:
+        """How the names were understood, and the first picture."""
+        images, unreadable = self.found
+        splits = [image.split or split_of(image.simulation, self.config.seed) for image in images]
+        own = bool(images) and images[0].split is not None
+        counts = listed(f"{splits.count(split)} for {split}" for split in Split)
+        remarks = [
+            f"{sum(image.label is label for image in images)} images of {label}, such as "
+            f"{next((f'{image.file} (simulation {image.simulation})' for image in images if image.label is label), 'none')}."
+            for label in Label
+        ]
+        remarks.append(f"{counts}, {'as the folders say' if own else 'drawn by the numbers of the simulations'}.")
+        remarks += [f"Cannot be used: {each.file} {each.reason}." for each in unreadable[:NAMED_IN_MESSAGE]]
+        picture = None
+        if images:
+            first = self.input / images[0].file
+            try:
+                picture = convert(first, self.config.image_size, grey_range(first) or FULL_RANGE)
+            except UnusableImage as error:
+                remarks.append(f"Cannot be used: {images[0].file} {error}.")
+        return remarks, picture
 
     def make(self, folder: Path, pool: WorkerPool) -> MadeData:
         """Convert, and print what could not be read."""
         seed, skip = self.config.seed, self.config.skip_unreadable
         with progress_bar(f"converting {folder.name}", "batches of images") as progress:
-            dataset, left_out = import_images(folder, self.input, self.recipe, seed, skip, pool, progress)
+            dataset, left_out = import_images(folder, self.input, self.recipe, seed, skip, pool, progress, self.found)
         for each in left_out:
             print(f"Left out: {each.file} {each.reason}.")
         return MadeData(dataset, skipped=len(left_out))

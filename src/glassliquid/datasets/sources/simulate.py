@@ -15,7 +15,18 @@ from glassliquid.progress_bar import progress_bar
 class Simulate(EnsembleSource):
     """Simulates what is missing of the ensemble."""
 
-    unused = ("input", "first_step", "skip_unreadable")
+    unused = (
+        "input",
+        "files",
+        "number",
+        "first_step",
+        "density",
+        "sigma",
+        "unterminated",
+        "labels",
+        "skip_unreadable",
+        "dry_run",
+    )
 
     @classmethod
     def check(cls, config: MakeDataConfig) -> None:

@@ -1,21 +1,28 @@
 """trajectories: an ensemble of somebody's files, one a simulation."""
 
 from pathlib import Path
+from typing import Any
 
+from glassliquid.datasets.draw import DrawConfig, draw
 from glassliquid.datasets.source import EnsembleSource
 from glassliquid.datasets.sources import SOURCES
 from glassliquid.ensembles.ensemble import Ensemble, open_ensemble
-from glassliquid.ensembles.importing import ImportPlan, import_ensemble, plan_import
+from glassliquid.ensembles.importing import ImportPlan, PlannedImport, import_ensemble, plan_import
+from glassliquid.ensembles.split import Split
 from glassliquid.ensembles.workers import WorkerPool
 from glassliquid.errors import UserError, listed
+from glassliquid.files import check_name
 from glassliquid.progress_bar import progress_bar
+from glassliquid.trajectories.frames import Hints
 
 
 @SOURCES.register("trajectories")
 class Trajectories(EnsembleSource):
     """Imports what is missing of the ensemble; without an input, it is one that was imported before."""
 
-    unused = ("engine", "particles", "simulations", "skip_unreadable")
+    unused = ("engine", "particles", "simulations", "labels", "skip_unreadable")
+    importing: PlannedImport | None = None
+    """What the files give, if there are any."""
 
     def plan(self) -> Ensemble:
         """The ensemble that the files give."""
@@ -27,8 +34,12 @@ class Trajectories(EnsembleSource):
                 cooling_steps=config.cooling_steps,
                 snapshots=config.snapshots,
                 first_step=config.first_step,
+                files=config.files,
+                number=config.number,
+                hints=Hints(density=config.density, sigma=config.sigma, unterminated=config.unterminated),
             )
-            return plan_import(config.layout.ensemble(config.ensemble or folder.name), plan)
+            self.importing = plan_import(config.layout.ensemble(config.ensemble or _named_after(folder)), plan)
+            return self.importing.ensemble
         if config.ensemble is None:
             raise UserError(
                 "source is trajectories, and input is none: pass the folder of the trajectories as input, or the name of an "
@@ -38,10 +49,33 @@ class Trajectories(EnsembleSource):
 
     def complete(self, pool: WorkerPool) -> Ensemble:
         """Import."""
-        if self.config.input_folder is None:
+        if self.importing is None:
             return self.planned
+        print("\n".join(self.importing.remarks), flush=True)
         with progress_bar(f"importing {self.planned.name}", "simulations") as progress:
-            return import_ensemble(self.planned, self.config.input_folder, pool, progress)
+            return import_ensemble(self.importing, pool, progress)
+
+    def rehearse(self) -> tuple[list[str], Any]:
+        """How the files were understood, and a picture of the first frame."""
+        if self.importing is None:
+            return [f"The ensemble {self.planned.name} was imported before."], None
+        first, config = self.importing.first, self.config
+        drawing = DrawConfig(image_size=config.image_size, window=config.window)
+        splits = [each.split for each in self.planned.simulations]
+        counts = listed(f"{splits.count(split)} for {split}" for split in Split)
+        remarks = [*self.importing.remarks, f"Of the simulations there are {counts}."]
+        return remarks, draw(first.positions, first.types, first.length, drawing)
+
+
+def _named_after(folder: Path) -> str:
+    """The ensemble's name where none is given: the folder's."""
+    try:
+        return check_name("ensemble", folder.name)
+    except UserError as error:
+        raise UserError(
+            f"The ensemble is called after its folder, and {folder.name!r} is no name for one: pass another as ensemble=NAME (letters, "
+            "digits, dots, dashes and underscores)."
+        ) from error
 
 
 def _imported_before(folder: Path) -> Ensemble:

@@ -37,7 +37,7 @@ class GsdReader(Reader):
                     location.frame = number + 1
                     step = int(read_array(file, number, "configuration/step", (1,), gsd_file.WHOLE, default=0)[0])
                     count = int(read_array(file, number, "particles/N", (1,), gsd_file.WHOLE)[0])
-                    builder.begin(step, count)
+                    builder.begin(count)
                     if is_wanted(step):
                         yield _frame(file, number, count, step, location, builder)
         except gsd_file.ERRORS as error:
@@ -48,10 +48,12 @@ def _frame(file: Any, number: int, count: int, step: int, location: Location, bu
     box = read_array(file, number, "configuration/box", (6,), gsd_file.REAL)
     positions = read_array(file, number, "particles/position", (count, 3), gsd_file.REAL).astype(np.float64)
     types = read_array(file, number, "particles/typeid", (count,), gsd_file.NATURAL, default=0)
+    diameters = read_array(file, number, "particles/diameter", (count,), gsd_file.REAL, default=1)
     if np.any(box[3:]):
         location.refuse("has a triclinic box, and only square ones can be drawn")
     length = builder.side(float(box[0]), float(box[1]))
-    return build_frame(location, step, _type_names(file, number)[types], positions[:, :2], length, z=positions[:, 2])
+    names = _type_names(file, number)[types]
+    return build_frame(location.copy(), step, names, positions[:, :2], length, z=positions[:, 2], sizes=diameters)
 
 
 def _type_names(file: Any, frame: int) -> NDArray[np.bytes_]:

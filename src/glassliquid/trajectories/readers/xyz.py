@@ -1,8 +1,13 @@
-"""XYZ files with the time step in the comment, as LAMMPS's `dump xyz` writes them.
+"""XYZ files, plain and extended.
 
-A frame is the number of particles, a comment such as `Atoms. Timestep: 1000`, and a line `type x y z` a particle. The
-format has no box of its own: it is taken from `Lattice="..."` in the comment (extended XYZ) where that is given, and
-otherwise from the number density of the mixture.
+A frame is the number of particles, a comment, and a line a particle. The comment says the rest:
+
+- LAMMPS's `dump xyz` writes `Atoms. Timestep: 1000`; the columns are type, x, y and z, and there is no box.
+- Extended XYZ has `key=value`: `Properties` names the columns, `Lattice` the box, `pbc` whether it is periodic. Source: the
+  specification at github.com/libAtoms/extxyz.
+- atooms writes `step:1000 columns:species,position cell:9.1,9.1`.
+
+A file without a box is read only with a number density, given by the user.
 """
 
 import re
@@ -10,9 +15,7 @@ from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
-from glassliquid.physics.potential import box_length
 from glassliquid.trajectories.frames import (
     Frame,
     FrameBuilder,
@@ -25,24 +28,34 @@ from glassliquid.trajectories.readers import READERS, Reader
 from glassliquid.trajectories.tables import Parsed, Piece, parse_frames, read_pieces
 from glassliquid.trajectories.text import TextFile
 
-COLUMNS = (0, 1, 2, 3)
-"""Type, x, y and z."""
+STEPS = ("timestep", "step", "time", "frame", "i")
+"""Keys of the time step; the first that is there counts."""
+POSITIONS, VELOCITIES = ("pos", "position", "positions"), ("vel", "velocity", "velocities")
+NAMES = {
+    "type": ("species", "type", "element", "name", "z"),
+    "id": ("id", "index", "particle_id"),
+    "size": ("radius", "diameter", "radii", "diameters"),
+}
+"""What columns are called."""
+SKIN = 0.5
+"""How far a particle may be outside of the box [sigma_AA]: LAMMPS wraps when it rebuilds its neighbour lists."""
 
-_STEP = re.compile(r"\btimestep[:=]?\s*(\d+)", re.IGNORECASE)
-_LATTICE = re.compile(r'\blattice\s*=\s*"([^"]*)"', re.IGNORECASE)
+_PAIR = re.compile(r"""([A-Za-z_][\w-]*)\s*[:=]\s*("[^"]*"|'[^']*'|[^\s"']\S*)""")
+_BARE_STEP = re.compile(r"\btimestep\s+(\S+)", re.IGNORECASE)
 
 
 @READERS.register("xyz")
 class XyzReader(Reader):
     """Reads XYZ files."""
 
-    description = "XYZ with Timestep: in the comments"
-    endings = (".xyz",)
+    description = "XYZ with the time step in the comments"
+    endings = (".xyz", ".extxyz")
 
     @staticmethod
     def recognises(head: bytes) -> bool:
-        """Whether its first line is a number of particles."""
-        return head.split(b"\n")[0].strip().isdigit()
+        """Whether its first line is a number of particles, and the third could be a particle."""
+        first, *lines = head.split(b"\n", 3)
+        return first.strip().isdigit() and (len(lines) < 3 or len(lines[1].split()) > 1)
 
     @staticmethod
     def read(location: Location, is_wanted: StepFilter) -> Iterator[Frame]:
@@ -54,50 +67,130 @@ class XyzReader(Reader):
 def _tables(text: TextFile, is_wanted: StepFilter) -> Iterator[Piece]:
     location = text.location
     builder = FrameBuilder(location)
-    while (first := text.line()) is not None:
+    while (first := text.line_after_blanks()) is not None:
         location.frame += 1
         count = parse_whole_number(first)
         if count is None:
             location.refuse(f"has {first[:40]!r} where the number of particles should be")
         comment = text.line() or ""
-        found = _STEP.search(comment)
-        if found is None:
-            location.refuse(f"has no Timestep: in its comment {comment[:60]!r}, so its time step is missing")
-        if (step := parse_whole_number(found[1])) is None:
-            location.refuse(f"has the time step {found[1][:40]} in its comment")
-        builder.begin(step, count)
+        said = _said(comment)
+        step = _step(location, comment, said)
+        builder.begin(count)
         if is_wanted(step):
-            lattice = _LATTICE.search(comment)
-            length = None if lattice is None else builder.side(*_lattice_sides(location, lattice[1]))
-            yield from read_pieces(text, COLUMNS, count, partial(_frame, step, length))
+            length = builder.side(*sides) if (sides := _sides(location, said)) else None
+            columns, width = _columns(location, said, text.fields_ahead())
+            complete = partial(_frame, step, length, list(columns))
+            yield from read_pieces(text, tuple(columns.values()), width, count, complete)
         else:
             text.skip(count)
 
 
-def _frame(step: int, length: float | None, location: Location, columns: Parsed) -> Frame:
-    types, x, y, z = columns
-    positions = np.column_stack([x, y])
-    return build_frame(location, step, types, positions, length or _side_by_density(location, positions), z=z)
+def _said(comment: str) -> dict[str, str]:
+    """What a comment says, by keys in small letters; of equal keys the first counts."""
+    said: dict[str, str] = {}
+    for key, value in _PAIR.findall(comment):
+        said.setdefault(key.lower(), value.strip("\"'").rstrip(",;"))
+    if found := _BARE_STEP.search(comment):
+        said.setdefault("timestep", found[1])
+    return said
 
 
-def _lattice_sides(location: Location, text: str) -> tuple[float, float]:
+def _step(location: Location, comment: str, said: dict[str, str]) -> int:
+    key = next((key for key in STEPS if key in said), None)
+    if key is None:
+        location.refuse(
+            f"has no Timestep: in its comment {comment[:60]!r}, nor step or time, so its time step is missing"
+        )
+    if (step := parse_whole_number(said[key])) is None:
+        location.refuse(f"has the {key} {said[key][:40]!r} in its comment, and it must be a whole number of time steps")
+    return step
+
+
+def _sides(location: Location, said: dict[str, str]) -> tuple[float, float] | None:
+    """The box's sides; None if there is none."""
+    if "pbc" in said and not re.fullmatch(r"[T1]\w*[\s,]*[T1].*", said["pbc"].strip().upper()):
+        location.refuse(f"has a box that is not periodic (pbc is {said['pbc'][:20]!r}), and it must be in x and y")
+    key = next((key for key in ("lattice", "cell") if key in said), None)
+    if key is None:
+        return None
     try:
-        vectors = np.array([float(word) for word in text.split()]).reshape(3, 3)
+        numbers = np.array([float(word) for word in re.split(r"[\s,]+", said[key].strip())])
+        if key == "cell" and len(numbers) in (2, 3):
+            return float(numbers[0]), float(numbers[1])
+        vectors = numbers.reshape(3, 3) if len(numbers) != 4 else numbers.reshape(2, 2)
     except ValueError as error:
-        location.refuse(f"has a Lattice that is not nine numbers ({text[:60]!r})", error)
+        location.refuse(f"has a {key.capitalize()} that is not nine numbers ({said[key][:60]!r})", error)
     if (vectors != np.diag(np.diag(vectors))).any():
         location.refuse("has a triclinic box, and only square ones can be drawn")
     return float(vectors[0, 0]), float(vectors[1, 1])
 
 
-def _side_by_density(location: Location, positions: NDArray[np.float64]) -> float:
-    """The side that N particles have at the mixture's density, if the positions agree with it."""
-    length = box_length(len(positions))
-    extent = float(np.ptp(positions, axis=0).max()) if np.isfinite(positions).all() else 0.0
-    # A box that is full has no gap of several particles at its edges.
-    if not length - 3 < extent < length * 1.001:
+def _columns(location: Location, said: dict[str, str], fields: int) -> tuple[dict[str, int], int]:
+    """The places of the columns type, x, y, and z, id and size where they are; and how many columns there are."""
+    listed = _listed(location, said, fields)
+    if listed is None:
+        if fields < 3:
+            location.refuse(f"has {fields} columns, and the type and two or three coordinates are expected")
+        return {name: place for place, name in enumerate(("type", "x", "y", "z")[:fields])}, fields
+    columns: dict[str, int] = {}
+    place = 0
+    for name, count in listed:
+        if name in POSITIONS and count in (2, 3):
+            new = dict(zip("xyz", range(place, place + count), strict=False))
+        else:
+            new = {kind: place for kind, names in NAMES.items() if name in names and count == 1}
+        if new.keys() & columns.keys():
+            location.refuse(f"names the column {name} or one of its meaning twice")
+        columns |= new
+        place += count
+    if "type" not in columns and "columns" in said and "id" in columns:
+        columns["type"] = columns.pop("id")  # atooms calls the species so
+    if missing := [what for what in ("type", "x") if what not in columns]:
+        wanted = {"type": "species", "x": "pos with 2 or 3 numbers"}[missing[0]]
+        location.refuse(f"names no column {wanted} (its columns are {' '.join(name for name, _ in listed)[:80]})")
+    # Words come first in a table.
+    return {"type": columns.pop("type"), **columns}, place
+
+
+def _listed(location: Location, said: dict[str, str], fields: int) -> list[tuple[str, int]] | None:
+    """The columns that a comment names, and how many numbers each has; None if it names none."""
+    if "properties" in said:
+        words = said["properties"].lower().split(":")
+        triples = list(zip(words[::3], words[1::3], words[2::3], strict=False))
+        if len(words) % 3 or not all(count in "123456789" for _, _, count in triples):
+            location.refuse(f"has Properties that are not name:kind:count ({said['properties'][:60]!r})")
+        return [(name, int(count)) for name, _, count in triples]
+    if "columns" in said:
+        names = said["columns"].lower().split(",")
+        vectors = sum(name in POSITIONS + VELOCITIES for name in names)
+        each = (fields - len(names)) // vectors + 1 if vectors else 1
+        return [(name, each if name in POSITIONS + VELOCITIES else 1) for name in names]
+    return None
+
+
+def _frame(step: int, length: float | None, names: list[str], location: Location, columns: Parsed) -> Frame:
+    found = dict(zip(names, columns, strict=True))
+    positions = np.column_stack([found["x"], found["y"]])
+    if length is None:
+        length = _side_by_density(location, positions)
+    more = {"z": found.get("z"), "ids": found.get("id"), "sizes": found.get("size")}
+    return build_frame(location, step, found["type"], positions, length, **more)
+
+
+def _side_by_density(location: Location, positions: np.ndarray) -> float:
+    """The side that N particles have at the given density, if the positions agree with it [the file's unit of length]."""
+    density, sigma = location.hints.density, location.hints.sigma or 1.0
+    extent = float(np.ptp(positions, axis=0).max()) / sigma if np.isfinite(positions).all() else 0.0
+    if density is None:
         location.refuse(
-            f"has no box, and its positions extend over {extent:.4g} where a box of density 1.2 has a side of {length:.4g}: add "
-            'Lattice="..." to the comments, or use a dump'
+            "has no box",
+            remedy="pass the number of particles for each sigma_AA^2 as density (this project's mixture has 1.2)",
         )
-    return length
+    length = float(np.sqrt(len(positions) / density))
+    # A box that is full has no gap of several particles at its edges.
+    if not length - 3 < extent < length + 2 * SKIN:
+        location.refuse(
+            f"has no box, and its positions extend over {extent:.4g} where a box of density {density:g} has a side of {length:.4g}",
+            remedy="check density, or use a format with a box",
+        )
+    return length * sigma

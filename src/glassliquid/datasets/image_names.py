@@ -1,0 +1,172 @@
+"""Datasets from a folder of existing images: labels and simulations from the files' names, any size and mode.
+
+The label is `glass` or `liquid`, as a whole word: the name of the folder that a file is in, or else in the file's own name, or in
+that of a folder above. The simulation is the number that differs from file to file. So `glass.00012.png` and `liquid.00012.png` are
+one simulation, and lie in one split. Folders called train, val and test are somebody's own split, which is kept.
+"""
+
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from glassliquid.datasets.description import LARGEST_NUMBER, Label
+from glassliquid.datasets.picture import FORMATS, UnusableImage
+from glassliquid.ensembles.split import Split
+from glassliquid.errors import UserError, listed
+from glassliquid.numbering import UnclearNumbersError, numbers_found, numbers_told
+
+SPLITS = dict.fromkeys(("train", "training"), Split.TRAIN) | dict.fromkeys(("test", "testing"), Split.TEST)
+SPLITS |= dict.fromkeys(("val", "valid", "validation"), Split.VALIDATION)
+"""Names of folders that are somebody's own split."""
+
+_ENDINGS = tuple(ending for endings in FORMATS.values() for ending in endings)
+
+
+@dataclass(frozen=True)
+class FoundImage:
+    """An image by its name."""
+
+    file: str
+    """Path relative to the folder, with slashes."""
+    label: Label
+    simulation: int
+    split: Split | None = None
+    """The split that its folder says; None if it is to be drawn."""
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """An image that cannot be used."""
+
+    file: str
+    reason: str
+
+
+def find_images(
+    folder: Path, labels: tuple[str, ...] | None = None, number: str | None = None
+) -> tuple[list[FoundImage], list[Unreadable]]:
+    """The images below a folder by name, and those whose names do not tell what they are or that are no plain files.
+
+    Hidden files, links to folders within and files with other endings are passed over.
+
+    Args:
+        folder: the folder.
+        labels: further words for the labels, such as `solid:glass`.
+        number: where in the path the simulation's number is, as `numbering.numbers_told` takes it; None: as found.
+
+    Raises:
+        UserError: there is no folder, or no image in it, or several numbers or splits that contradict each other.
+    """
+    if not folder.is_dir():
+        raise UserError(f"input is {str(folder)!r}, which is no folder: pass the folder that has the images.")
+    words = {label.value: label for label in Label} | {
+        word: Label(value) for word, value in (pair.split(":") for pair in labels or ())
+    }
+    labelled: dict[str, Label] = {}
+    unreadable: list[Unreadable] = []
+    for file in sorted(_files(folder)):
+        try:
+            _check_file(folder, folder / file)
+            labelled[file] = _label(PurePosixPath(file), words)
+        except UnusableImage as error:
+            unreadable.append(Unreadable(file, str(error)))
+    if not labelled and not unreadable:
+        raise UserError(
+            f"{folder} has no images: they are called such as glass.00012.png and liquid.00012.png (endings: {listed(_ENDINGS)})."
+        )
+    found: dict[tuple[Label, int], FoundImage] = {}
+    numbers = _numbers(folder, list(labelled), number)
+    for file, label in labelled.items():
+        try:
+            image = FoundImage(file, label, _checked(numbers[file], number), _own_split(file))
+            known = found.setdefault((label, image.simulation), image)
+            if known is not image:
+                raise UnusableImage(f"is {label} of simulation {image.simulation}, as {known.file} is")
+        except UnusableImage as error:
+            unreadable.append(Unreadable(file, str(error)))
+    images = sorted(found.values(), key=lambda image: (image.simulation, image.label))
+    _check_own_split(folder, images)
+    return images, sorted(unreadable, key=lambda each: each.file)
+
+
+def _files(folder: Path) -> Iterator[str]:
+    for parent, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in files:
+            if not name.startswith(".") and name.lower().endswith(_ENDINGS):
+                yield Path(parent, name).relative_to(folder).as_posix()
+
+
+def _check_file(folder: Path, path: Path) -> None:
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise UnusableImage("is a link out of the folder")
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise UnusableImage(f"cannot be opened ({error.strerror})") from error
+    # Opening a pipe would wait for ever.
+    if not stat.S_ISREG(mode):
+        raise UnusableImage("is not a plain file")
+
+
+def _label(name: PurePosixPath, words: Mapping[str, Label]) -> Label:
+    """The label that a path tells: by a folder called after it, by the file's name, or by a word in the name of a folder."""
+    folders = list(reversed(name.parts[:-1]))
+    of_class = next((words[own] for part in folders if (own := "".join(_words(part))) in words), None)
+    for part in (name.name, *folders):
+        labels = {words[word] for word in _words(part) if word in words}
+        if len(labels) > 1:
+            raise UnusableImage(f"has both glass and liquid in {part!r}")
+        if labels and part == name.name and of_class not in (None, *labels):
+            raise UnusableImage(f"is called {min(labels)}, and lies in a folder of {of_class}")
+        if of_class or labels:
+            return of_class or min(labels)
+    raise UnusableImage("has neither glass nor liquid in its name or its folder's")
+
+
+def _words(text: str) -> list[str]:
+    """The words of a name, in small letters."""
+    return re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text.rpartition(".")[0] or text).lower())
+
+
+def _numbers(folder: Path, files: list[str], number: str | None) -> dict[str, int | None]:
+    try:
+        return numbers_found(files) if number is None else numbers_told(files, number)
+    except UnclearNumbersError as error:
+        raise UserError(f"{folder}: {error}; all images of a simulation have to lie in one split.") from error
+
+
+def _checked(simulation: int | None, pattern: str | None) -> int:
+    if simulation is None:
+        raise UnusableImage(
+            f"has no number in its name {f'where {pattern!r} says' if pattern else 'that would tell its simulation'}"
+        )
+    if simulation > LARGEST_NUMBER:
+        raise UnusableImage(f"has the number {str(simulation)[:20]} in its name, and the largest is {LARGEST_NUMBER:,}")
+    return simulation
+
+
+def _own_split(file: str) -> Split | None:
+    """The split that the nearest folder called after one says."""
+    return next((SPLITS[part] for part in reversed(file.lower().split("/")[:-1]) if part in SPLITS), None)
+
+
+def _check_own_split(folder: Path, images: list[FoundImage]) -> None:
+    """Raise UserError if only some images lie in folders of a split, or a simulation's in two."""
+    for image in images:
+        if (image.split is None) != (images[0].split is None):
+            without, within = (image, images[0]) if image.split is None else (images[0], image)
+            raise UserError(
+                f"{folder} has {within.file} in a folder of a split, and {without.file} in none: put all images into train, val and "
+                "test, or call the folders otherwise."
+            )
+    first: dict[int, FoundImage] = {}
+    for image in images:
+        if (other := first.setdefault(image.simulation, image)).split is not image.split:
+            raise UserError(
+                f"{folder} has simulation {image.simulation} in two splits, {other.file} and {image.file}: number the simulations "
+                "differently, or say where their number is, as number=WORD for the word before it."
+            )

@@ -1,0 +1,140 @@
+"""Which simulation a file is of: from the numbers in its name, or where the user says."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import PurePosixPath
+
+from glassliquid.errors import UserError, listed
+
+PACKED = (".gz", ".bz2", ".zst")
+"""Endings of compressed files, below which there is another ending."""
+
+_NUMBER = re.compile(r"\d+")
+_SIZE = re.compile(r"\d+x\d+")
+"""Pixels, as in `glass_001_250x250.png`: no number of a simulation."""
+
+
+class UnclearNumbersError(Exception):
+    """Several numbers differ from name to name, and any of them may be the simulation's."""
+
+
+def check_pattern(pattern: str) -> str:
+    """Return `pattern` if `numbers_told` takes it; UserError if it does not."""
+    try:
+        re.compile(_expression(pattern))
+    except re.error as error:
+        raise UserError(
+            f"number is {pattern!r}, which is no regular expression ({error}): pass the word before the number, such as run, or an "
+            "expression such as run(\\d+)."
+        ) from error
+    return pattern
+
+
+def numbers_told(names: Sequence[str], pattern: str) -> dict[str, int | None]:
+    """The number of each name where a pattern says; None where the name does not have it.
+
+    Args:
+        names: paths relative to the folder, with slashes.
+        pattern: the word before the number, or a regular expression whose first group, or whole, is the number.
+    """
+    expression = re.compile(_expression(pattern))
+    numbers: dict[str, int | None] = {}
+    for name in names:
+        found = expression.search(name)
+        text = (found[1] if expression.groups else found[0]) if found else ""
+        numbers[name] = int(text) if text and text.isdecimal() else None
+    return numbers
+
+
+def numbers_found(names: Sequence[str], step_of: Callable[[str], int | None] | None = None) -> dict[str, int | None]:
+    """The number of each name that tells files of a kind apart; None for names without a number.
+
+    Names that differ in nothing but numbers are of one kind. The number that differs among them is the simulation's. If none
+    does, the last in the file's own name counts, and before it, for trajectories, that of the file's folder.
+
+    Args:
+        names: paths relative to the folder, with slashes.
+        step_of: gives the time step at which a file begins. A number that is this in all files of a kind is no simulation's, and
+            files in numbered folders may be parts. None: there are no such numbers.
+
+    Raises:
+        UnclearNumbersError: several numbers differ; its text says which, and how to tell.
+    """
+    kinds: dict[str, list[str]] = {}
+    for name in names:
+        kinds.setdefault(_NUMBER.sub("#", stem_of(name)), []).append(name)
+    found: dict[str, int | None] = {}
+    for kind, members in kinds.items():
+        rows = {name: [int(number) for number in _NUMBER.findall(stem_of(name))] for name in members}
+        found |= _of_kind(kind, rows, step_of)
+    return {name: found[name] for name in names}
+
+
+def stem_of(name: str) -> str:
+    """A path without the endings of a format and of sizes in pixels; a number at its end is no ending."""
+    for ending in PACKED:
+        name = name.removesuffix(ending)
+    ending = PurePosixPath(name).suffix
+    return _SIZE.sub("@", name if ending[1:].isdigit() else name.removesuffix(ending))
+
+
+def _of_kind(
+    kind: str, rows: Mapping[str, list[int]], step_of: Callable[[str], int | None] | None
+) -> dict[str, int | None]:
+    """The numbers of names that differ in nothing but numbers, from all numbers of each."""
+    in_folders = kind.rpartition("/")[0].count("#")
+    places = list(range(kind.count("#")))
+    step = None if step_of is None else _place_of_step(rows, places[in_folders:], step_of)
+    places = [place for place in places if place != step]
+    differing: list[int] = []
+    for place in places:
+        column = [row[place] for row in rows.values()]
+        known = [[row[other] for row in rows.values()] for other in differing]
+        if len(set(column)) > 1 and column not in known:
+            differing.append(place)
+    if step_of is not None and [place < in_folders for place in differing].count(True) == 1:
+        differing = [place for place in differing if place < in_folders]  # what differs besides numbers its parts
+    if len(differing) > 1:
+        raise UnclearNumbersError(_choice(next(iter(rows)), differing))
+    if differing:
+        place = differing[0]
+    elif step_of is not None and kind.rpartition("/")[0].rpartition("/")[2].count("#"):
+        place = in_folders - 1
+    elif places and (step_of is not None or places[-1] >= in_folders):
+        place = places[-1]
+    else:
+        return dict.fromkeys(rows, 1 if step is not None else None)
+    return {name: row[place] for name, row in rows.items()}
+
+
+def _place_of_step(
+    rows: Mapping[str, list[int]], places: list[int], step_of: Callable[[str], int | None]
+) -> int | None:
+    """Which number is the time step at which each file begins."""
+    if len(rows) < 2:
+        return None
+    for place in reversed(places):
+        if len({row[place] for row in rows.values()}) > 1 and all(
+            step_of(name) == row[place] for name, row in rows.items()
+        ):
+            return place
+    return None
+
+
+def _choice(name: str, places: list[int]) -> str:
+    """Says which numbers of a name there are to choose from."""
+    found = list(_NUMBER.finditer(stem_of(name)))
+    ways = []
+    for place in places:
+        start, end = found[place].span()
+        before = stem_of(name)[found[place - 1].end() if place else 0 : start]
+        word = re.search(r"([A-Za-z]+)[^A-Za-z]*$", before)
+        ways.append(f"number={word[1]} if it is {name[start:end]}" if word else f"number='REGEX' for {name[start:end]}")
+    return (
+        f"{name} has {len(places)} numbers that differ from file to file: say which is the simulation, {listed(ways)}"
+    )
+
+
+def _expression(pattern: str) -> str:
+    """The regular expression that a pattern is; a plain word stands for the number behind it."""
+    return rf"(?<![A-Za-z]){re.escape(pattern)}[^0-9/]{{0,2}}([0-9]+)" if re.fullmatch(r"[\w -]+", pattern) else pattern

@@ -1,0 +1,48 @@
+"""A look at particles that were read: do they lie as those of a dense fluid, in units of sigma_AA?"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassliquid.trajectories.frames import Frame
+
+OVERLAP, CLOSE, FAR = 0.2, 0.6, 2.0
+"""Median distance of nearest neighbours [sigma_AA]: below the first they lie upon each other, which no potential allows; below the
+second they are closer than the mixture's at any temperature here; above the third they are a gas. The mixture itself has 0.9."""
+EMPTY = 0.3
+"""Share of a side of the box; a wider strip without any particle is told."""
+
+CHECK = "check which columns are the positions, the unit of length (sigma=NUMBER converts) and the box"
+
+
+def look_at(frame: Frame) -> str | None:
+    """Refuse a frame whose particles overlap or are far apart; a warning, in a sentence, if they only look odd.
+
+    Raises:
+        UserError: they cannot be a dense fluid in units of sigma_AA.
+    """
+    distance = nearest_neighbour_distance(frame.positions, frame.length)
+    found = f"has nearest neighbours {distance:.3g} apart in the median, where a dense mixture has about 0.9 sigma_AA"
+    if not OVERLAP <= distance <= FAR:
+        frame.location.refuse(found, remedy=CHECK)
+    if distance < CLOSE:
+        return f"{frame.location.path} {found}: {CHECK}."
+    gap = max(_widest_gap(frame.positions[:, axis], frame.length) for axis in (0, 1))
+    if gap > EMPTY * frame.length and gap > FAR:
+        return f"{frame.location.path} has an empty strip {gap:.3g} wide in a box of side {frame.length:.4g}: {CHECK}."
+    return None
+
+
+def nearest_neighbour_distance(positions: NDArray[np.float64], length: float) -> float:
+    """Median distance of the nearest neighbours in the periodic box."""
+    from scipy.spatial import cKDTree
+
+    if len(positions) < 2:
+        return length
+    inside = np.mod(positions, length)
+    inside[inside >= length] = 0.0
+    return float(np.median(cKDTree(inside, boxsize=length).query(inside, k=2)[0][:, 1]))
+
+
+def _widest_gap(coordinates: NDArray[np.float64], length: float) -> float:
+    ordered = np.sort(coordinates)
+    return float(np.diff(ordered, append=ordered[0] + length).max())
