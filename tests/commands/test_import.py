@@ -67,6 +67,20 @@ def test_trajectories_are_imported_and_drawn(command: Command, cooling, ensemble
     assert "e_IS is" in again.stdout
 
 
+def test_a_rehearsal_says_how_the_files_are_understood_and_writes_nothing(command: Command, cooling, tmp_path):
+    options = {"source": "trajectories", "input": cooling, "name": "theirs", "image_size": 64, "dry_run": True}
+    done = command("make_data", **options, data_dir=tmp_path / "data", cooling_steps=PROTOCOL.cooling_steps)
+    assert done.returncode == 0, done.stderr
+    assert "20 simulations: 1/traj.atom, 2/traj.atom, 3/traj.atom, ..." in done.stdout
+    assert "65 1 (drawn orange, large) and 35 2 (blue, small) in a box of side 9.12871, density 1.2." in done.stdout
+    assert re.search(r"indices 0 \(T = 2\) to 200 \(T = 0\.05\)", done.stdout)
+    assert "14 for train, 3 for validation, 3 for test" in done.stdout
+    picture = re.search(r"The first picture is (\S+first\.png)\.", done.stdout)
+    with Image.open(picture[1]) as image:
+        assert image.size == (64, 64)
+    assert not (tmp_path / "data").exists()
+
+
 def test_a_damaged_trajectory_ends_in_one_sentence_and_leaves_nothing_half_written(command: Command, cooling, tmp_path):
     broken = cooling / "20" / "traj.atom"
     text = broken.read_text()

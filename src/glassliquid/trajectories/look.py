@@ -7,7 +7,7 @@ from glassliquid.trajectories.frames import Frame
 
 OVERLAP, CLOSE, FAR = 0.2, 0.6, 2.0
 """Median distance of nearest neighbours [sigma_AA]: below the first they lie upon each other, which no potential allows; below the
-second they are closer than the mixture's at any temperature here; above the third they are a gas. The mixture itself has 0.9."""
+second they are closer than the mixture's at any temperature here; above the third they are a gas. The mixture itself has 0.82 to 0.86."""
 EMPTY = 0.3
 """Share of a side of the box; a wider strip without any particle is told."""
 
@@ -21,7 +21,7 @@ def look_at(frame: Frame) -> str | None:
         UserError: they cannot be a dense fluid in units of sigma_AA.
     """
     distance = nearest_neighbour_distance(frame.positions, frame.length)
-    found = f"has nearest neighbours {distance:.3g} apart in the median, where a dense mixture has about 0.9 sigma_AA"
+    found = f"has nearest neighbours {distance:.3g} apart in the median, where the mixture has about 0.85 sigma_AA"
     if not OVERLAP <= distance <= FAR:
         frame.location.refuse(found, remedy=CHECK)
     if distance < CLOSE:

@@ -118,12 +118,13 @@ def parse_plain(text: bytes, rows: int, columns: tuple[int, ...], columns_there:
     import pyarrow
     import pyarrow.csv
 
-    if _has_needless_blanks(text):
+    has_needless, at_ends = _blanks(text)
+    if has_needless:
         return None
-    if text.endswith(b" \n"):  # LAMMPS ends lines with a blank, which would be one more column
-        text = text.replace(b" \n", b"\n")
     first = text[: text.find(b"\n")].split(b" ")
-    if len(first) != columns_there:
+    # LAMMPS ends lines with a blank, behind which Arrow sees an empty column.
+    has_blank = first[-1] == b""
+    if len(first) != columns_there + has_blank or (has_blank and at_ends != rows):
         return None
     names, chosen = [str(place) for place in range(len(first))], [str(place) for place in columns]
     # Of equal lengths, types take a third of the time of words of any length.
@@ -148,12 +149,16 @@ def parse_plain(text: bytes, rows: int, columns: tuple[int, ...], columns_there:
     return [np.frombuffer(buffer, kind, rows) for buffer, kind in zip(buffers, formats, strict=True)]
 
 
-def _has_needless_blanks(text: bytes) -> bool:
-    """Whether there is a tab, or a blank behind another or at the start of a line: Arrow takes each for a column's end."""
+def _blanks(text: bytes) -> tuple[bool, int]:
+    """Whether there is a tab, or a blank behind another or at the start of a line, and how many lines end with a blank.
+
+    Arrow takes each blank for a column's end.
+    """
     letters = np.frombuffer(text, np.uint8)
-    is_blank = letters == _BLANK
-    follows = is_blank[:-1] | (letters[:-1] == _NEWLINE)
-    return bool(is_blank[0] or (is_blank[1:] & follows).any() or b"\t" in text)
+    is_blank, is_end = letters == _BLANK, letters == _NEWLINE
+    follows = is_blank[:-1] | is_end[:-1]
+    needless = bool(is_blank[0] or (is_blank[1:] & follows).any() or b"\t" in text)
+    return needless, int(np.count_nonzero(is_blank[:-1] & is_end[1:]))
 
 
 def _parse_with_care(table: Table, text: bytes) -> Parsed:
