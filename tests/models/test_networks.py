@@ -98,7 +98,7 @@ def test_dropout_is_seeded():
 
 
 def test_unsuitable_networks_are_refused():
-    with pytest.raises(UserError, match="choose one of cnn2018, compact, structure"):
+    with pytest.raises(UserError, match="choose one of cnn2018, compact, graph, structure"):
         build_model("resnet", Images(32), 0.5, generator())
     with pytest.raises(UserError, match="cnn2018 needs 14 pixels or more"):
         build_model("cnn2018", Images(12), 0.5, generator())

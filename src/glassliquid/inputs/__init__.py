@@ -60,6 +60,8 @@ class Input(ABC):
 
     name: ClassVar[str]
     """Its name in INPUTS."""
+    free_axes: ClassVar[tuple[int, ...]] = (0,)
+    """Axes of `example` along which a served model takes any length."""
 
     @classmethod
     @abstractmethod
@@ -118,7 +120,7 @@ class Input(ABC):
 
     @abstractmethod
     def example(self) -> "NDArray[Any]":
-        """Two samples as whoever asks a served model passes them: type and shape (but for the first axis) are its signature."""
+        """Two samples as whoever asks a served model passes them: type and shape (but for `free_axes`) are its signature."""
 
     @abstractmethod
     def served(self, samples: "torch.Tensor") -> Any:

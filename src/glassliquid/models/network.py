@@ -15,11 +15,13 @@ class Network(nn.Module):
     """A network that turns a batch of its input into the logits of the classes.
 
     A network is a module of models/networks with one registered subclass: it names its input, is built with (reads, dropout,
-    generator), where `reads` describes the samples, and keeps in `reads` the input as it reads it.
+    generator) and its `settings`, where `reads` describes the samples, and keeps in `reads` the input as it reads it.
     """
 
     input: ClassVar[str]
     """Name of the input that it reads."""
+    settings: ClassVar[tuple[str, ...]] = ()
+    """Settings of a training that are its own: it is built with those of them that are given."""
     reads: Input
     """Makes its batches."""
 
@@ -73,7 +75,7 @@ def input_of(model: str, recipe: Recipe) -> Input:
     return INPUTS.get(MODELS.get(model).input).of_recipe(recipe)
 
 
-def build_model(name: str, reads: Input, dropout: float, generator: torch.Generator) -> Network:
+def build_model(name: str, reads: Input, dropout: float, generator: torch.Generator, **own: Any) -> Network:
     """Make a network with fresh weights.
 
     Args:
@@ -81,6 +83,7 @@ def build_model(name: str, reads: Input, dropout: float, generator: torch.Genera
         reads: the samples.
         dropout: probability with which dropout zeroes an element, 0 up to 0.95.
         generator: source of the weights, on the CPU.
+        own: of the network's `settings`, those that are given.
 
     Raises:
         UserError: the name is unknown, or the samples or dropout do not suit the network.
@@ -90,7 +93,7 @@ def build_model(name: str, reads: Input, dropout: float, generator: torch.Genera
     check_range("dropout", dropout, 0, 0.95)
     if network.input != reads.name:
         raise ValueError(f"{name} reads {network.input}, not {reads.name}")
-    model: Network = network(reads, dropout, generator)
+    model: Network = network(reads, dropout, generator, **own)
     return model
 
 

@@ -52,7 +52,7 @@ class Start:
         settings = ", ".join(
             f"{name} {value}"
             for name, value in config.shown().items()
-            if name not in self.changed and value != default[name]
+            if name not in self.changed and value != default.get(name)
         )
         where = f"the run {self.state.run_id} after iteration {self.state.iteration}"
         where += f" with its {settings}" if settings else ""

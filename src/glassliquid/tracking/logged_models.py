@@ -41,10 +41,11 @@ def log_model(model: Network, state: State) -> Any:
     from mlflow.types import Schema, TensorSpec
 
     # Two samples: with one, the exported program would be fixed to batches of one.
-    example = model.reads.example()
+    example, free = model.reads.example(), model.reads.free_axes
+    shape = tuple(-1 if axis in free else length for axis, length in enumerate(example.shape))
     signature = ModelSignature(
         # Without names: to a named input MLflow hands a dictionary, which its PyTorch flavor refuses.
-        Schema([TensorSpec(example.dtype, (-1, *example.shape[1:]))]),
+        Schema([TensorSpec(example.dtype, shape)]),
         Schema([TensorSpec(np.dtype(np.float32), (-1,))]),
     )
     with scratch_folder() as folder, quiet():

@@ -14,6 +14,8 @@ MOST_ITERATIONS = 10**9
 """Of a training, a schedule or a patience."""
 MOST_BATCHES = 10**6
 """In an iteration, after which alone a training can be stopped."""
+OWN = ("width", "depth", "cutoff", "heads")
+"""Settings that only those networks have which name them."""
 Thresholds = tuple[tuple[float, float | None], ...]
 
 
@@ -33,7 +35,7 @@ def format_thresholds(thresholds: Thresholds) -> str:
 class TrainConfig:
     """What determines a training run, given its data."""
 
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
 
     model: Annotated[str, Choice(MODELS.names)] = "compact"
     """Name of the network."""
@@ -60,6 +62,14 @@ class TrainConfig:
     """Weight of the L2 penalty on the weight tensors."""
     dropout: Annotated[float, Field(ge=0, le=0.95)] = 0.5
     """Probability with which dropout zeroes an activation."""
+    width: Annotated[int | None, Field(ge=1, le=1_024), Absent("auto")] = None
+    """Of graph alone: numbers that each particle carries; auto is 32."""
+    depth: Annotated[int | None, Field(ge=1, le=16), Absent("auto")] = None
+    """Of graph alone: layers of message passing; auto is 2."""
+    cutoff: Annotated[float | None, Field(ge=1, le=2), Absent("auto")] = None
+    """Of graph alone: distance of the farthest neighbours [sigma_AA]; auto is 1.5."""
+    heads: Annotated[int | None, Field(ge=1, le=64), Absent("auto")] = None
+    """Of graph alone: ways in which a layer weighs the neighbours; auto is 4."""
     augment: bool = True
     """Turn, mirror and shift training images at random."""
     iterations: Annotated[int, Field(ge=1, le=MOST_ITERATIONS)] = 60
@@ -79,6 +89,11 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Check what depends on several settings."""
+        if self.own and (strangers := [name for name in self.own if name not in MODELS.get(self.model).settings]):
+            raise UserError(
+                f"{strangers[0]} is {self.own[strangers[0]]}, and the model {self.model} has no such setting: leave it out, or "
+                "choose another model."
+            )
         if self.schedule == "step" and self.schedule_length is None:
             raise UserError(
                 "schedule is step, which needs schedule_length, the iteration at which the rate changes: pass for example "
@@ -95,6 +110,13 @@ class TrainConfig:
                 "ascending order, for example 0.90:0.0001,0.99:0.00001."
             )
 
+    @property
+    def own(self) -> dict[str, Any]:
+        """Settings that only some networks have, those that are given."""
+        return {name: value for name in OWN if (value := getattr(self, name)) is not None}
+
     def shown(self) -> dict[str, Any]:
         """The fields as a page shows them."""
-        return {**asdict(self), "eta_threshold": format_thresholds(self.eta_threshold)}
+        absent = [name for name in OWN if name not in self.own]
+        shown = {**asdict(self), "eta_threshold": format_thresholds(self.eta_threshold)}
+        return {name: value for name, value in shown.items() if name not in absent}

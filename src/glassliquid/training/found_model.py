@@ -37,7 +37,7 @@ def restore_model(state: State) -> Network:
     try:
         reads = described_input(state.data)
         _check_shapes(config, reads, state.model)
-        model = build_model(config.model, reads, config.dropout, torch.Generator())
+        model = build_model(config.model, reads, config.dropout, torch.Generator(), **config.own)
         model.load_state_dict(state.model)
     except (UserError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise UnusableCheckpoint(
@@ -52,7 +52,7 @@ def _check_shapes(config: TrainConfig, reads: Input, weights: Mapping[str, Tenso
     A file of a few kilobytes can name the largest network and the largest images.
     """
     with torch.device("meta"):
-        expected = build_model(config.model, reads, config.dropout, torch.Generator()).state_dict()
+        expected = build_model(config.model, reads, config.dropout, torch.Generator(), **config.own).state_dict()
     if set(expected) != set(weights):
         raise ValueError("they have other names")
     for name, tensor in weights.items():

@@ -100,7 +100,7 @@ class Trainer:
         self._run_id = run_id
         self._autocast = autocast_type(config.precision, self._device)
         weights = _generator(config.seed, WEIGHTS_STREAM, torch.device("cpu"))
-        self.model = build_model(config.model, data.reads, config.dropout, weights)
+        self.model = build_model(config.model, data.reads, config.dropout, weights, **config.own)
         self.model.fit_scales(data.values)
         self.model.to(self._device)
         # The fused kernels update all weights in one pass; they are the fastest on every device that has them.

@@ -1,0 +1,218 @@
+"""The network of particles: what changes its answer and what does not, its own settings, and that it learns and goes on."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from glassliquid.datasets.configurations import load_configurations
+from glassliquid.datasets.description import Dataset
+from glassliquid.ensembles.split import Split
+from glassliquid.errors import UserError
+from glassliquid.inputs.particles import Particles
+from glassliquid.models.network import build_model
+from glassliquid.models.networks import MODELS
+from glassliquid.models.networks.graph import Graph
+from glassliquid.models.served import GlassProbability
+from glassliquid.sessions.training_run import TrainingSplits, load_training_splits, score_samples
+from glassliquid.settings import restored, stored
+from glassliquid.training.checkpoint import BEST, CURRENT, load_checkpoint
+from glassliquid.training.config import TrainConfig
+from glassliquid.training.found_model import restore_model
+from glassliquid.training.trainer import Trainer
+
+SETTINGS = TrainConfig(model="graph", batch_size=8, iterations=6, batches_per_iteration=3, eval_every=1)
+SINGLE = {"rtol": 1e-5, "atol": 2e-6}
+"""Single precision's rounding, after a few hundred additions."""
+
+
+def made(**own: float) -> Graph:
+    model = build_model("graph", Particles(), 0.5, torch.Generator().manual_seed(0), **own)
+    assert isinstance(model, Graph)
+    return model.eval()
+
+
+def logits(model: Graph, configurations: Tensor) -> Tensor:
+    """Of what is served, and of what files are read as, which must be the same."""
+    reads = Particles()
+    with torch.inference_mode():
+        served = model(reads.served(configurations))
+        values = reads.stacked([reads._found(each.numpy()) for each in configurations])
+        torch.testing.assert_close(model(reads.batch(values, slice(None), torch.device("cpu"))), served, **SINGLE)
+    return served
+
+
+@pytest.fixture(scope="module")
+def configurations(dataset: Dataset) -> Tensor:
+    """Two glasses and two liquids of 100 particles."""
+    return torch.from_numpy(load_configurations(dataset)[[0, 1, 14, 15]])
+
+
+def shifted(configurations: Tensor) -> Tensor:
+    """Every particle by a third of the box, through the boundary."""
+    found, side = configurations.clone(), float(configurations[0, 0, 3])
+    found[..., :2] = (found[..., :2] + side * torch.tensor([1 / 3, 0.71]) + side / 2) % side - side / 2
+    return found
+
+
+def mirrored(configurations: Tensor) -> Tensor:
+    return configurations * torch.tensor([-1.0, 1, 1, 1])
+
+
+def turned(configurations: Tensor) -> Tensor:
+    """By a right angle, as a square box can be."""
+    return configurations[..., [1, 0, 2, 3]] * torch.tensor([-1.0, 1, 1, 1])
+
+
+def renumbered(configurations: Tensor) -> Tensor:
+    return configurations[:, torch.randperm(100, generator=torch.Generator().manual_seed(5))]
+
+
+@pytest.mark.parametrize("change", [shifted, mirrored, turned, renumbered])
+def test_symmetries_of_the_box_and_new_numbers_leave_the_logits(configurations, change: Callable[[Tensor], Tensor]):
+    changed = change(configurations)
+    assert not torch.equal(changed, configurations)
+    torch.testing.assert_close(logits(made(), changed), logits(made(), configurations), **SINGLE)
+
+
+@pytest.mark.parametrize("degrees", [1, 37, 45, 123.4])
+def test_any_rotation_leaves_the_logits(configurations, degrees: float):
+    """Of a cluster in a box so large that no neighbour is beyond its edge."""
+    cluster = configurations.clone()
+    cluster[..., 3] = 100
+    angle = math.radians(degrees)
+    rotation = torch.tensor([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    rotated = cluster.clone()
+    rotated[..., :2] = cluster[..., :2] @ rotation.T
+    torch.testing.assert_close(logits(made(), rotated), logits(made(), cluster), **SINGLE)
+
+
+def test_species_places_and_the_box_do_change_them(configurations):
+    before = logits(made(), configurations)
+    exchanged, moved, stretched = (configurations.clone() for _ in range(3))
+    exchanged[..., 2] = 1 - exchanged[..., 2]
+    moved[:, 0, :2] += 0.2
+    stretched[..., 3] *= 1.05
+    for other in (exchanged, moved, stretched):
+        assert ((logits(made(), other) - before).abs() > 1e-4).any(dim=1).all()
+    assert (before[0] - before[2]).abs().max() > 1e-3
+
+
+def test_any_number_of_particles_is_taken(configurations):
+    """Four copies side by side have the particles' surroundings of one, and so its logits."""
+    side = float(configurations[0, 0, 3])
+    copies = []
+    for image in ((0.0, 0.0), (1, 0), (0, 1), (1, 1)):
+        copy = configurations + torch.tensor([*(side * each for each in image), 0, side])
+        copies.append(copy)
+    torch.testing.assert_close(logits(made(), torch.cat(copies, dim=1)), logits(made(), configurations), **SINGLE)
+
+
+def test_attention_is_a_number_for_each_particle(configurations):
+    model = made()
+    batch = Particles().served(configurations)
+    vectors, weights = model.particles(batch)
+    assert vectors.shape == (4, 100, 32)
+    assert weights.shape == (4, 100)
+    torch.testing.assert_close(weights.sum(dim=1), torch.ones(4))
+    assert weights.std() > 0
+    moved = Particles().served(renumbered(configurations))
+    torch.testing.assert_close(model.particles(moved)[1], renumbered(weights[..., None])[..., 0], **SINGLE)
+
+
+def test_particles_beyond_the_cutoff_are_not_seen(configurations):
+    """Stretched so far that nobody has a neighbour: finite, and the same wherever they are."""
+    far = configurations * torch.tensor([30.0, 30, 1, 30])
+    found = logits(made(), far)
+    assert torch.isfinite(found).all()
+    torch.testing.assert_close(found, found[:1].expand(4, 2), **SINGLE)
+    # A neighbour that comes in from the cutoff changes nothing at once.
+    pair = far[:1].clone()
+    pair[0, 0, :2] = pair[0, 1, :2] + torch.tensor([1.5001, 0])
+    inside = pair.clone()
+    inside[0, 0, 0] -= 0.0004
+    assert (logits(made(), inside) - logits(made(), pair)).abs().max() < 1e-4
+
+
+def test_the_exported_network_answers_any_number_of_systems_of_any_size(configurations):
+    served, auto = GlassProbability(made(), glass=0), torch.export.Dim.AUTO
+    example = torch.from_numpy(Particles().example())
+    exported = torch.export.export(served, (example,), dynamic_shapes=({0: auto, 1: auto},)).module()
+    for asked in (configurations, configurations[:1, :61], example):
+        torch.testing.assert_close(exported(asked), served(asked))
+    expected = logits(made(), configurations).softmax(dim=1)[:, 0]
+    torch.testing.assert_close(exported(configurations), expected, **SINGLE)
+
+
+def test_weights_come_from_the_generator_alone():
+    states = [
+        build_model("graph", Particles(), 0.5, torch.Generator().manual_seed(seed)).state_dict() for seed in (1, 1, 2)
+    ]
+    same = [all(torch.equal(states[0][key], other[key]) for key in states[0]) for other in states[1:]]
+    assert same == [True, False]
+
+
+def test_its_own_settings_build_it_and_other_networks_refuse_them():
+    model = made(width=8, depth=3, cutoff=2.0, heads=2)
+    assert (len(model.layers), model.species.out_features, model.cutoff) == (3, 8, 2.0)
+    assert model.layers[0].edge_scores.out_features == 2
+    own = TrainConfig(model="graph", width=8, cutoff=1.2)
+    assert own.own == {"width": 8, "cutoff": 1.2}
+    assert own.shown()["width"] == 8
+    assert "depth" not in own.shown()
+    for name in MODELS.names():
+        assert TrainConfig(model=name).own == {}
+        if name != "graph":
+            with pytest.raises(UserError, match=rf"depth is 3, and the model {name} has no such setting: leave it out"):
+                TrainConfig(model=name, depth=3)
+    with pytest.raises(UserError, match="cutoff"):
+        TrainConfig(model="graph", cutoff=2.5)
+
+
+def test_settings_of_before_are_read():
+    before = {name: value for name, value in stored(TrainConfig()).items() if name not in ("width", "depth", "cutoff")}
+    del before["heads"]
+    assert restored(TrainConfig, {**before, "version": 1}, "The settings") == TrainConfig()
+
+
+class Nobody:
+    def record(self, iteration, metrics) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def splits(dataset) -> TrainingSplits:
+    return load_training_splits(dataset, "graph", "cpu")
+
+
+def trainer(splits: TrainingSplits, config: TrainConfig, folder: Path) -> Trainer:
+    folder.mkdir(exist_ok=True)
+    return Trainer(config, splits.data, splits.validate, Nobody(), folder, "run")
+
+
+def test_a_training_goes_on_bit_for_bit(splits, tmp_path):
+    config = replace(SETTINGS, width=16, heads=2)
+    whole, stopped = (trainer(splits, config, tmp_path / name) for name in ("whole", "stopped"))
+    whole.train(lambda: False)
+    calls = iter(range(1, 10))
+    stopped.train(lambda: next(calls) >= 3)
+    again = trainer(splits, config, tmp_path / "again")
+    again.restore(load_checkpoint(tmp_path / "stopped" / CURRENT))
+    again.train(lambda: False)
+    expected, found = whole.model.state_dict(), again.model.state_dict()
+    assert expected.keys() == found.keys()
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+def test_liquid_and_glass_are_told_apart(splits, tmp_path):
+    """Liquid 5 and glass 200 in 6 test systems; the checkpoint brings its own settings."""
+    trainer(splits, replace(SETTINGS, iterations=20, depth=1), tmp_path / "a").train(lambda: False)
+    model = restore_model(load_checkpoint(tmp_path / "a" / BEST))
+    assert isinstance(model, Graph)
+    assert len(model.layers) == 1
+    data = model.reads.load(splits.dataset, Split.TEST, splits.device)
+    assert score_samples(model, data, splits.device).accuracy == 1
