@@ -9,6 +9,9 @@ from glassliquid.errors import UserError, listed
 PACKED = (".gz", ".bz2", ".zst")
 """Endings of compressed files, below which there is another ending."""
 
+TEMPERATURES = ("T", "kT", "temp", "Temp", "temperature")
+"""Words before a temperature."""
+
 _NUMBER = re.compile(r"\d+")
 _SIZE = re.compile(r"\d+x\d+")
 """Pixels, as in `glass_001_250x250.png`: no number of a simulation."""
@@ -94,6 +97,15 @@ def _of_kind(
             differing.append(place)
     if step_of is not None and [place < in_folders for place in differing].count(True) == 1:
         differing = [place for place in differing if place < in_folders]  # what differs besides numbers its parts
+    if (
+        step_of is not None
+        and len(differing) == 1
+        and (word := _word_before(next(iter(rows)), differing[0])) in TEMPERATURES
+    ):
+        raise UnclearNumbersError(
+            f"{next(iter(rows))} has a temperature in its name: pass temperature={word} for series at constant temperature, or "
+            f"number={word} if it is the simulation's number"
+        )
     if len(differing) > 1:
         raise UnclearNumbersError(_choice(next(iter(rows)), differing))
     if differing:
@@ -126,13 +138,21 @@ def _choice(name: str, places: list[int]) -> str:
     found = list(_NUMBER.finditer(stem_of(name)))
     ways = []
     for place in places:
-        start, end = found[place].span()
-        before = stem_of(name)[found[place - 1].end() if place else 0 : start]
-        word = re.search(r"([A-Za-z]+)[^A-Za-z]*$", before)
-        ways.append(f"number={word[1]} if it is {name[start:end]}" if word else f"number='REGEX' for {name[start:end]}")
+        word, number = _word_before(name, place), found[place][0]
+        ways.append(f"number={word} if it is {number}" if word else f"number='REGEX' for {number}")
     return (
         f"{name} has {len(places)} numbers that differ from file to file: say which is the simulation, {listed(ways)}"
     )
+
+
+def _word_before(name: str, place: int) -> str:
+    """The word before a number of a name; empty if there is none."""
+    found = list(_NUMBER.finditer(stem_of(name)))
+    before = stem_of(name)[found[place - 1].end() if place else 0 : found[place].start()]
+    if place and before == ".":  # a number with a fraction
+        return _word_before(name, place - 1)
+    word = re.search(r"([A-Za-z]+)[^A-Za-z]*$", before)
+    return word[1] if word else ""
 
 
 def _expression(pattern: str) -> str:

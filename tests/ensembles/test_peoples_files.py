@@ -343,3 +343,56 @@ def test_what_looks_odd_is_told(tmp_path):
     text = dump(run).replace(f"0 {SIDE!r}", "0 8.5")
     write(tmp_path / "in" / "1.dump", text)
     assert any("has an empty strip" in remark for remark in plan_of(tmp_path).remarks)
+
+
+SERIES = (0.05, 0.4, 1.95)
+"""Temperatures; the nearest of the protocol's are at the indices 5, 164 and 200."""
+
+
+def write_series(folder, name):
+    for number, run in enumerate(RUNS, start=1):
+        for frame, temperature in enumerate(SERIES):
+            # The last frame is the one that counts.
+            other = Run(run.seed + 100, (7, 77))
+            text = dump(other) + dump(run, [frame]).replace(f"\n{run.steps[frame]}\n", "\n777\n", 1)
+            write(folder / name.format(T=temperature, n=number), text)
+
+
+@pytest.mark.parametrize("name", ["T{T:.2f}/seed{n}/traj.dump", "seed{n}_T={T}.lammpstrj", "T{T:.2f}_{n}.txt"])
+def test_series_at_constant_temperature(tmp_path, pool, name):
+    write_series(tmp_path / "in", name)
+    planned = plan_of(tmp_path, temperature="T")
+    assert planned.ensemble.protocol.snapshots == (5, 164, 200)
+    assert any("Last frames at the temperatures 1.95, 0.401, 0.05" in remark for remark in planned.remarks)
+    made = import_ensemble(planned, pool, ignore_progress)
+    for simulation, run in zip(made.simulations, RUNS, strict=True):
+        for frame, each in zip((2, 1, 0), read_configurations(made.path(simulation)), strict=True):
+            assert_same_places(each.positions, run.expected(frame), SIDE)
+
+
+def test_temperatures_are_not_taken_for_simulations(tmp_path):
+    for temperature in (0.35, 0.4, 0.45):
+        write(tmp_path / "in" / f"T{temperature:.2f}" / "traj.dump", dump(RUNS[0]))
+    with pytest.raises(UserError, match="has a temperature in its name: pass temperature=T for series"):
+        plan_of(tmp_path)
+    with pytest.raises(UserError, match="has no number of its simulation beside the temperature"):
+        plan_of(tmp_path, temperature="T")
+    with pytest.raises(UserError, match="has no number behind 'kT' in its path"):
+        plan_of(tmp_path, temperature="kT")
+
+
+def test_a_series_has_the_same_temperatures_in_all_simulations(tmp_path):
+    write_series(tmp_path / "in", "T{T:.2f}/seed{n}.dump")
+    (tmp_path / "in" / "T0.40" / "seed2.dump").unlink()
+    with pytest.raises(UserError, match=r"differ in having T = 0\.401: all need the same temperatures"):
+        plan_of(tmp_path, temperature="T")
+    write(tmp_path / "in" / "T3.0" / "seed2.dump", dump(RUNS[0]))
+    with pytest.raises(UserError, match=r"is at T = 3, and temperatures run from 0\.05 to 2"):
+        plan_of(tmp_path, temperature="T")
+
+
+def test_a_note_with_a_number_is_no_trajectory(tmp_path):
+    for number, run in enumerate(RUNS, start=1):
+        write(tmp_path / "in" / str(number) / "traj.dump", dump(run))
+        write(tmp_path / "in" / str(number) / "seed.txt", f"{run.seed}\n")
+    assert len(plan_of(tmp_path).tasks) == 3

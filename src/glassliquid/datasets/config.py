@@ -70,6 +70,8 @@ class MakeDataConfig:
     """Pattern that the names of imported trajectories match, such as prod*.lammpstrj."""
     number: Annotated[str | None, Absent("auto")] = None
     """Where the simulation's number is in imported names: the word before it, such as run, or a regular expression."""
+    temperature: Annotated[str | None, Field(pattern=r"^[A-Za-z]+$"), Absent("none")] = None
+    """Word before the temperature in the names of imported series at constant temperature, such as T; none: they are coolings."""
     first_step: Annotated[int | None, Absent("auto")] = None
     """Time step of imported trajectories at which the cooling starts; auto is 0, or the first frame's after an equilibration."""
     density: Annotated[float | None, Field(gt=0, le=4), Absent("none")] = None

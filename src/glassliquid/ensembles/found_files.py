@@ -25,15 +25,8 @@ def find_trajectories(folder: Path, files: str | None = None, number: str | None
     Raises:
         UserError: there is no folder or no trajectory in it, or the names do not tell which simulation is which.
     """
-    if folder.is_file():
-        raise UserError(f"input is {str(folder)!r}, one file: pass the folder that has the files of all simulations.")
-    if not folder.is_dir():
-        raise UserError(f"input is {str(folder)!r}, which is no folder: pass the folder that has the simulations.")
-    there = sorted(_walk(folder))
-    formats = {name: format_of(folder / name) for name in there if files is None or _matches(name, files)}
-    names = [name for name, kind in formats.items() if kind is not None or files is not None]
-    if not names:
-        raise UserError(_nothing(folder, there, files))
+    formats = find_names(folder, files)
+    names = list(formats)
     simulations: dict[int, list[str]] = {}
     for name, found in _numbers(folder, names, number).items():
         if found is None:
@@ -46,6 +39,24 @@ def find_trajectories(folder: Path, files: str | None = None, number: str | None
         _in_order(folder, _of_one(folder, found, simulations[found], formats, files is not None))
         for found in sorted(simulations)
     ]
+
+
+def find_names(folder: Path, files: str | None) -> dict[str, str | None]:
+    """The paths of trajectories below a folder, with the names of their formats; those that match the pattern, if there is one.
+
+    Raises:
+        UserError: there is no folder or no trajectory in it.
+    """
+    if folder.is_file():
+        raise UserError(f"input is {str(folder)!r}, one file: pass the folder that has the files of all simulations.")
+    if not folder.is_dir():
+        raise UserError(f"input is {str(folder)!r}, which is no folder: pass the folder that has the simulations.")
+    there = sorted(_walk(folder))
+    formats = {name: format_of(folder / name) for name in there if files is None or _matches(name, files)}
+    found = {name: kind for name, kind in formats.items() if kind is not None or files is not None}
+    if not found:
+        raise UserError(_nothing(folder, there, files))
+    return found
 
 
 def _walk(folder: Path) -> Iterator[str]:

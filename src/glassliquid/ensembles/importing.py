@@ -17,6 +17,7 @@ import numpy as np
 from glassliquid.ensembles.ensemble import SPLIT_STREAM, Ensemble, Origin, Simulation, check_seed
 from glassliquid.ensembles.found_files import find_trajectories
 from glassliquid.ensembles.making import complete_ensemble
+from glassliquid.ensembles.series import check_same_indices, find_series, last_frame
 from glassliquid.ensembles.split import SMALLEST_ENSEMBLE, Split, draw_split
 from glassliquid.ensembles.workers import WorkerPool
 from glassliquid.errors import UserError, listed
@@ -50,6 +51,8 @@ class ImportPlan:
     """Pattern of the files' names."""
     number: str | None = None
     """Where in the names the simulations' numbers are."""
+    temperature: str | None = None
+    """Word before the temperature in the names of series at constant temperature; None: they are coolings."""
     hints: Hints = field(default_factory=Hints)
     """What the files do not say."""
 
@@ -63,7 +66,7 @@ class ImportTask:
     protocol: Protocol
     origin: Origin
     indices: dict[int, int]
-    """Time steps to indices."""
+    """Time steps to indices; empty if each source is a snapshot, at constant temperature."""
     hints: Hints = field(default_factory=Hints)
 
 
@@ -88,7 +91,13 @@ def plan_import(folder: Path, plan: ImportPlan) -> PlannedImport:
     """
     check_name("ensemble", folder.name)
     check_seed(plan.seed)
-    found = find_trajectories(plan.input, plan.files, plan.number)
+    series: list[dict[int, Path]] = []
+    indices: dict[int, int] = {}
+    if plan.temperature is None:
+        found = find_trajectories(plan.input, plan.files, plan.number)
+    else:
+        series = find_series(plan.input, plan.temperature, plan.files, plan.number)
+        found = [tuple(each.values()) for each in series]
     names = [_named(sources, plan.input) for sources in found]
     if len(found) < SMALLEST_ENSEMBLE:
         raise UserError(
@@ -96,16 +105,22 @@ def plan_import(folder: Path, plan: ImportPlan) -> PlannedImport:
             f"validation and test needs one: put at least {SMALLEST_ENSEMBLE} into the folder; if these are more, say where their "
             "number is, as number=WORD for the word before it."
         )
-    steps, first = _survey(found[0], plan)
-    first_step = _first_step(names[0], steps, plan)
-    cooling_steps, indices = _indices(names[0], [step for step in steps if step >= first_step], first_step, plan)
+    if series:
+        check_same_indices(series)
+        first, first_step, cooling_steps = last_frame(found[0][0], plan.hints), 0, INTERVALS
+        snapshots = tuple(series[0])
+    else:
+        steps, first = _survey(found[0], plan)
+        first_step = _first_step(names[0], steps, plan)
+        cooling_steps, indices = _indices(names[0], [step for step in steps if step >= first_step], first_step, plan)
+        snapshots = tuple(sorted(indices.values()))
     particles_a = int((first.types == 0).sum())
     origin = Origin(species=first.species, particles_a=particles_a, length=first.length, first_step=first_step)
     protocol = Protocol(
         particles=len(first.types),
         equilibration_steps=0,
         cooling_steps=cooling_steps,
-        snapshots=tuple(sorted(indices.values())),
+        snapshots=snapshots,
     )
     splits = draw_split(len(found), np.random.default_rng([plan.seed, SPLIT_STREAM]))
     members = tuple(
@@ -138,8 +153,14 @@ def import_one(task: ImportTask) -> None:
 
 
 def _configurations(task: ImportTask) -> Iterator[Configuration]:
+    if not task.indices:
+        for path, index in zip(task.sources, task.protocol.snapshots, strict=True):
+            frame = last_frame(path, task.hints)
+            _check_same_system(frame, task)
+            look_at(frame)
+            yield Configuration(index, frame.positions, frame.types, task.origin.length, {})
     lacking = dict(task.indices)
-    for frame in read_frames(task.sources, task.indices.__contains__, task.hints):
+    for frame in read_frames(task.sources if lacking else (), task.indices.__contains__, task.hints):
         _check_same_system(frame, task)
         if len(lacking) in (1, len(task.indices)):  # the hottest and the coldest
             look_at(frame)
@@ -248,12 +269,15 @@ def _remarks(plan: ImportPlan, ensemble: Ensemble, names: list[str], indices: di
     """How the files were understood."""
     origin, particles = ensemble.origin, ensemble.protocol.particles
     assert origin is not None
-    steps = list(indices)
     yield f"{len(names)} simulations: {listed(names[:3])}{', ...' if len(names) > 3 else ''}."
     species = f"{origin.particles_a} {origin.species[0]} (drawn orange, large)"
     if len(origin.species) > 1:
         species += f" and {particles - origin.particles_a} {origin.species[1]} (blue, small)"
     yield f"{species} in a box of side {origin.length:.6g}, density {particles / origin.length**2:.4g}."
+    if plan.temperature is not None:
+        yield f"Last frames at the temperatures {listed(f'{temperature(index):.3g}' for index in ensemble.protocol.snapshots)}."
+        return
+    steps = list(indices)
     yield (
         f"Time steps {steps[0]} to {steps[-1]} are the indices {indices[steps[0]]} (T = {temperature(indices[steps[0]]):.3g}) to "
         f"{indices[steps[-1]]} (T = {temperature(indices[steps[-1]]):.3g}), {len(steps)} in all; first_step is "

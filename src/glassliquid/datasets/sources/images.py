@@ -29,6 +29,7 @@ class Images(Source):
         "inherent",
         "null",
         "files",
+        "temperature",
         "first_step",
         "density",
         "sigma",

@@ -19,6 +19,7 @@ class Simulate(EnsembleSource):
         "input",
         "files",
         "number",
+        "temperature",
         "first_step",
         "density",
         "sigma",

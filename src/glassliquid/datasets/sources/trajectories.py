@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from glassliquid.datasets.config import MakeDataConfig
 from glassliquid.datasets.draw import DrawConfig, draw
 from glassliquid.datasets.source import EnsembleSource
 from glassliquid.datasets.sources import SOURCES
@@ -24,6 +25,16 @@ class Trajectories(EnsembleSource):
     importing: PlannedImport | None = None
     """What the files give, if there are any."""
 
+    @classmethod
+    def check(cls, config: MakeDataConfig) -> None:
+        """A series at constant temperature has no steps of a cooling."""
+        for name in ("cooling_steps", "snapshots", "first_step"):
+            if config.temperature is not None and (value := getattr(config, name)) is not None:
+                raise UserError(
+                    f"{name} is {value}, and temperature={config.temperature} says that the files are at constant temperature: leave one "
+                    "of them out."
+                )
+
     def plan(self) -> Ensemble:
         """The ensemble that the files give."""
         config, folder = self.config, self.config.input_folder
@@ -36,6 +47,7 @@ class Trajectories(EnsembleSource):
                 first_step=config.first_step,
                 files=config.files,
                 number=config.number,
+                temperature=config.temperature,
                 hints=Hints(density=config.density, sigma=config.sigma, unterminated=config.unterminated),
             )
             self.importing = plan_import(config.layout.ensemble(config.ensemble or _named_after(folder)), plan)

@@ -53,9 +53,9 @@ class XyzReader(Reader):
 
     @staticmethod
     def recognises(head: bytes) -> bool:
-        """Whether its first line is a number of particles, and the third could be a particle."""
+        """Whether its first line is a number of particles, and the third could be a particle, unless the comment is too long."""
         first, *lines = head.split(b"\n", 3)
-        return first.strip().isdigit() and (len(lines) < 3 or len(lines[1].split()) > 1)
+        return first.strip().isdigit() and (len(lines[1].split()) > 1 if len(lines) > 1 else len(head) > 1_000)
 
     @staticmethod
     def read(location: Location, is_wanted: StepFilter) -> Iterator[Frame]:
