@@ -52,7 +52,7 @@ faults: .venv/.installed-test  ## Kill the commands 200 times, fill the disk, st
 
 # One process: memory is measured, and the deadline of an input must not depend on what runs beside it.
 .PHONY: hostile
-hostile: .venv/.installed-test  ## Give the commands and readers 26,000 bad inputs (SEED=2 for others)
+hostile: .venv/.installed-test  ## Give the commands and readers 31,000 bad and odd inputs (SEED=2 for others)
 	rm -rf .hostile && mkdir .hostile
 	@$(ACTIVATE); export HOSTILE_SEED=$(SEED) HOSTILE_FIGURES=$(CURDIR)/.hostile; failed=0; \
 	python -m pytest -m "slow or not slow" -n 0 tests/hostile || failed=1; \

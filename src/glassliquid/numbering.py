@@ -12,6 +12,9 @@ PACKED = (".gz", ".bz2", ".zst")
 TEMPERATURES = ("T", "kT", "temp", "Temp", "temperature")
 """Words before a temperature."""
 
+DIGITS = 6
+"""Of the second and further numbers that together are a simulation's."""
+
 _NUMBER = re.compile(r"\d+")
 _SIZE = re.compile(r"\d+x\d+")
 """Pixels, as in `glass_001_250x250.png`: no number of a simulation."""
@@ -38,14 +41,16 @@ def numbers_told(names: Sequence[str], pattern: str) -> dict[str, int | None]:
 
     Args:
         names: paths relative to the folder, with slashes.
-        pattern: the word before the number, or a regular expression whose first group, or whole, is the number.
+        pattern: the word before the number, or a regular expression whose groups, or whole, are the number; of several groups
+            each combination is a simulation of its own.
     """
     expression = re.compile(_expression(pattern))
     numbers: dict[str, int | None] = {}
     for name in names:
         found = expression.search(name)
-        text = (found[1] if expression.groups else found[0]) if found else ""
-        numbers[name] = int(text) if text and text.isdecimal() else None
+        texts = (found.groups() or (found[0],)) if found else ("",)
+        is_number = all(text and text.isdecimal() for text in texts)
+        numbers[name] = int(texts[0] + "".join(text.zfill(DIGITS) for text in texts[1:])) if is_number else None
     return numbers
 
 
@@ -107,7 +112,7 @@ def _of_kind(
             f"number={word} if it is the simulation's number"
         )
     if len(differing) > 1:
-        raise UnclearNumbersError(_choice(next(iter(rows)), differing))
+        raise UnclearNumbersError(_choice(next(iter(rows)), differing, together=step_of is not None))
     if differing:
         place = differing[0]
     elif step_of is not None and kind.rpartition("/")[0].rpartition("/")[2].count("#"):
@@ -133,16 +138,19 @@ def _place_of_step(
     return None
 
 
-def _choice(name: str, places: list[int]) -> str:
-    """Says which numbers of a name there are to choose from."""
+def _choice(name: str, places: list[int], together: bool) -> str:
+    """Says which numbers of a name there are to choose from, or whether they count together."""
     found = list(_NUMBER.finditer(stem_of(name)))
     ways = []
     for place in places:
         word, number = _word_before(name, place), found[place][0]
         ways.append(f"number={word} if it is {number}" if word else f"number='REGEX' for {number}")
-    return (
-        f"{name} has {len(places)} numbers that differ from file to file: say which is the simulation, {listed(ways)}"
-    )
+    words = [_word_before(name, place) for place in places]
+    if together and all(words):
+        pattern = ".*".join(f"{word}[^0-9]*([0-9]+)" for word in words)
+        ways.append(f"or number='{pattern}' if each combination is one")
+    several = f"{name} has {len(places)} numbers that differ from file to file"
+    return f"{several}: say which is the simulation, {listed(ways)}"
 
 
 def _word_before(name: str, place: int) -> str:

@@ -79,6 +79,8 @@ def test_a_rehearsal_says_how_the_files_are_understood_and_writes_nothing(comman
     with Image.open(picture[1]) as image:
         assert image.size == (64, 64)
     assert not (tmp_path / "data").exists()
+    done = command("make_data", **options, data_dir=tmp_path / "data", cooling_steps=PROTOCOL.cooling_steps, liquid=7)
+    assert "The dataset cannot be made as it is asked for: liquid is 7, which the ensemble" in done.stdout
 
 
 def test_a_damaged_trajectory_ends_in_one_sentence_and_leaves_nothing_half_written(command: Command, cooling, tmp_path):

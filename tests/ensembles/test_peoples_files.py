@@ -234,6 +234,7 @@ NAMES = {
     "flat": ("sim-{n:05d}.dump", {}),
     "a number that is the same in all": ("N36_run{n}.dump", {}),
     "told by a word": ("T{n}5_seed{n}/traj.dump", {"number": "seed"}),
+    "told by two numbers": ("batch{b}/sim{n}.dump", {"number": r"batch(\d+)/sim(\d+)"}),
     "told by an expression": ("2024-0{n}/cooling_{n}b.dump", {"number": r"_(\d+)b"}),
 }
 
@@ -242,7 +243,7 @@ NAMES = {
 def test_simulations_are_found(tmp_path, pool, kind):
     name, plan = NAMES[kind]
     for number, run in enumerate(RUNS, start=1):
-        write(tmp_path / "in" / name.format(n=number), dump(run))
+        write(tmp_path / "in" / name.format(n=number, b=1 + number // 3), dump(run))
     assert_imported(tmp_path, pool, **plan)
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from glassliquid.datasets.draw import DrawConfig, draw
 from glassliquid.ensembles.ensemble import Ensemble
 from glassliquid.trajectories.dump_writer import write_dump
+from glassliquid.trajectories.frames import Hints
 from glassliquid.trajectories.readers import read_frames
 from glassliquid.trajectories.trajectory import read_configurations, read_cooling_curve
 from tests.hostile.budget import inputs
@@ -94,7 +95,7 @@ def foreign(ensemble: Ensemble, tmp_path_factory: pytest.TempPathFactory) -> byt
 def use_frames(path: Path) -> None:
     """Read every frame; what is accepted is an ordered, flat, square box of one or two kinds of particles."""
     last = None
-    for frame in read_frames([path], lambda step: True):
+    for frame in read_frames([path], lambda step: True, Hints(density=1.2)):
         assert last is None or frame.step > last
         last = frame.step
         assert len(frame.species) <= 2
@@ -102,7 +103,7 @@ def use_frames(path: Path) -> None:
         assert np.abs(frame.positions).max() <= 0.501 * frame.length
         assert 0 < frame.length < float("inf")
         draw(frame.positions, frame.types, frame.length, DrawConfig(image_size=32))
-    list(read_frames([path], lambda step: step == 0))  # the others are skipped
+    list(read_frames([path], lambda step: step == 0, Hints(density=1.2)))  # the others are skipped
 
 
 def test_undamaged_ones_are_accepted(sandbox: Sandbox, own: bytes, foreign: bytes, as_dump: str, as_xyz: str):

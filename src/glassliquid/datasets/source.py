@@ -69,9 +69,15 @@ class EnsembleSource(Source):
         """Plan the ensemble."""
         self.config = config
         self.planned = self.plan()
-        check_recipe(self.planned.protocol, self.planned.name, config.liquid, config.glass_snapshot, config.null)
-        labels_of(self.planned, config.null)
+        if not config.dry_run:  # a rehearsal says first how the input is understood
+            self.check_recipe()
         self.recipe = recipe_of(config, self.planned.name, self.planned.digest)
+
+    def check_recipe(self) -> None:
+        """Raise UserError unless the planned ensemble has the snapshots that are to be drawn."""
+        config, planned = self.config, self.planned
+        check_recipe(planned.protocol, planned.name, config.liquid, config.glass_snapshot, config.null)
+        labels_of(planned, config.null)
 
     @abstractmethod
     def plan(self) -> Ensemble:

@@ -76,6 +76,10 @@ class Trajectories(EnsembleSource):
         splits = [each.split for each in self.planned.simulations]
         counts = listed(f"{splits.count(split)} for {split}" for split in Split)
         remarks = [*self.importing.remarks, f"Of the simulations there are {counts}."]
+        try:
+            self.check_recipe()
+        except UserError as error:
+            remarks.append(f"The dataset cannot be made as it is asked for: {error}")
         return remarks, draw(first.positions, first.types, first.length, drawing)
 
 
