@@ -140,11 +140,7 @@ def _place_of_step(
 
 def _choice(name: str, places: list[int], together: bool) -> str:
     """Says which numbers of a name there are to choose from, or whether they count together."""
-    found = list(_NUMBER.finditer(stem_of(name)))
-    ways = []
-    for place in places:
-        word, number = _word_before(name, place), found[place][0]
-        ways.append(f"number={word} if it is {number}" if word else f"number='REGEX' for {number}")
+    ways = [f"number={_pattern_for(name, place)} if it is {_numbers_in(name)[place][0]}" for place in places]
     words = [_word_before(name, place) for place in places]
     if together and all(words):
         pattern = ".*".join(f"{word}[^0-9]*([0-9]+)" for word in words)
@@ -153,13 +149,29 @@ def _choice(name: str, places: list[int], together: bool) -> str:
     return f"{several}: say which is the simulation, {listed(ways)}"
 
 
+def _pattern_for(name: str, place: int) -> str:
+    """A pattern by which `numbers_told` finds a number of a name: the word before it, or else what is beside it."""
+    stem, number = stem_of(name), _numbers_in(name)[place]
+    before, after = stem[: number.start()], stem[number.end() :]
+    beside = f"{re.escape(before[-1:])}([0-9]+){re.escape(after[:1])}"
+    for pattern in (_word_before(name, place), beside):
+        expression = re.compile(_expression(pattern))
+        if pattern and expression.groups and (found := expression.search(name)) and found.span(1) == number.span():
+            return pattern if pattern.isalpha() else f"'{pattern}'"
+    return "'REGEX'"
+
+
+def _numbers_in(name: str) -> list[re.Match[str]]:
+    return list(_NUMBER.finditer(stem_of(name)))
+
+
 def _word_before(name: str, place: int) -> str:
     """The word before a number of a name; empty if there is none."""
-    found = list(_NUMBER.finditer(stem_of(name)))
+    found = _numbers_in(name)
     before = stem_of(name)[found[place - 1].end() if place else 0 : found[place].start()]
     if place and before == ".":  # a number with a fraction
         return _word_before(name, place - 1)
-    word = re.search(r"([A-Za-z]+)[^A-Za-z]*$", before)
+    word = re.search(r"([A-Za-z]+)[^A-Za-z/]{0,2}$", before)
     return word[1] if word else ""
 
 

@@ -111,12 +111,15 @@ def test_names_tell_label_and_simulation(tmp_path, file, label, number):
     ("file", "reason"),
     [
         ("crystal.00001.png", "has neither glass nor liquid in its name or its folder's"),
+        ("not_glass.00001.png", "has both a label and its contrary in 'not_glass.00001.png'"),
+        ("non-liquid/00001.png", "has both a label and its contrary in 'non-liquid'"),
         ("glass.png", "has no number in its name"),
         ("glass_or_liquid.00001.png", "has both glass and liquid"),
         (f"glass.{'9' * 40}.png", "has the number 99999999999999999999 in its name, and the largest is"),
     ],
 )
 def test_names_that_do_not_tell_are_listed(tmp_path, file, reason):
+    (tmp_path / file).parent.mkdir(exist_ok=True)
     grey(1).save(tmp_path / file)
     found, (unreadable,) = find_images(tmp_path)
     assert not found

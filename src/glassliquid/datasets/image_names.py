@@ -22,6 +22,9 @@ SPLITS = dict.fromkeys(("train", "training"), Split.TRAIN) | dict.fromkeys(("tes
 SPLITS |= dict.fromkeys(("val", "valid", "validation"), Split.VALIDATION)
 """Names of folders that are somebody's own split."""
 
+NEGATIONS = frozenset(("no", "non", "not", "un"))
+"""Words that make a label its contrary, as in `not_glass`."""
+
 _ENDINGS = tuple(ending for endings in FORMATS.values() for ending in endings)
 
 
@@ -118,13 +121,17 @@ def _label(name: PurePosixPath, words: Mapping[str, Label]) -> Label:
     of_class = next((words[own] for part in folders if (own := "".join(_words(part))) in words), None)
     for part in (name.name, *folders):
         labels = {words[word] for word in _words(part) if word in words}
+        if labels and NEGATIONS.intersection(_words(part)):
+            raise UnusableImage(f"has both a label and its contrary in {part!r}")
         if len(labels) > 1:
             raise UnusableImage(f"has both glass and liquid in {part!r}")
         if labels and part == name.name and of_class not in (None, *labels):
             raise UnusableImage(f"is called {min(labels)}, and lies in a folder of {of_class}")
         if of_class or labels:
             return of_class or min(labels)
-    raise UnusableImage("has neither glass nor liquid in its name or its folder's")
+    raise UnusableImage(
+        "has neither glass nor liquid in its name or its folder's (labels=WORD:glass tells another word)"
+    )
 
 
 def _words(text: str) -> list[str]:
