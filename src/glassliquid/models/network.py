@@ -32,6 +32,9 @@ class Network(nn.Module):
     def fit_scales(self, values: Any) -> None:
         """Take what scales the input from the training split's samples, into buffers; called once, before the first step."""
 
+    def settle(self, values: Any) -> None:
+        """Take statistics of the training split under the weights of this moment, into buffers; called before each validation."""
+
     @property
     def dtype(self) -> torch.dtype:
         """The number format of the weights."""

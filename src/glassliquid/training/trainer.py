@@ -244,6 +244,7 @@ class Trainer:
         return loss.detach()
 
     def _validated(self) -> tuple[dict[str, float], bool]:
+        self.model.settle(self.data.values)
         self.model.eval()
         scores = dict(self._validate(self.model))
         accuracy, loss = scores["val_accuracy"], scores["val_loss"]
