@@ -191,6 +191,13 @@ def test_settings_of_before_are_read():
     assert restored(TrainConfig, {**before, "version": 1}, "The settings") == TrainConfig()
 
 
+def test_one_system_alone_is_answered_and_not_trained_on(configurations):
+    model, one = made(), Particles().served(configurations[:1])
+    torch.testing.assert_close(model(one), logits(model, configurations)[:1], **SINGLE)
+    with pytest.raises(UserError, match="batch_size is 1, and graph normalises over the batch"):
+        model.train()(one)
+
+
 class Nobody:
     def record(self, iteration, metrics) -> None:
         pass

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from glassliquid.datasets.description import CLASSES
+from glassliquid.errors import UserError
 from glassliquid.inputs.particles import Graphs, Particles
 from glassliquid.models.network import Network, SeededDropout
 from glassliquid.models.networks import MODELS
@@ -75,7 +76,9 @@ class Graph(Network):
                     nn.init.zeros_(layer.bias)
 
     def forward(self, batch: Graphs) -> Tensor:
-        """Logits of a batch of systems."""
+        """Logits of a batch of systems; UserError if one alone is to be trained on, which has no deviation."""
+        if self.training and len(batch.types) < 2:
+            raise UserError("batch_size is 1, and graph normalises over the batch: pass 2 or more.")
         return cast(Tensor, self.output(self.dropout(self.pooled_norm(self._pooled(batch)))))
 
     def _pooled(self, batch: Graphs) -> Tensor:
