@@ -59,7 +59,9 @@ class Numba(Engine):
             kept = (
                 "" if compiler.CACHE_FOLDER is not None else " (it cannot be kept: no cache folder can be written to)"
             )
-            print(f"Compiling the engine numba, once an environment; this takes about a minute{kept}.", file=sys.stderr)
+            print(
+                f"Compiling the engine numba, once an environment; this takes some ten seconds{kept}.", file=sys.stderr
+            )
         from glassliquid.physics.vectorised import dynamics, forces, minimum, randomness, start, state
 
         self._dynamics, self._forces, self._minimum = dynamics, forces, minimum
@@ -168,8 +170,7 @@ class Numba(Engine):
 
     def _forces_of(self, system: Any) -> float:
         """Compute the forces into the system; returns its energy."""
-        scratch = np.empty(len(system.x), dtype=np.float32)
-        lists, counts = self._dynamics.build_lists(system, self._cutoffs, 0.3, scratch)
+        lists, counts = self._dynamics.build_lists(system, self._cutoffs, 0.3)
         self._forces.compute_forces(system, lists, counts)
         energy, _ = self._forces.measure(system, lists, counts, 0.0)
         return float(energy)
