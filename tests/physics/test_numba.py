@@ -155,11 +155,11 @@ def test_minima_are_those_of_lammps_where_both_start_in_the_same_basin(engines: 
     """From a glass, a thousandth of a diameter away from its minimum."""
     protocol = Protocol(particles=PARTICLES, equilibration_steps=1_000, cooling_steps=4_000, snapshots=(200,))
     glass = engines["numba"].cool(protocol, 5).positions[0]
-    minimum, energy = engines["lammps"].minimise(glass, TYPES, LENGTH)
+    minimum, _ = engines["lammps"].minimise(glass, TYPES, LENGTH)
     moved = minimum + 0.001 * np.random.default_rng(0).standard_normal(minimum.shape)
     found = {name: engine.minimise(moved, TYPES, LENGTH) for name, engine in engines.items()}
+    # It may be another one than that next to which they start: a pair at the cutoff makes basins smaller than the step.
     assert found["numba"][1] == pytest.approx(found["lammps"][1], abs=1e-10)
-    assert found["numba"][1] == pytest.approx(energy, abs=1e-10)
 
 
 PROGRAM = """
