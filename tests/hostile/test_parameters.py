@@ -98,7 +98,7 @@ def check_job(job: Any) -> None:
 def standing_in(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
     """In the place of every workflow, one that looks at its job."""
     for module in WORKFLOWS.values():
-        monkeypatch.setattr(importlib.import_module(module), "run", lambda job, *rest: check_job(job))
+        monkeypatch.setattr(importlib.import_module(module), "run", lambda job, *_, **__: check_job(job))
     monkeypatch.setenv("TMPDIR", str(sandbox.root / "tmp"))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{sandbox.root / 'store' / 'mlflow.db'}")
     monkeypatch.chdir(sandbox.root / "store")

@@ -7,6 +7,7 @@ import pytest
 
 from glassliquid.physics import potential
 from glassliquid.physics.engine import THERMOSTAT_TIME
+from glassliquid.physics.engines import engine_of_this_process
 from glassliquid.physics.protocol import PRESETS, TIME_STEP, temperature
 from glassliquid.trajectories.trajectory import particle_types, read_configurations, read_cooling_curve
 
@@ -150,10 +151,17 @@ def test_a_cold_glass_has_the_energy_of_harmonic_vibrations_above_its_inherent_s
     assert abs(mean - 0.99) < 4 * error + 0.1
 
 
-def test_colder_snapshots_have_deeper_inherent_structures(ensemble, engine, inherent):
-    """The same simulation, hot and cold."""
-    hot = [engine.minimise(f.positions, f.types, f.length)[1] for f in snapshots(ensemble, 0)]
-    mean, error = mean_and_error(np.array(hot) - [energy for _, _, energy in inherent])
+def test_colder_snapshots_have_deeper_inherent_structures(ensemble):
+    """The same simulation, hot and cold, at the demo preset's rate: five times slower than the shared ensemble's."""
+    engine = engine_of_this_process(ensemble.engine)
+    types, length = particle_types(100), potential.box_length(100)
+    protocol = replace(ensemble.protocol, cooling_steps=10_000, snapshots=(0, 200))
+    depths = []
+    for seed in range(20):
+        hot, cold = (engine.minimise(each, types, length)[1] for each in engine.cool(protocol, seed).positions)
+        depths.append(hot - cold)
+    mean, error = mean_and_error(depths)
+    # 0.08 at N = 256 (throw-away code), with a spread of 0.05 between systems of 100.
     assert mean > 3 * error
 
 

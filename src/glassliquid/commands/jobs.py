@@ -22,17 +22,18 @@ COARSE_LIQUIDS = (5, 10, 15, 25, 35, 45, 60, 80, 100, 120, 140, 160, 171)
 EXPORTS = {"dump": "traj.atom", "dump.gz": "traj.atom.gz"}
 """Formats of an export, and the name of a simulation's file in its folder."""
 EXPORT_FOLDER = "exports"
+DATA_OF_CHAIN = Part(only=("name", "preset", "engine", "liquid", "glass", "workers", "data_dir"))
+TRAINING_OF_CHAIN = Part(only=("model", "batch_size", "dropout", "iterations", "seed"))
+"""What the chain hands on of its settings to make_data and to train."""
 
 
 @settings
 class ChainJob:
     """What the chain is run on."""
 
-    data: Annotated[MakeDataConfig, Part(only=("name", "preset", "liquid", "glass", "workers", "data_dir"))] = Field(
-        default_factory=MakeDataConfig
-    )
+    data: Annotated[MakeDataConfig, DATA_OF_CHAIN] = Field(default_factory=MakeDataConfig)
     """The dataset to make."""
-    training: Annotated[TrainConfig, Part(only=("model", "seed"))] = Field(default_factory=TrainConfig)
+    training: Annotated[TrainConfig, TRAINING_OF_CHAIN] = Field(default_factory=TrainConfig)
     """The training."""
 
 

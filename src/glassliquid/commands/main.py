@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from glassliquid.commands.jobs import COARSE_LIQUIDS, ChainJob
+from glassliquid.commands.jobs import COARSE_LIQUIDS, DATA_OF_CHAIN, TRAINING_OF_CHAIN, ChainJob
 from glassliquid.commands.transfer_eval import FIGURE, SENTENCE_TAG
 from glassliquid.datasets.config import MakeDataConfig
 from glassliquid.datasets.description import DESCRIPTION
@@ -28,10 +28,9 @@ def run(job: ChainJob, project: Path) -> None:
         job: the data and the training.
         project: the project's folder.
     """
-    data, texts = job.data, to_texts(job)
-    data_dir = {"data_dir": texts["data_dir"]}
-    made = {name: texts[name] for name in ("name", "preset", "liquid", "glass", "workers")}
-    training = {"dataset": texts["name"], "model": texts["model"], "seed": texts["seed"]}
+    data, made = job.data, to_texts(job.data, DATA_OF_CHAIN)
+    data_dir = {"data_dir": made["data_dir"]}
+    training = {"dataset": data.name, **to_texts(job.training, TRAINING_OF_CHAIN)}
 
     layout = Layout(data.data_dir)
     step = partial(run_step, project, layout.steps)
@@ -45,11 +44,11 @@ def run(job: ChainJob, project: Path) -> None:
         }
 
     with tracked_run("main", f"chain on {data.name}") as tracked, housekeeping(tracked, layout.runs):
-        steps = [step("make_data", made | data_dir, digest)]
+        steps = [step("make_data", made, digest)]
         steps.append(step("train", training | data_dir, digest, can_resume=lambda run: can_resume(run, layout.runs)))
         evaluation = {"dataset": data.name, "model": steps[-1].run_id}
         steps.append(step("evaluate", evaluation | data_dir, digest))
-        transfer = {"model": evaluation["model"], "glass": texts["glass"], "liquids": _liquids(data)}
+        transfer = {"model": evaluation["model"], "glass": made["glass"], "liquids": _liquids(data)}
         steps.append(step("transfer_eval", transfer | data_dir, cooling))
         found = f"{_table(steps)}\n\n{steps[-1].tags[SENTENCE_TAG]}"
         tracked.describe(found)

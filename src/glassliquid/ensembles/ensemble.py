@@ -141,7 +141,7 @@ class Ensemble:
 
 
 def plan_ensemble(
-    folder: Path, preset: str, protocol: Protocol, simulations: int, seed: int, engine: str | None = REFERENCE
+    folder: Path, preset: str, protocol: Protocol, simulations: int, seed: int, engine: str | None = None
 ) -> Ensemble:
     """The ensemble that this protocol and seed define; nothing is written.
 

@@ -34,11 +34,11 @@ class Cooling:
     positions: NDArray[np.float64]
     """Stored snapshots, wrapped into [-L/2, L/2) [sigma_AA], shape (stored, N, 2)."""
     temperature: NDArray[np.float64]
-    """Kinetic temperature at every index 0..200, shape (201,)."""
+    """Kinetic temperature at every mark, of a cooling the indices 0..200, shape (marks,)."""
     potential_energy: NDArray[np.float64]
-    """Potential energy per particle, truncated, not shifted, at every index, shape (201,)."""
+    """Potential energy per particle, truncated, not shifted, at every mark, shape (marks,)."""
     pressure: NDArray[np.float64]
-    """Virial pressure [epsilon_AA / sigma_AA^2] at every index, shape (201,)."""
+    """Virial pressure [epsilon_AA / sigma_AA^2] at every mark, shape (marks,)."""
 
 
 class Engine(ABC):
@@ -96,12 +96,23 @@ class Engine(ABC):
         """Truncated energy per particle and forces, shape (N, 2), as its dynamics has them."""
 
     @abstractmethod
-    def total_energies(
-        self, positions: NDArray[np.floating], types: NDArray[np.integer], length: float, temperature: float, marks: int
-    ) -> NDArray[np.float64]:
-        """Total energy per particle at the start and after each of `marks` times 100 steps without thermostat (NVE).
+    def hold(
+        self,
+        positions: NDArray[np.floating],
+        types: NDArray[np.integer],
+        length: float,
+        temperature: float,
+        marks: int,
+        steps_per_mark: int,
+        thermostat: bool = True,
+    ) -> Cooling:
+        """Dynamics at one temperature, from velocities drawn for it: what the engines are compared by.
 
-        Uses the shifted potential, whose energy has no jump at the cutoff and is conserved. Shape (marks + 1,).
+        Without the thermostat (NVE) the shifted potential is used, also in the energies: it has no jump at the cutoff, so its
+        total energy is conserved.
+
+        Returns:
+            Positions and thermodynamics at the start and after each of `marks` times `steps_per_mark` steps.
         """
 
     @classmethod

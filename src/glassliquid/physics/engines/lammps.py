@@ -83,22 +83,32 @@ class Lammps(Engine):
             self._commands("run 0 post no")
             return float(self._lammps.get_thermo("pe")), self._gather("f")
 
-    def total_energies(
-        self, positions: NDArray[np.floating], types: NDArray[np.integer], length: float, temperature: float, marks: int
-    ) -> NDArray[np.float64]:
-        """`fix nve` alone."""
+    def hold(
+        self,
+        positions: NDArray[np.floating],
+        types: NDArray[np.integer],
+        length: float,
+        temperature: float,
+        marks: int,
+        steps_per_mark: int,
+        thermostat: bool = True,
+    ) -> Cooling:
+        """`fix nve`, with `fix temp/csvr` or alone."""
         with _errors_in_a_sentence():
             self._place(positions, types, length)
             self._commands(
-                "pair_modify shift yes",
                 f"velocity all create {temperature} 1 mom yes rot no dist gaussian",
                 "fix integrate all nve",
+                f"fix thermostat all temp/csvr {temperature} {temperature} {THERMOSTAT_TIME} 1"
+                if thermostat
+                else "pair_modify shift yes",
             )
-            energies = []
+            places, curves = [], []
             for mark in range(marks + 1):
-                self._commands(f"run {100 if mark else 0} post no")
-                energies.append(float(self._lammps.get_thermo("etotal")))
-            return np.array(energies)
+                self._commands(f"run {steps_per_mark if mark else 0} post no")
+                places.append(self._positions(length))
+                curves.append([float(self._lammps.get_thermo(name)) for name in CURVES])
+            return Cooling(np.array(places), *np.array(curves).T.copy())
 
     def _record_cooling(self, protocol: Protocol) -> Cooling:
         length = box_length(protocol.particles)

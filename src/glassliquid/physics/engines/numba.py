@@ -3,7 +3,9 @@
 The compiled functions are in `physics/vectorised`; inherent structures are found in double precision.
 """
 
+import math
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,8 @@ VERSION = 1
 """Of the algorithm: changes with the bits of its results."""
 RELAXATION_STEPS = 100
 """Steps downhill from the random start: close pairs have to part; the equilibration does the rest better."""
+RELAXATION = math.exp(-TIME_STEP / THERMOSTAT_TIME)
+"""Of the kinetic energy in one step."""
 START, THERMOSTAT = range(2)
 """Branches of a simulation's seed."""
 MOST_EVALUATIONS = 200_000
@@ -55,7 +59,9 @@ class Numba(Engine):
             kept = (
                 "" if compiler.CACHE_FOLDER is not None else " (it cannot be kept: no cache folder can be written to)"
             )
-            print(f"Compiling the engine numba, once an environment; this takes about a minute{kept}.", file=sys.stderr)
+            print(
+                f"Compiling the engine numba, once an environment; this takes some ten seconds{kept}.", file=sys.stderr
+            )
         from glassliquid.physics.vectorised import dynamics, forces, minimum, randomness, start, state
 
         self._dynamics, self._forces, self._minimum = dynamics, forces, minimum
@@ -75,14 +81,10 @@ class Numba(Engine):
         length, types = self._state.mixture(protocol.particles)
         system = self._random_start(length, types, seed)
         generator = self._randomness.new_generator(seed, THERMOSTAT)
-        nothing = np.empty((0, 3)), np.empty((0, protocol.particles, 2), dtype=np.int32), np.empty(0, dtype=np.int64)
-        self._advance(system, generator, TEMPERATURE_HOT, protocol.equilibration_steps, *nothing, seed)
-        marks = np.empty((INTERVALS + 1, 3))
-        stored = np.array(protocol.snapshots, dtype=np.int64)
-        frames = np.empty((len(stored), protocol.particles, 2), dtype=np.int32)
-        self._advance(system, generator, TEMPERATURE_COLD, protocol.cooling_steps, marks, frames, stored, seed)
-        temperature, energy, pressure = marks.T.copy()
-        return Cooling(frames.astype(np.float64) * (length / self._state.GRID), temperature, energy, pressure)
+        hot = self._dynamics.Ramp(TEMPERATURE_HOT, TEMPERATURE_HOT, RELAXATION)
+        self._advance(system, generator, hot, protocol.equilibration_steps, 0, (), seed)
+        cooling = self._dynamics.Ramp(TEMPERATURE_HOT, TEMPERATURE_COLD, RELAXATION)
+        return self._advance(system, generator, cooling, protocol.cooling_steps, INTERVALS, protocol.snapshots, seed)
 
     def minimise(
         self, positions: NDArray[np.floating], types: NDArray[np.integer], length: float
@@ -114,19 +116,23 @@ class Numba(Engine):
             forces[system.number[: system.particles], axis] = values[: system.particles]
         return energy / system.particles, forces
 
-    def total_energies(
-        self, positions: NDArray[np.floating], types: NDArray[np.integer], length: float, temperature: float, marks: int
-    ) -> NDArray[np.float64]:
-        """Velocity Verlet alone."""
+    def hold(
+        self,
+        positions: NDArray[np.floating],
+        types: NDArray[np.integer],
+        length: float,
+        temperature: float,
+        marks: int,
+        steps_per_mark: int,
+        thermostat: bool = True,
+    ) -> Cooling:
+        """Velocity Verlet, with the thermostat or alone, in one compiled call."""
         system = self._state.new_system(positions, types, length)
-        generator = self._randomness.new_generator(1, START)
-        self._start.draw_velocities(system, generator, temperature)
-        noted = np.empty((marks + 1, 3))
-        nothing = np.empty((0, system.particles, 2), dtype=np.int32), np.empty(0, dtype=np.int64)
-        self._advance(system, generator, None, 100 * marks, noted, *nothing, 1, SHIFT)
-        # Two degrees of freedom a particle, but for the momentum's two.
-        kinetic = noted[:, 0] * (system.particles - 1) / system.particles
-        return np.asarray(kinetic + noted[:, 1])
+        self._start.draw_velocities(system, self._randomness.new_generator(1, START), temperature)
+        ramp = self._dynamics.Ramp(temperature, temperature, RELAXATION if thermostat else 1.0)
+        shift = 0.0 if thermostat else SHIFT
+        generator = self._randomness.new_generator(1, THERMOSTAT)
+        return self._advance(system, generator, ramp, marks * steps_per_mark, marks, range(marks + 1), 1, shift)
 
     def _random_start(self, length: float, types: NDArray[np.int8], seed: int) -> Any:
         generator = self._randomness.new_generator(seed, START)
@@ -142,30 +148,29 @@ class Numba(Engine):
         self,
         system: Any,
         generator: NDArray[np.uint64],
-        cold: float | None,
+        ramp: Any,
         steps: int,
-        marks: NDArray[np.float64],
-        frames: NDArray[np.int32],
-        stored: NDArray[np.int64],
+        marks: int,
+        stored: Sequence[int],
         seed: int,
         shift: float = 0.0,
-    ) -> None:
-        """Some steps from T = 2.0 to `cold`, or without a thermostat where that is None."""
-        relaxation = 1.0 if cold is None else float(np.exp(-TIME_STEP / THERMOSTAT_TIME))
-        ramp = self._dynamics.Ramp(TEMPERATURE_HOT, TEMPERATURE_HOT if cold is None else cold, relaxation)
+    ) -> Cooling:
+        """Some steps along a ramp, with so many equal parts between marks, of which some are stored; UserError if it explodes."""
+        noted, kept = np.empty((marks + 1, 3)), np.array(stored, dtype=np.int64)
+        frames = np.empty((len(kept), system.particles, 2), dtype=np.int32)
         exploded = self._dynamics.advance(
-            system, generator, self._cutoffs, ramp, TIME_STEP, steps, marks, frames, stored, shift
+            system, generator, self._cutoffs, ramp, TIME_STEP, steps, noted, frames, kept, shift
         )
         if exploded >= 0:
             raise UserError(
                 f"The simulation with seed {seed} exploded at time step {exploded}: the configuration is not physical, or the "
                 "density and temperature are out of reach."
             )
+        return Cooling(frames.astype(np.float64) * (system.length / self._state.GRID), *noted.T.copy())
 
     def _forces_of(self, system: Any) -> float:
         """Compute the forces into the system; returns its energy."""
-        scratch = np.empty(len(system.x), dtype=np.float32)
-        lists, counts = self._dynamics.build_lists(system, self._cutoffs, 0.3, scratch)
+        lists, counts = self._dynamics.build_lists(system, self._cutoffs, 0.3)
         self._forces.compute_forces(system, lists, counts)
         energy, _ = self._forces.measure(system, lists, counts, 0.0)
         return float(energy)

@@ -56,7 +56,7 @@ def thermostat_factor(generator, kinetic, wanted, freedom, relaxation):
 
 
 @compiled
-def build_lists(system, cutoffs, skin, scratch):
+def build_lists(system, cutoffs, skin):
     """Sort the particles and list their neighbours, with as much room as that takes.
 
     Returns:
@@ -65,11 +65,13 @@ def build_lists(system, cutoffs, skin, scratch):
     columns = max(1, round(system.length / COLUMN_WIDTH))
     rows = max(1, -(-system.particles // columns))
     starts = np.empty(columns + 1, dtype=np.int64)
-    sort_particles(system, columns, rows, starts, scratch)
+    sort_particles(system, columns, rows, starts)
     clusters = len(system.x) // LANES
     padded = (-(-clusters // LANES) + 1) * LANES
     boxes = np.zeros((2, padded), dtype=np.int32)
-    halves = np.full((2, padded), -np.inf, dtype=np.float32)
+    halves = np.empty((2, padded), dtype=np.float32)
+    for cluster in range(padded):
+        halves[0, cluster] = halves[1, cluster] = -np.inf
     bound_clusters(system, boxes[0], boxes[1], halves[0], halves[1])
     reach = np.empty((2, 2), dtype=np.float32)
     for a in range(2):
@@ -182,10 +184,9 @@ def advance(system, generator, cutoffs, ramp, time_step, steps, marks, frames, s
     half, drift = 0.5 * time_step, time_step / unit
     freedom = 2 * system.particles - 2
     every = max(1, steps // max(1, len(marks) - 1))
-    scratch = np.empty(len(system.x), dtype=np.float32)
     temperature, factor, kept = ramp.hot, 1.0, 0
     skin = best_skin(temperature)
-    lists, counts = build_lists(system, cutoffs, skin, scratch)
+    lists, counts = build_lists(system, cutoffs, skin)
     compute_forces(system, lists, counts)
     for step in range(steps + 1):
         if step > 0:
@@ -194,7 +195,7 @@ def advance(system, generator, cutoffs, ramp, time_step, steps, marks, frames, s
                 return step
             if farthest > (MARGIN * 0.5 * skin / unit) ** 2:
                 skin = best_skin(temperature)
-                lists, counts = build_lists(system, cutoffs, skin, scratch)
+                lists, counts = build_lists(system, cutoffs, skin)
             compute_forces(system, lists, counts)
             square = kick(system, half)
             factor = 1.0

@@ -5,6 +5,8 @@ that no particle goes far in it, and halved until the energy does not rise; what
 rounding of the energy, so that a rise of that size is none.
 """
 
+import math
+
 import numpy as np
 
 from glassliquid.physics.vectorised.compiler import compiled
@@ -110,10 +112,9 @@ def list_again(system, cutoffs, table, x, y):
         place = system.number[i] if i < n else system.number[n - 1]
         for whole, coordinate in ((system.x, x[place]), (system.y, y[place])):
             fraction = coordinate / system.length
-            fraction -= np.floor(fraction + 0.5)
+            fraction -= math.floor(fraction + 0.5)
             whole[i] = np.int32(min(np.int64(round(fraction * GRID)), np.int64(2**31 - 1)))
-    scratch = np.empty(len(system.x), dtype=np.float32)
-    lists, counts = build_lists(system, cutoffs, SKIN, scratch)
+    lists, counts = build_lists(system, cutoffs, SKIN)
     # Padding feels nothing: a sigma of zero is inside no cutoff.
     coefficients = np.zeros((3, 2, len(system.x)))
     for i in range(n):
@@ -164,65 +165,94 @@ def minimise(system, cutoffs, place, table, shift, force, most):
     gradient, moved_gradient, moved = np.empty(2 * n), np.empty(2 * n), np.empty(2 * n)
     steps, changes, products = np.empty((MEMORY, 2 * n)), np.empty((MEMORY, 2 * n)), np.empty(MEMORY)
     remembered, newest = 0, -1
-    listed = place.copy()
+    direction, listed = np.empty(2 * n), np.empty(2 * n)
+    copy(place, listed)
     lists, counts, coefficients = list_again(system, cutoffs, table, place[:n], place[n:])
     energy = _gradient(system, lists, counts, place, coefficients, shift, gradient, spare)
     evaluations = 1
     while evaluations < most:
-        norm = np.sqrt(dot(gradient, gradient))
-        if norm < force:
+        if math.sqrt(dot(gradient, gradient)) < force:
             break
-        direction = _quasi_newton(gradient, steps, changes, products, remembered, newest)
+        _quasi_newton(gradient, steps, changes, products, remembered, newest, direction)
         if dot(direction, gradient) >= 0.0:
-            direction, remembered = -FIRST_COMPLIANCE * gradient, 0
-        scale = min(1.0, LONGEST_MOVE / np.abs(direction).max())
+            remembered = 0
+            _quasi_newton(gradient, steps, changes, products, remembered, newest, direction)
+        share = min(1.0, LONGEST_MOVE / longest(direction))
         for _ in range(MOST_HALVINGS):
             for i in range(2 * n):
-                moved[i] = place[i] + scale * direction[i]
+                moved[i] = place[i] + share * direction[i]
             if _farthest(moved, listed, n) > (MARGIN * 0.5 * SKIN) ** 2:
                 lists, counts, coefficients = list_again(system, cutoffs, table, moved[:n], moved[n:])
-                listed[:] = moved
+                copy(moved, listed)
             moved_energy = _gradient(system, lists, counts, moved, coefficients, shift, moved_gradient, spare)
             evaluations += 1
             if moved_energy <= energy + ROUNDING * abs(energy):
                 break
-            scale *= 0.5
+            share *= 0.5
         else:
             if remembered == 0:
                 break
             remembered = 0
             continue
-        curvature = 0.0
         newest = (newest + 1) % MEMORY
         for i in range(2 * n):
             steps[newest, i], changes[newest, i] = moved[i] - place[i], moved_gradient[i] - gradient[i]
-            curvature += steps[newest, i] * changes[newest, i]
-        if curvature > 0.0:
-            products[newest] = curvature
-            remembered = min(remembered + 1, MEMORY)
-        else:
-            remembered = 0
-        place[:], gradient[:] = moved, moved_gradient
+        products[newest] = dot(steps[newest], changes[newest])
+        # Where the curvature is negative nothing is to be learned of the way to a minimum.
+        remembered = min(remembered + 1, MEMORY) if products[newest] > 0.0 else 0
+        copy(moved, place)
+        copy(moved_gradient, gradient)
         energy = moved_energy
-    return evaluations, np.sqrt(dot(gradient, gradient))
+    return evaluations, math.sqrt(dot(gradient, gradient))
 
 
 @compiled
-def _quasi_newton(gradient, steps, changes, products, remembered, newest):
-    """Minus the approximate inverse Hessian times the gradient."""
-    direction = -gradient
+def _quasi_newton(gradient, steps, changes, products, remembered, newest, direction):
+    """Fill `direction` with minus the approximate inverse Hessian times the gradient."""
+    for i in range(len(gradient)):
+        direction[i] = -gradient[i]
     if remembered == 0:
-        return FIRST_COMPLIANCE * direction
+        scale(direction, FIRST_COMPLIANCE)
+        return
     weights = np.empty(remembered)
     for back in range(remembered):
         at = (newest - back) % MEMORY
         weights[back] = dot(steps[at], direction) / products[at]
-        direction -= weights[back] * changes[at]
-    direction *= products[newest] / dot(changes[newest], changes[newest])
+        add_times(direction, -weights[back], changes[at])
+    scale(direction, products[newest] / dot(changes[newest], changes[newest]))
     for back in range(remembered - 1, -1, -1):
         at = (newest - back) % MEMORY
-        direction += (weights[back] - dot(changes[at], direction) / products[at]) * steps[at]
-    return direction
+        add_times(direction, weights[back] - dot(changes[at], direction) / products[at], steps[at])
+
+
+@compiled
+def copy(a, b):
+    """B = a."""
+    for i in range(len(a)):
+        b[i] = a[i]
+
+
+@compiled
+def add_times(a, factor, b):
+    """A = a + factor b."""
+    for i in range(len(a)):
+        a[i] += factor * b[i]
+
+
+@compiled
+def scale(a, factor):
+    """A = factor a."""
+    for i in range(len(a)):
+        a[i] *= factor
+
+
+@compiled
+def longest(a):
+    """The largest magnitude in an array."""
+    most = 0.0
+    for i in range(len(a)):
+        most = max(most, abs(a[i]))
+    return most
 
 
 @compiled

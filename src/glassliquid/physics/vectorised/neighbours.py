@@ -32,9 +32,10 @@ def _column(x, columns):
 
 
 @compiled
-def sort_particles(system, columns, rows, starts, scratch):
+def sort_particles(system, columns, rows, starts):
     """Put particles into the order of their columns, up one and down the next; `starts` gets each column's first particle."""
     n = system.particles
+    scratch, whole_scratch = np.empty(n, dtype=np.float32), np.empty(n, dtype=np.int32)
     counts = np.zeros(columns * rows + 1, dtype=np.int32)
     keys = np.empty(n, dtype=np.int32)
     for i in range(n):
@@ -47,37 +48,34 @@ def sort_particles(system, columns, rows, starts, scratch):
         counts[k + 1] += counts[k]
     for column in range(columns + 1):
         starts[column] = counts[column * rows]
-    order = np.empty(len(system.x), dtype=np.int32)
+    order = np.empty(n, dtype=np.int32)
     for i in range(n):
         order[counts[keys[i]]] = i
         counts[keys[i]] += 1
-    for i in range(n, len(system.x)):
-        order[i] = i
-    _reorder(system.x, order, scratch.view(np.int32), n)
-    _reorder(system.y, order, scratch.view(np.int32), n)
-    _reorder(system.vx, order, scratch, n)
-    _reorder(system.vy, order, scratch, n)
-    _reorder(system.number, order, scratch.view(np.int32), n)
-    old_species = system.species.copy()
+    for values in (system.x, system.y, system.number):
+        _reorder(values, order, whole_scratch)
+    for values in (system.vx, system.vy):
+        _reorder(values, order, scratch)
     for i in range(n):
-        species = old_species[order[i]]
+        whole_scratch[i] = system.species[order[i]]
+    for i in range(n):
+        species = np.int8(whole_scratch[i])
         system.species[i] = species
         for other in range(2):
             system.ratio[other, i] = system.table[0, species, other]
             system.strength[other, i] = system.table[1, species, other]
             system.depth[other, i] = system.table[2, species, other]
-    for i in range(n, len(system.x)):
-        system.x[i] = system.x[n - 1]
-        system.y[i] = system.y[n - 1]
-    system.listed_x[:] = system.x
-    system.listed_y[:] = system.y
+    for i in range(len(system.x)):
+        here = min(i, n - 1)
+        system.x[i], system.y[i] = system.x[here], system.y[here]
+        system.listed_x[i], system.listed_y[i] = system.x[here], system.y[here]
 
 
-@inlined
-def _reorder(values, order, scratch, n):
-    for i in range(n):
+@compiled
+def _reorder(values, order, scratch):
+    for i in range(len(order)):
         scratch[i] = values[order[i]]
-    for i in range(n):
+    for i in range(len(order)):
         values[i] = scratch[i]
 
 
@@ -120,7 +118,10 @@ def list_neighbours(system, reach, columns, starts, boxes, halves, lists, counts
         The most neighbours that a cluster has of one species; above `room` the lists are not whole.
     """
     clusters, room = len(system.x) // LANES, lists.shape[2]
-    farthest = np.float32(math.sqrt(max(reach[0, 0], reach[0, 1], reach[1, 1])))
+    farthest = np.float32(0)
+    for species in range(2):
+        for other in range(2):
+            farthest = max(farthest, np.float32(math.sqrt(reach[species, other])))
     own_reach = np.empty((2, LANES), dtype=np.float32)
     filled = np.empty(2, dtype=np.int64)
     most = 0
@@ -128,17 +129,8 @@ def list_neighbours(system, reach, columns, starts, boxes, halves, lists, counts
     wide = np.int64(farthest) + 1
     for cluster in range(clusters):
         first = cluster * LANES
-        for i in range(LANES):
-            species = system.species[first + i]
-            own_reach[0, i] = reach[species, 0]
-            own_reach[1, i] = reach[species, 1]
-        filled[:] = 0
-        for i in range(first, min(first + LANES, system.particles)):
-            species = system.species[i]
-            lists[species, cluster, filled[species]] = i
-            filled[species] += 1
-        counts[1, 0, cluster] = filled[0]
-        counts[1, 1, cluster] = filled[1]
+        _begin_lists(system, reach, own_reach, lists, filled, cluster)
+        counts[1, 0, cluster], counts[1, 1, cluster] = filled[0], filled[1]
         x, y = load(system.x, first), load(system.y, first)
         box_x, box_y = splat(boxes[0, cluster]), splat(boxes[1, cluster])
         half_x, half_y = splat(halves[0, cluster]), splat(halves[1, cluster])
@@ -170,10 +162,23 @@ def list_neighbours(system, reach, columns, starts, boxes, halves, lists, counts
                             if at < room:
                                 lists[species, cluster, at] = j
                             filled[species] = at + 1
-        counts[0, 0, cluster] = filled[0]
-        counts[0, 1, cluster] = filled[1]
-        most = max(most, filled[0], filled[1])
+        counts[0, 0, cluster], counts[0, 1, cluster] = filled[0], filled[1]
+        for species in range(2):
+            most = max(most, filled[species])
     return most
+
+
+@compiled
+def _begin_lists(system, reach, own_reach, lists, filled, cluster):
+    """Put a cluster's own particles onto its lists, and note how far each of them reaches."""
+    first = cluster * LANES
+    filled[0] = filled[1] = 0
+    for i in range(LANES):
+        species = system.species[first + i]
+        own_reach[0, i], own_reach[1, i] = reach[species, 0], reach[species, 1]
+        if first + i < system.particles:
+            lists[species, cluster, filled[species]] = first + i
+            filled[species] += 1
 
 
 @inlined

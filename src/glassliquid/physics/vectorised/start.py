@@ -74,8 +74,7 @@ def _is_free(members, column, row, x, y, i, length, distance):
 def relax(system, cutoffs, steps):
     """Follow the forces downhill for some steps, so that close pairs part; no particle moves far in one."""
     unit = system.length / GRID
-    scratch = np.empty(len(system.x), dtype=np.float32)
-    lists, counts = build_lists(system, cutoffs, RELAXATION_SKIN, scratch)
+    lists, counts = build_lists(system, cutoffs, RELAXATION_SKIN)
     for _ in range(steps):
         compute_forces(system, lists, counts)
         farthest = 0.0
@@ -90,7 +89,7 @@ def relax(system, cutoffs, steps):
         for i in range(system.particles, len(system.x)):
             system.x[i], system.y[i] = system.x[system.particles - 1], system.y[system.particles - 1]
         if farthest > (MARGIN * 0.5 * RELAXATION_SKIN) ** 2:
-            lists, counts = build_lists(system, cutoffs, RELAXATION_SKIN, scratch)
+            lists, counts = build_lists(system, cutoffs, RELAXATION_SKIN)
 
 
 @compiled
