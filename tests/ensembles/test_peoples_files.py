@@ -70,6 +70,12 @@ FILES = {
     "restart repeats a step": ("traj.atom", lambda run: dump(run, [0, 1]) + dump(run, [1, 2]), {}),
     "restart overlaps": ("traj.atom", lambda run: dump(run, [0, 1, 2]) + dump(run, [1, 2]), {}),
     "zero tilt": ("traj.atom", lambda run: dump(run, box="xy xz yz pp pp pp", tilt=" 0.0"), {}),
+    "a tilt of rounding": ("traj.atom", lambda run: dump(run, box="xy xz yz pp pp pp", tilt=" -1.2e-16"), {}),
+    "a lattice of rounding": (
+        "traj.xyz",
+        lambda run: xyz(run, f'Lattice="{SIDE} 3e-16 0 0 {SIDE} 0 0 0 1" step={{step}}'),
+        {"shift": SIDE / 2},
+    ),
     "units lj": ("traj.atom", lambda run: dump(run, head="ITEM: UNITS\nlj\n"), {}),
     "steps as numbers with a fraction": ("traj.atom", lambda run: dump(run).replace("\n5000\n", "\n5000.0\n"), {}),
     "2D positions": (

@@ -4,6 +4,7 @@ import gzip
 import re
 import tracemalloc
 
+import gsd.hoomd
 import numpy as np
 import pytest
 
@@ -319,6 +320,22 @@ def test_gsd_files_of_other_systems_are_named(tmp_path):
     write_gsd(path, system, kinds=("A", "B", "C"))
     with pytest.raises(UserError, match=r"\(frame 1\) has 3 particle types \(A, B, C\)"):
         all_frames(path)
+
+
+def test_diameters_in_a_gsd_file_tell_which_species_is_large(tmp_path):
+    system, path = System(), tmp_path / "traj.gsd"
+    with gsd.hoomd.open(str(path), "w") as file:
+        frame = gsd.hoomd.Frame()
+        frame.configuration.box = [system.side, system.side, 1, 0, 0, 0]
+        frame.particles.N, frame.particles.types, frame.particles.typeid = 40, ["A", "B"], system.types - 1
+        frame.particles.position = np.column_stack([system.positions[0] - 6.25, np.zeros(40)])
+        frame.particles.diameter = np.where(system.types == 2, 1.4, 1.0)
+        file.append(frame)
+    (found,) = all_frames(path)
+    assert found.species == ("B", "A")
+    assert found.types.tolist() == [0] * 16 + [1] * 24
+    places = system.positions[0] - 6.25
+    assert_same_places(found.positions, np.concatenate([places[system.types == 2], places[system.types == 1]]), 6.5)
 
 
 def test_a_dump_of_one_long_line_is_refused_before_it_fills_the_memory(tmp_path):

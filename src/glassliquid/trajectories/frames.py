@@ -28,6 +28,9 @@ FLAT = 1e-3
 SAME_LENGTH = 1e-5
 """Lengths that differ by less than this fraction are equal: files have them with six digits or more."""
 
+UNTILTED = 1e-9
+"""A box is square if its tilts are less, which arithmetic leaves behind."""
+
 REPAIR = "repair the file or take its simulation out of the folder"
 
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?")

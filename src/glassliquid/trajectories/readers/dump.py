@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from glassliquid.trajectories.frames import Frame, FrameBuilder, Location, StepFilter, build_frame
+from glassliquid.trajectories.frames import UNTILTED, Frame, FrameBuilder, Location, StepFilter, build_frame
 from glassliquid.trajectories.readers import READERS, Reader
 from glassliquid.trajectories.tables import Parsed, Piece, parse_frames, read_pieces
 from glassliquid.trajectories.text import TextFile
@@ -117,7 +117,7 @@ def _read_bounds(text: TextFile, flags: list[str]) -> NDArray[np.float64]:
             low, high, tilt = float(words[0]), float(words[1]), float(words[2]) if tilted else 0.0
         except (ValueError, IndexError) as error:
             location.refuse(f"has {' '.join(words)[:40]!r} where a bound of the box should be", error)
-        if tilt != 0:
+        if not abs(tilt) < UNTILTED:
             location.refuse("has a triclinic box, and only square ones can be drawn")
         bounds.append((low, high))
     return np.array(bounds)

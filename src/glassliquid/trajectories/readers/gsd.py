@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassliquid.trajectories import gsd_file
-from glassliquid.trajectories.frames import Frame, FrameBuilder, Location, StepFilter, build_frame
+from glassliquid.trajectories.frames import UNTILTED, Frame, FrameBuilder, Location, StepFilter, build_frame
 from glassliquid.trajectories.gsd_file import read_array
 from glassliquid.trajectories.readers import READERS, Reader
 
@@ -49,7 +49,7 @@ def _frame(file: Any, number: int, count: int, step: int, location: Location, bu
     positions = read_array(file, number, "particles/position", (count, 3), gsd_file.REAL).astype(np.float64)
     types = read_array(file, number, "particles/typeid", (count,), gsd_file.NATURAL, default=0)
     diameters = read_array(file, number, "particles/diameter", (count,), gsd_file.REAL, default=1)
-    if np.any(box[3:]):
+    if not np.all(np.abs(box[3:]) < UNTILTED):
         location.refuse("has a triclinic box, and only square ones can be drawn")
     length = builder.side(float(box[0]), float(box[1]))
     names = _type_names(file, number)[types]

@@ -17,6 +17,7 @@ from functools import partial
 import numpy as np
 
 from glassliquid.trajectories.frames import (
+    UNTILTED,
     Frame,
     FrameBuilder,
     Location,
@@ -120,7 +121,7 @@ def _sides(location: Location, said: dict[str, str]) -> tuple[float, float] | No
         vectors = numbers.reshape(3, 3) if len(numbers) != 4 else numbers.reshape(2, 2)
     except ValueError as error:
         location.refuse(f"has a {key.capitalize()} that is not nine numbers ({said[key][:60]!r})", error)
-    if (vectors != np.diag(np.diag(vectors))).any():
+    if not (np.abs(vectors - np.diag(np.diag(vectors))) < UNTILTED).all():
         location.refuse("has a triclinic box, and only square ones can be drawn")
     return float(vectors[0, 0]), float(vectors[1, 1])
 
