@@ -53,7 +53,7 @@ def _rehearse(planned: Source) -> None:
     remarks, picture = planned.rehearse()
     print("\n".join(remarks))
     if picture is not None:
-        path = Path(tempfile.mkdtemp(prefix="glassliquid-")) / "first.png"
+        path = Path(tempfile.mkdtemp(prefix="glassliquid-rehearsal-")) / "first.png"
         save_image(picture, path)
         print(f"The first picture is {path}.")
     print("This was a rehearsal, and nothing was written: leave dry_run out to make the data.")
