@@ -1,6 +1,8 @@
 """The linear model on features on the real command lines."""
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import mlflow
@@ -58,3 +60,32 @@ def test_what_it_cannot_do_is_a_sentence(quick_command: Command, data_dir: Path,
     done = quick_command("visualize", model=ADDRESS, data_dir=data_dir)
     assert done.returncode == 2
     assert "is shown of those that read images: choose another model" in done.stderr
+
+
+def test_it_stands_beside_other_networks(command: Command, client: MlflowClient, own_data: Path, tmp_path: Path):
+    """Trained on the way, once; of no image of the test split it is worse."""
+    name = "beside-structure"
+    settings = {**SETTINGS, "model": "compact", "register_as": name}
+    assert command("train", data_dir=own_data, **settings).returncode == 0
+    address = f"models:/{name}@data_liquid5"
+    condition = "tags.stage = 'baseline' AND attributes.status = 'FINISHED'"
+    before = len(client.search_runs(["0"], condition))
+    for _ in range(2):
+        done = command("evaluate", model=address, data_dir=own_data)
+        assert done.returncode == 0, done.stderr
+        assert "no better than the linear model on g(r) (test split)" in done.stdout
+        assert "trained on the same data: validation 100.00 % (6 of 6, " in done.stdout
+        assert len(client.search_runs(["0"], condition)) == before + 1
+    newest = client.search_runs(["0"], "tags.stage = 'evaluate'", max_results=1)[0]
+    assert newest.data.metrics["structure_test_accuracy"] == 1
+    done = command("transfer_eval", model=address, liquids="5,100", find_breakdown="false", data_dir=own_data)
+    assert done.returncode == 0, done.stderr
+    assert "the linear model on g(r) on " in done.stdout
+    assert re.search(r"\| liquid 5 \(training\) .* 100.0 % +\|\n", done.stdout)
+    done = command("transfer_eval", model=address, datasets="data_liquid5", data_dir=own_data)
+    assert done.returncode == 0, done.stderr
+    assert len(client.search_runs(["0"], condition)) == before + 1
+    shutil.copytree(own_data / "datasets", tmp_path / "datasets")
+    done = command("evaluate", model=address, data_dir=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "No linear model on g(r) to compare with. There is no ensemble 'small' in " in done.stdout

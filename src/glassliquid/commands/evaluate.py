@@ -12,6 +12,7 @@ from glassliquid.datasets.make import require_dataset
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError
 from glassliquid.evaluation.calibration import ReliabilityBin, expected_calibration_error, reliability
+from glassliquid.evaluation.comparison import compare
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import GLASS, Scores, glass_probabilities, score_logits
 from glassliquid.evaluation.unseen import Unseen, check_fits, differences, trained_recipe, unseen_of_dataset
@@ -20,6 +21,7 @@ from glassliquid.inputs import Samples
 from glassliquid.inputs.images.decoded import read_image
 from glassliquid.layout import Layout
 from glassliquid.plots import evaluation as plots
+from glassliquid.sessions.baseline import baseline_of, lacking
 from glassliquid.sessions.training_run import prefixed
 from glassliquid.tracking.find_model import find_model
 from glassliquid.tracking.run import TrackedRun, tracked_run
@@ -76,11 +78,35 @@ def run(job: EvaluateJob) -> None:
         for each in scored:
             metrics |= _metrics(each)
         tracked.model_curves({0: metrics}, found.model_id, dataset.name, dataset.digest)
-        notes = [note for note in (unseen.note, differences(trained, dataset)) if note]
+        beside, linear = _beside(found, dataset, unseen, scored, baseline_of(found, job.data_dir, tracked))
+        tracked.metrics(linear)
+        notes = [note for note in (beside, unseen.note, differences(trained, dataset)) if note]
         headline = "\n\n".join([_headline(found, dataset, scored), *notes])
         _keep_pictures(tracked, found, dataset, scored)
         tracked.describe(f"{headline}\n\n{confusion_table(scored[-1].scores)}")
         print(f"{headline}\n\n{confusion_table(scored[-1].scores)}")
+
+
+def _beside(
+    found: FoundModel, dataset: Dataset, unseen: Unseen, scored: list[ScoredSplit], baseline: FoundModel | str | None
+) -> tuple[str | None, dict[str, float]]:
+    """What the linear model on g(r) says of the same images, in words, and as metrics that begin with `structure_`."""
+    if baseline is None or isinstance(baseline, str):
+        return baseline, {}
+    try:
+        beside = _score(baseline, dataset, unseen, choose_device("cpu"))
+    except UserError as error:  # the dataset has no particles
+        return lacking(error), {}
+    metrics = {
+        key: value for each in beside for key, value in prefixed(f"structure_{SPLITS[each.split]}", each.scores).items()
+    }
+    own, other = scored[-1].scores, beside[-1].scores
+    verdict = compare(own.right, other.right, own.images)
+    scores = "; ".join(f"{each.split} {each.scores}" for each in beside)
+    return (
+        f"{found.label} is {verdict} the linear model on g(r) ({scored[-1].split} split). That, trained on the same data: {scores}.",
+        {key: value for key, value in metrics.items() if np.isfinite(value)},
+    )
 
 
 def confusion_table(scores: Scores) -> str:

@@ -15,15 +15,17 @@ from glassliquid.commands.jobs import TransferJob
 from glassliquid.datasets.description import open_dataset
 from glassliquid.ensembles.ensemble import open_ensemble
 from glassliquid.errors import UserError
-from glassliquid.evaluation.transfer_summary import ModelTransfer, csv_table, markdown_table, sentence
+from glassliquid.evaluation.transfer_summary import ModelTransfer, beside_linear, csv_table, markdown_table, sentence
 from glassliquid.evaluation.unseen import trained_recipe
 from glassliquid.layout import Layout
 from glassliquid.physics.protocol import temperature
 from glassliquid.plots import transfer as plots
+from glassliquid.sessions.baseline import baseline_of, lacking
 from glassliquid.sessions.transfer_trials import CoolingTrial, DatasetsTrial, Subject, Trial
 from glassliquid.tracking.find_model import find_model
 from glassliquid.tracking.run import TrackedRun, tracked_run
 from glassliquid.training.device import choose_device
+from glassliquid.training.found_model import FoundModel
 from glassliquid.upkeep.housekeeping import housekeeping
 
 STAGE = "transfer_eval"
@@ -45,15 +47,33 @@ def run(job: TransferJob) -> None:
         subjects = _told_apart(subjects)
         trials = _trials(job, subjects, layout)
         device = choose_device("auto")
-        results = []
+        results: list[ModelTransfer] = []
+        lines: dict[str, ModelTransfer] = {}
         for subject, trial in zip(subjects, trials, strict=True):
             with _own_run(tracked, subject, several=len(subjects) > 1) as own:
-                results.append(trial.run(device))
-                trial.link(own, results[-1])
+                result = trial.run(device)
+                trial.link(own, result)
                 own.tags({"model": subject.name, "model_label": subject.found.label})
-                _keep(own, results[-1])
+                result, line = _beside(trial, result, baseline_of(subject.found, job.data_dir, own))
+                _keep(own, result)
+                results.append(result)
+                lines |= {} if line is None else {line.trained_on: line}
         if len(results) > 1 or job.datasets:
-            _keep_all(tracked, results, job)
+            _keep_all(tracked, results, list(lines.values()), job)
+
+
+def _beside(
+    trial: Trial, result: ModelTransfer, baseline: FoundModel | str | None
+) -> tuple[ModelTransfer, ModelTransfer | None]:
+    """A result with what the linear model on g(r) does there, or with a note why that is not known; and that model's own result."""
+    note = baseline if isinstance(baseline, str) else None
+    if isinstance(baseline, FoundModel):
+        try:
+            linear = trial.again(baseline, result).run(choose_device("cpu"))
+            return beside_linear(result, linear), linear
+        except UserError as error:  # a dataset has no particles
+            note = lacking(error)
+    return (result if note is None else replace(result, notes=(note, *result.notes))), None
 
 
 def _told_apart(subjects: list[Subject]) -> list[Subject]:
@@ -115,11 +135,14 @@ def _keep(tracked: TrackedRun, result: ModelTransfer) -> None:
     print(f"\n{text}\n", flush=True)
 
 
-def _keep_all(tracked: TrackedRun, results: Sequence[ModelTransfer], job: TransferJob) -> None:
-    """The matrix of all models and all data: heat map, table, sentences."""
-    rows = [[row for row in result.rows if _is_column(row.liquid, job)] for result in results]
+def _keep_all(
+    tracked: TrackedRun, results: Sequence[ModelTransfer], lines: Sequence[ModelTransfer], job: TransferJob
+) -> None:
+    """The matrix of all models, the linear ones below, and all data: heat map, table, sentences."""
+    shown = [*results, *lines]
+    rows = [[row for row in result.rows if _is_column(row.liquid, job)] for result in shown]
     points = [[row.point for row in line] for line in rows]
-    models = [f"{result.label}\n({result.trained_on})" for result in results]
+    models = [f"{result.label}\n({result.trained_on})" for result in shown]
     columns = [f"{row.data}\nT = {temperature(row.liquid):.3g}" for row in rows[0]]
     tracked.figure(plots.matrix_figure(points, models, columns), MATRIX)
     tracked.text(csv_table(row for result in results for row in result.rows), TABLE)

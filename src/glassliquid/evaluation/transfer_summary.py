@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tabulate import tabulate
 
 from glassliquid.datasets.description import Recipe
+from glassliquid.evaluation.comparison import Verdict, compare
 from glassliquid.evaluation.scan import CoolingScan
 from glassliquid.evaluation.scores import GLASS
 from glassliquid.evaluation.transfer import BREAKDOWN_ACCURACY, CALLS_EVERYTHING, LIQUID, Crossing, Interval, Point
@@ -36,6 +37,8 @@ class TransferRow:
     is_training: bool
     """Whether these are the snapshots of the training data; their validation split has chosen the checkpoint."""
     point: Point
+    linear: Point | None = None
+    """What the linear model on g(r) does with the same images, if that is known."""
 
 
 @dataclass(frozen=True)
@@ -118,8 +121,21 @@ def csv_table(rows: Iterable[TransferRow]) -> str:
     return csv_text(head, ([line.get(name, "") for name in head] for line in lines))
 
 
+def beside_linear(result: ModelTransfer, linear: ModelTransfer) -> ModelTransfer:
+    """A result with that of the linear model on g(r) in its rows, and a note that says where it is better, and where not."""
+    pairs = list(zip(result.rows, linear.rows, strict=True))
+    said: dict[Verdict, list[str]] = {}
+    for row, other in pairs:
+        verdict = compare(sum(row.point.right), sum(other.point.right), sum(row.point.counts))
+        said.setdefault(verdict, []).append(row.data)
+    parts = (f"{verdict} the linear model on g(r) on {_and(said[verdict])}" for verdict in Verdict if verdict in said)
+    rows = tuple(replace(row, linear=other.point) for row, other in pairs)
+    return replace(result, rows=rows, notes=(f"{result.label} is {'; '.join(parts)}.", *result.notes))
+
+
 def markdown_table(rows: Sequence[TransferRow]) -> str:
     """The rows as a table for the screen and the run's page."""
+    with_linear = any(row.linear for row in rows)
     head = (
         "data",
         "T",
@@ -128,6 +144,7 @@ def markdown_table(rows: Sequence[TransferRow]) -> str:
         "accuracy (95 % interval)",
         "mean P(glass)",
         "AUC (95 % interval)",
+        *(["linear model on g(r)"] if with_linear else []),
     )
     lines = []
     for row in rows:
@@ -141,6 +158,7 @@ def markdown_table(rows: Sequence[TransferRow]) -> str:
                 f"{100 * point.accuracy:.1f} % ({100 * low:.1f} to {100 * high:.1f})",
                 f"{point.p_glass:.3f} ({point.p_glass_interval[0]:.3f} to {point.p_glass_interval[1]:.3f})",
                 f"{point.auc:.3f} ({point.auc_interval[0]:.3f} to {point.auc_interval[1]:.3f})",
+                *([f"{100 * row.linear.accuracy:.1f} %"] if row.linear else []),
             )
         )
     return tabulate(lines, head, "github", disable_numparse=True)
@@ -164,6 +182,7 @@ def _columns(row: TransferRow) -> dict[str, object]:
         "glass_images": point.counts[GLASS],
         "glass_right": point.right[GLASS],
         **{name: f"{value:.6g}" for name, value in point_metrics(point).items()},
+        **({"linear_right": sum(row.linear.right)} if row.linear else {}),
     }
 
 

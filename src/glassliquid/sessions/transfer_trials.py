@@ -57,6 +57,9 @@ class Trial(Protocol):
     def link(self, tracked: TrackedRun, result: ModelTransfer) -> None:
         """Log the scores of a run in MLflow, linked to the model and the data."""
 
+    def again(self, other: FoundModel, result: ModelTransfer) -> "Trial":
+        """The trial of another model, trained on the same data, on what a result is of; errors as when a trial is made."""
+
 
 class CoolingTrial:
     """A model on the snapshots of an ensemble, drawn in memory as its training images were drawn."""
@@ -84,6 +87,7 @@ class CoolingTrial:
             UserError: an index is not stored, or the model was trained on all simulations.
         """
         self._subject, self._ensemble, self._glass, self._refine = subject, ensemble, glass, refine
+        self._layout = layout
         check_stored(ensemble, "glass", glass)
         stored = [index for index in ensemble.protocol.snapshots if index < glass]
         self._liquids = stored if liquids is None else sorted(set(liquids))
@@ -137,6 +141,12 @@ class CoolingTrial:
         tracked.input(name, digest, self._ensemble.folder, "transfer", model_id)
         tracked.model_curves(points, model_id, name, digest)
 
+    def again(self, other: FoundModel, result: ModelTransfer) -> "CoolingTrial":
+        """The trial at the liquids of the result."""
+        liquids = [row.liquid for row in result.rows]
+        subject = replace(self._subject, name=other.label, found=other)
+        return CoolingTrial(subject, self._ensemble, liquids, self._glass, refine=False, layout=self._layout)
+
 
 class DatasetsTrial:
     """A model on the images of datasets."""
@@ -147,7 +157,7 @@ class DatasetsTrial:
         Raises:
             UserError: the images do not fit the model, or it was trained on all simulations of a dataset.
         """
-        self._subject, self._datasets = subject, datasets
+        self._subject, self._datasets, self._layout = subject, datasets, layout
         self._unseen: list[Unseen] = []
         for dataset in datasets:
             check_fits(subject.found, dataset)
@@ -170,6 +180,10 @@ class DatasetsTrial:
             model_id, metrics = self._subject.found.model_id, _prefixed(point_metrics(row.point), dataset.name)
             tracked.input(dataset.name, dataset.digest, dataset.folder, "transfer", model_id)
             tracked.model_curves({0: metrics}, model_id, dataset.name, dataset.digest)
+
+    def again(self, other: FoundModel, result: ModelTransfer) -> "DatasetsTrial":  # noqa: ARG002
+        """The trial on the same datasets."""
+        return DatasetsTrial(replace(self._subject, name=other.label, found=other), self._datasets, self._layout)
 
     def _point(self, dataset: Dataset, unseen: Unseen, device: torch.device) -> Point:
         model = self._subject.found.model.eval().to(device)

@@ -1,0 +1,74 @@
+"""The physicist's line: the linear model on g(r) and other structure, trained on the same data as a network whose scores it stands beside."""
+
+from pathlib import Path
+
+from glassliquid.datasets.description import Dataset, open_dataset
+from glassliquid.ensembles.split import Split
+from glassliquid.errors import UserError
+from glassliquid.layout import Layout
+from glassliquid.sessions.training_job import TrainJob
+from glassliquid.sessions.training_run import load_training_splits, train_in_run
+from glassliquid.tracking import tag
+from glassliquid.tracking.find_model import run_checkpoint
+from glassliquid.tracking.run import TrackedRun, tracked_run
+from glassliquid.tracking.store import TrackingLost
+from glassliquid.tracking.stored import stored_where
+from glassliquid.training.checkpoint import BEST, State, UnusableCheckpoint, remove_checkpoints
+from glassliquid.training.config import TrainConfig
+from glassliquid.training.found_model import FoundModel, restore_model
+
+MODEL = "structure"
+STAGE = "baseline"
+
+
+def baseline_of(found: FoundModel, data_dir: Path, tracked: TrackedRun) -> FoundModel | str | None:
+    """The linear model on the training data of a network.
+
+    It is found by its tag in the experiment of the open run, or else trained, as a child of the open run and not registered.
+
+    Returns:
+        The model; or a sentence that says why there is none; or None if the network is such a model itself.
+    """
+    if found.state.config.model == MODEL:
+        return None
+    name, digest = str(found.state.data["name"]), found.state.data["digest"]
+    try:
+        dataset = open_dataset(Layout(data_dir).dataset(name))
+        if dataset.digest != digest:
+            raise UserError(f"The dataset {name} is another one by now (digest {dataset.digest}, not {digest}).")
+        state = _trained_before(dataset, data_dir, tracked) or _train(dataset, data_dir, tracked)
+        return FoundModel(restore_model(state), state, MODEL, None)
+    except TrackingLost:
+        raise
+    except UserError as error:
+        return lacking(error)
+
+
+def lacking(error: UserError) -> str:
+    """Why no linear model stands beside a network, in a sentence."""
+    return f"No linear model on g(r) to compare with. {error}"
+
+
+def _trained_before(dataset: Dataset, data_dir: Path, tracked: TrackedRun) -> State | None:
+    condition = f"tags.`{tag.BASELINE}` = '{dataset.digest}' AND attributes.status = 'FINISHED'"
+    for run in reversed(stored_where(condition, [tracked.experiment_id])):
+        try:
+            state = run_checkpoint(run.run_id, BEST, Layout(data_dir).runs)
+            restore_model(state)
+        except UnusableCheckpoint:  # its files are gone, or it reads another list of features
+            continue
+        return state
+    return None
+
+
+def _train(dataset: Dataset, data_dir: Path, tracked: TrackedRun) -> State:
+    batch_size = min(TrainConfig().batch_size, len(dataset.split_range(Split.TRAIN)))
+    config = TrainConfig(model=MODEL, batch_size=batch_size, augment=False)
+    job = TrainJob(dataset=dataset.name, config=config, register_as=None, device="cpu", data_dir=data_dir)
+    splits = load_training_splits(dataset, MODEL, job.device)
+    with tracked_run(STAGE, job.run_name, parent=tracked.run_id, tags={tag.BASELINE: dataset.digest}) as own:
+        train_in_run(job, own, splits, lambda: False)
+    folder = Layout(data_dir).runs / own.run_id
+    state = run_checkpoint(own.run_id, BEST, folder.parent)
+    remove_checkpoints(folder)
+    return state
