@@ -1,5 +1,6 @@
 """The linear model on features on the real command lines."""
 
+import csv
 import json
 import re
 import shutil
@@ -30,6 +31,8 @@ def test_it_is_trained_registered_scored_and_served(
     assert (version.tags["input"], version.tags["features"]) == ("descriptors", "1")
     assert f"float32, the {len(FEATURES)} features" in version.description
     trained = client.get_run(version.run_id).data
+    names = {artifact.path for artifact in client.list_artifacts(version.run_id)}
+    assert {"evidence.csv", "evidence.png", "training.png"} <= names
     done = command("evaluate", model=ADDRESS, data_dir=data_dir)
     assert done.returncode == 0, done.stderr
     assert f"{100 * trained.metrics['test_accuracy']:.2f} % (" in done.stdout
@@ -42,6 +45,22 @@ def test_it_is_trained_registered_scored_and_served(
     asked = np.stack([features(each.positions, each.types, each.length) for each in found])
     glass, liquid = served.predict(asked)
     assert 0 <= liquid < 0.5 < glass <= 1
+
+
+def test_seeds_give_intervals_of_what_the_features_say(command: Command, client: MlflowClient, data_dir: Path, dataset):
+    done = command("train", data_dir=data_dir, register_as="none", repeats=3, **SETTINGS)
+    assert done.returncode == 0, done.stderr
+    parent = client.search_runs(["0"], "tags.repeats = '3' AND params.model = 'structure'")[0].info.run_id
+    children = [run.info.run_id for run in client.search_runs(["0"], f"tags.`mlflow.parentRunId` = '{parent}'")]
+    seeds = [mlflow.artifacts.load_dict(f"runs:/{child}/evidence.json") for child in children]
+    rows = list(csv.DictReader(mlflow.artifacts.load_text(f"runs:/{parent}/evidence.csv").splitlines()))
+    assert [row["name"] for row in rows] == [feature.name for feature in FEATURES]
+    for row in rows:
+        values = [seed[row["name"]] for seed in seeds]
+        assert row["seeds"] == "3"
+        assert float(row["mean"]) == pytest.approx(np.mean(values))
+        assert float(row["low"]) <= float(row["mean"]) <= float(row["high"])
+        assert (float(row["lowest"]), float(row["highest"])) == (min(values), max(values))
 
 
 def test_what_it_cannot_do_is_a_sentence(quick_command: Command, data_dir: Path, dataset, copied):

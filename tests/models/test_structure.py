@@ -58,11 +58,33 @@ def test_the_training_split_scales_the_features(splits, tmp_path):
     varies = np.ptp(values, axis=0) > 0
     assert 0 < varies.sum() < len(FEATURES)  # no A is 0.625 away from another
     np.testing.assert_allclose(model.mean, values.mean(axis=0), rtol=1e-6)
-    np.testing.assert_allclose(model.deviation[varies], values.std(axis=0)[varies], rtol=1e-6)
-    assert set(model.deviation[~varies].tolist()) == {1.0}
+    np.testing.assert_allclose(model.scale[varies], 1 / values.std(axis=0)[varies], rtol=1e-6)
+    assert not model.scale[~varies].any()
     # The logits are the layer's on scaled features.
-    scaled = (splits.data.values - model.mean) / model.deviation
+    scaled = (splits.data.values - model.mean) * model.scale
     assert torch.equal(model(splits.data.values), model.output(scaled))
+    # What never varied in training says nothing of other data either.
+    changed = splits.data.values.clone()
+    changed[:, ~varies] += 10
+    assert torch.equal(model(changed), model(splits.data.values))
+
+
+def test_the_evidence_is_what_a_deviation_of_a_feature_adds(splits, tmp_path):
+    model = trainer(splits, SETTINGS, tmp_path / "a").model.eval()
+    evidence, sample = model.evidence(), splits.data.values[:1].double()
+    model.double()
+    assert list(evidence) == [feature.name for feature in FEATURES]
+
+    def difference(values: torch.Tensor) -> float:
+        logits = model(values)[0].detach()
+        return float(logits[0] - logits[1])
+
+    for place in (20, 60, len(FEATURES) - 1):
+        more = sample.clone()
+        more[0, place] += splits.data.values[:, place].double().std(correction=0)
+        added = difference(more) - difference(sample)
+        assert added == pytest.approx(list(evidence.values())[place], abs=1e-5)
+    assert evidence["g_AA(0.625)"] == 0
 
 
 def test_no_other_network_keeps_scales():
@@ -79,7 +101,7 @@ def test_a_training_goes_on_bit_for_bit(splits, tmp_path):
     again.restore(load_checkpoint(tmp_path / "stopped" / CURRENT))
     again.train(lambda: False)
     expected, found = whole.model.state_dict(), again.model.state_dict()
-    assert set(expected) == {"mean", "deviation", "output.weight", "output.bias"}
+    assert set(expected) == {"mean", "scale", "output.weight", "output.bias"}
     assert all(torch.equal(expected[name], found[name]) for name in expected)
 
 
@@ -89,7 +111,7 @@ def test_the_scales_are_those_of_the_checkpoint(splits, tmp_path):
     restored = restore_model(load_checkpoint(tmp_path / "a" / BEST))
     assert isinstance(restored.reads, Descriptors)
     assert torch.equal(restored.mean, made.model.mean)
-    assert torch.equal(restored.deviation, made.model.deviation)
+    assert torch.equal(restored.scale, made.model.scale)
 
 
 def test_the_exported_model_answers_features_with_the_probability_of_glass(splits):

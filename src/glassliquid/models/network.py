@@ -35,6 +35,10 @@ class Network(nn.Module):
     def settle(self, values: Any) -> None:
         """Take statistics of the training split under the weights of this moment, into buffers; called before each validation."""
 
+    def evidence(self) -> dict[str, float]:
+        """What each number of the input adds to logit(glass) - logit(liquid) per unit, by name; empty if they have no names."""
+        return {}
+
     @property
     def dtype(self) -> torch.dtype:
         """The number format of the weights."""

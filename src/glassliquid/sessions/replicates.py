@@ -9,7 +9,10 @@ from glassliquid.errors import Diverged, UserError
 from glassliquid.evaluation.spread import spread
 from glassliquid.files import csv_text
 from glassliquid.layout import Layout
+from glassliquid.models.network import Network
+from glassliquid.models.networks import MODELS
 from glassliquid.plots.training import replicates_figure
+from glassliquid.sessions.evidence import evidence_of, keep_evidence
 from glassliquid.sessions.resume import HOW_TO_END, find_start
 from glassliquid.sessions.training_job import TrainJob
 from glassliquid.sessions.training_run import (
@@ -115,6 +118,8 @@ def _summarise(job: TrainJob, tracked: TrackedRun, dataset: Dataset, finished: l
     }
     tracked.figure(replicates_figure(curves, job.caption), "replicates.png")
     tracked.text(_table(finished), "replicates.csv")
+    if MODELS.get(job.config.model).evidence is not Network.evidence:
+        keep_evidence(tracked, evidence_of(finished), job.caption)
     best = max(finished, key=lambda child: (child.metrics["best_val_accuracy"], -child.metrics["largest_drop"]))
     accuracy = best.metrics["best_val_accuracy"]
     registered = register_best(job, best.tags[tag.LOGGED_MODEL], best.run_id, dataset, accuracy)

@@ -19,6 +19,7 @@ from glassliquid.memory import keep_freed_memory
 from glassliquid.models.network import Network, input_of
 from glassliquid.plots.augmentation import augmentation_figure, augmented_versions
 from glassliquid.plots.training import training_figure
+from glassliquid.sessions.evidence import keep_evidence
 from glassliquid.sessions.resumable import check_state
 from glassliquid.sessions.resume import Start
 from glassliquid.sessions.resume_command import command_with_lower_rate
@@ -163,6 +164,7 @@ def conclude_run(job: TrainJob, tracked: TrackedRun, splits: TrainingSplits) -> 
     model = restore_model(state)
     test = score_samples(model, model.reads.load(splits.dataset, Split.TEST, splits.device), splits.device)
     tracked.metrics(prefixed("test", test))
+    keep_evidence(tracked, [model.evidence()], job.caption)
     model_uri = logged_models.logged_model_of(tracked.run_id)
     if model_uri is None:
         model_uri = str(logged_models.log_model(model, state).model_uri)
