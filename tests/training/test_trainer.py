@@ -151,7 +151,9 @@ def test_a_step_that_leaves_no_finite_weights_is_not_kept(make, tmp_path: Path):
     with pytest.raises(Diverged, match=r"The norm of the weights is (inf|nan) after iteration 3, which was not kept"):
         make(config, memory=memory).train(never)
     kept = load_checkpoint(tmp_path / "a" / CURRENT)
-    assert kept.iteration == len(memory.points) == 2
+    assert len(memory.points) == 2
+    # Where the disk is slow, the state of the second iteration is passed over: writing takes a hundredth of the time at most.
+    assert kept.iteration in (1, 2)
     assert all(tensor.isfinite().all() for tensor in kept.model.values())
 
 
