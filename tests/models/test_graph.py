@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,6 +26,7 @@ from glassliquid.training.checkpoint import BEST, CURRENT, load_checkpoint
 from glassliquid.training.config import TrainConfig
 from glassliquid.training.found_model import restore_model
 from glassliquid.training.trainer import Trainer, TrainingData
+from tests.models.training import Nobody, trainer
 
 SETTINGS = TrainConfig(model="graph", batch_size=8, iterations=6, batches_per_iteration=3, eval_every=1)
 SINGLE = {"rtol": 1e-5, "atol": 2e-6}
@@ -198,19 +198,9 @@ def test_one_system_alone_is_answered_and_not_trained_on(configurations):
         model.train()(one)
 
 
-class Nobody:
-    def record(self, iteration, metrics) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
 def splits(dataset) -> TrainingSplits:
     return load_training_splits(dataset, "graph", "cpu")
-
-
-def trainer(splits: TrainingSplits, config: TrainConfig, folder: Path) -> Trainer:
-    folder.mkdir(exist_ok=True)
-    return Trainer(config, splits.data, splits.validate, Nobody(), folder, "run")
 
 
 def test_the_pooled_vector_is_normalised_under_the_weights_that_are_validated(splits, tmp_path):

@@ -24,25 +24,15 @@ from glassliquid.sessions.training_run import TrainingSplits, load_training_spli
 from glassliquid.training.checkpoint import BEST, CURRENT, load_checkpoint
 from glassliquid.training.config import TrainConfig
 from glassliquid.training.found_model import restore_model
-from glassliquid.training.trainer import Trainer
 from tests.conftest import ignore_progress
+from tests.models.training import trainer
 
 SETTINGS = TrainConfig(model="structure", batch_size=8, iterations=6, batches_per_iteration=3, eval_every=1)
-
-
-class Nobody:
-    def record(self, iteration, metrics) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
 def splits(dataset) -> TrainingSplits:
     return load_training_splits(dataset, "structure", "cpu")
-
-
-def trainer(splits: TrainingSplits, config: TrainConfig, folder: Path) -> Trainer:
-    folder.mkdir(exist_ok=True)
-    return Trainer(config, splits.data, splits.validate, Nobody(), folder, "run")
 
 
 def scores_on_test(splits: TrainingSplits, config: TrainConfig, folder: Path) -> Scores:
