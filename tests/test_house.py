@@ -22,6 +22,7 @@ LEVELS = (
         "scratch",
         "layout",
         "numbering",
+        "roc",
     },
     {"physics"},
     {"trajectories"},

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glassliquid.evaluation.scores import CONFIDENCE
+from glassliquid.roc import CONFIDENCE
 
 REPLICATES = 2000
 """Resampled sets; the ends of a 95 % interval are then certain to about a tenth of its half width."""

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassliquid.errors import UserError
+from glassliquid.roc import CONFIDENCE
 
-CONFIDENCE = 0.95
 GLASS = 0
 """Class index of glass; P(glass) is its probability."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glassliquid.evaluation.scores import CONFIDENCE
+from glassliquid.roc import CONFIDENCE
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassliquid.evaluation.bootstrap import REPLICATES, percentile_interval, resampled_means
-from glassliquid.evaluation.intervals import auc_interval, combined_interval
+from glassliquid.evaluation.intervals import combined_interval
 from glassliquid.evaluation.scores import GLASS, glass_probabilities, score_logits, wilson_interval
+from glassliquid.roc import auc_interval
 
 BREAKDOWN_ACCURACY = 0.75
 """Halfway from right (1) to chance (1/2)."""
