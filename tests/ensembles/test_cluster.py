@@ -287,7 +287,7 @@ def test_jobs_of_a_queue_make_the_same_ensemble(ensemble, tmp_path, monkeypatch)
     monkeypatch.setenv("PYTHONPATH", f"{ROOT / 'src'}{os.pathsep}{ROOT}")
     with open_pool(2, str(configuration), tmp_path / "data") as pool:
         made = make(tmp_path / "data" / "ensembles" / "small", pool)
-        wait_until(lambda: pool._count() == 2)
+        wait_until(lambda: pool.connected() == 2)
     assert contents(made.folder) == contents(ensemble.folder)
 
 
@@ -313,7 +313,7 @@ def test_jobs_of_slurm_run_this_code_with_one_thread_a_core(ensemble, tmp_path, 
     configuration.write_text(f"jobqueue: {{slurm: {slurm}}}")
     with open_pool(2, str(configuration), tmp_path / "data") as pool:
         made = make(tmp_path / "data" / "ensembles" / "small", pool)
-        wait_until(lambda: pool._count() == 2)
+        wait_until(lambda: pool.connected() == 2)
     assert contents(made.folder) == contents(ensemble.folder)
     script = (tmp_path / "script").read_text()
     assert "--nworkers 2" in script

@@ -142,7 +142,7 @@ def test_the_grid_is_where_the_cells_look(name: str, size: int):
     """The centre of the pixels that one cell of the last map depends on, found by changing pixels' gradients."""
     model = build_model(name, Images(size), 0.0, torch.Generator().manual_seed(0)).eval()
     maps: list[torch.Tensor] = []
-    explanation._last_map(model).register_forward_hook(lambda _layer, _input, output: maps.append(output))
+    explanation.last_map(model).register_forward_hook(lambda _layer, _input, output: maps.append(output))
     thinning = model.reads.thinning
     side = len(range(0, size, thinning))
     # Real numbers in place of bytes, which have gradients.

@@ -67,15 +67,14 @@ def content(sandbox: Sandbox, shown: dict[str, Any]) -> bytes:
 @pytest.fixture(scope="module")
 def parts(sandbox: Sandbox, content: bytes) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     """What it says of itself, and its tensors."""
-    text, tensors = checkpoint._read(sandbox.data / "good" / CURRENT)
+    text, tensors = checkpoint.read_parts(sandbox.data / "good" / CURRENT)
     return json.loads(text), tensors
 
 
 def sealed(description: Any, tensors: dict[str, torch.Tensor]) -> bytes:
     """A file with a right checksum."""
     text, file = json.dumps(description), io.BytesIO()
-    metadata = {"glassliquid": text, "crc32": str(checkpoint._checksum(text, tensors))}
-    checkpoint._write(file, tensors, metadata)
+    checkpoint.write_parts(file, text, tensors)
     return file.getvalue()
 
 

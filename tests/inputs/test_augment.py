@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from glassliquid.inputs.images.augment import _by_index, _by_rows, augment
+from glassliquid.inputs.images.augment import augment, by_index, by_rows
 
 SIZE = 6
 
@@ -50,12 +50,12 @@ def test_both_implementations_are_the_same():
     source, chosen = images(5, 7), torch.tensor([4, 0, 0, 2] * 16)
     codes = torch.arange(64) % 8
     offsets = torch.randint(0, 7, (64, 2), generator=generator())
-    whole = _by_rows(source, chosen, codes, offsets, 1)
-    assert torch.equal(whole, _by_index(source, chosen, codes, offsets, 1))
+    whole = by_rows(source, chosen, codes, offsets, 1)
+    assert torch.equal(whole, by_index(source, chosen, codes, offsets, 1))
     for thinning in (2, 3):
         thinned = whole[:, ::thinning, ::thinning]
-        assert torch.equal(_by_rows(source, chosen, codes, offsets, thinning), thinned)
-        assert torch.equal(_by_index(source, chosen, codes, offsets, thinning), thinned)
+        assert torch.equal(by_rows(source, chosen, codes, offsets, thinning), thinned)
+        assert torch.equal(by_index(source, chosen, codes, offsets, thinning), thinned)
 
 
 def test_the_generator_decides():

@@ -44,7 +44,7 @@ def logits(model: Graph, configurations: Tensor) -> Tensor:
     reads = Particles()
     with torch.inference_mode():
         served = model(reads.served(configurations))
-        values = reads.stacked([reads._found(each.numpy()) for each in configurations])
+        values = reads.stacked([reads.of_configuration(each.numpy()) for each in configurations])
         torch.testing.assert_close(model(reads.batch(values, slice(None), torch.device("cpu"))), served, **SINGLE)
     return served
 
@@ -252,7 +252,7 @@ class Planted:
             places = (lattice + noise[:, None] * draw.normal(size=(100, 2)) + side / 2) % side - side / 2
             types = draw.permutation(np.repeat([0, 1], [65, 35]))
             configuration = np.column_stack([places, types, np.full(100, side)]).astype(np.float32)
-            values.append(reads._found(configuration))
+            values.append(reads.of_configuration(configuration))
         self.values, self.regions = reads.stacked(values), np.array(regions)
 
 

@@ -64,16 +64,6 @@ def test_the_length_is_the_whole_run_by_default():
     assert rates(range(1, 6), schedule="linear", iterations=4)[-1] == pytest.approx(0.0001)
 
 
-def test_a_schedule_is_added_as_one_function(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(SCHEDULES, "_things", dict(SCHEDULES._things))
-
-    @SCHEDULES.register("halving")
-    def halving(now: Moment) -> float:
-        return now.config.learning_rate / 2**now.finished
-
-    assert rates(range(1, 4), schedule="halving") == [0.01, 0.005, 0.0025]
-
-
 def test_thresholds_are_read_and_written():
     assert parse_thresholds("0.9") == ((0.9, None),)
     assert parse_thresholds("0.9:0.0001,0.99:0.00001") == ((0.9, 0.0001), (0.99, 0.00001))

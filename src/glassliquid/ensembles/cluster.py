@@ -95,7 +95,7 @@ class DaskPool:
     def size(self) -> int:
         """How many workers there are at present, at least one."""
         if time.monotonic() - self._sized_at > _SIZE_KNOWN_S:
-            self._size, self._sized_at = max(1, self._count()), time.monotonic()
+            self._size, self._sized_at = max(1, self.connected()), time.monotonic()
         return self._size
 
     def executor(self) -> Executor:
@@ -110,7 +110,7 @@ class DaskPool:
     def check(self) -> None:
         """Raise UserError if the scheduler is gone, or had no worker for a minute."""
         self._check_connected()
-        if self._count():
+        if self.connected():
             self._worked_at = time.monotonic()
         elif time.monotonic() - self._worked_at > NO_WORKER_S:
             raise UserError(
@@ -118,7 +118,8 @@ class DaskPool:
                 "command again; what is finished is kept."
             )
 
-    def _count(self) -> int:
+    def connected(self) -> int:
+        """How many workers there are at this moment; UserError if the scheduler is gone."""
         try:
             return len(self._client.nthreads())
         except (OSError, TimeoutError, concurrent.futures.CancelledError):

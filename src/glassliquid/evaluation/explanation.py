@@ -112,7 +112,7 @@ def attribute(model: Network, images: NDArray[np.uint8]) -> Attribution:
         logits: Tensor = model(batch)
         return logits[:, GLASS] - logits[:, 1 - GLASS]
 
-    explainer = LayerGradientXActivation(evidence, _last_map(model))
+    explainer = LayerGradientXActivation(evidence, last_map(model))
     with warnings.catch_warnings():  # that whole numbers, as pixels are, have no gradient; the map has
         warnings.simplefilter("ignore")
         product: Any = explainer.attribute(_batch(model, images))
@@ -195,7 +195,7 @@ def most_wrong(p_glass: NDArray[np.floating], labels: NDArray[np.integer], count
     return [int(place) for place in np.argsort(p_own, kind="stable")[:count]]
 
 
-def _last_map(model: nn.Module) -> nn.Module:
+def last_map(model: nn.Module) -> nn.Module:
     """The layer whose output is the last map: the last convolution, or the normalisation behind it.
 
     An activation that follows does not matter: x relu'(x) = relu(x).

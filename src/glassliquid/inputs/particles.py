@@ -86,7 +86,7 @@ class Particles(Input):
 
         def fill(array: NDArray[np.float32]) -> None:
             for place, configuration in enumerate(configurations):
-                array[place] = self._found(configuration)
+                array[place] = self.of_configuration(configuration)
 
         values = cached_array(
             dataset,
@@ -105,7 +105,7 @@ class Particles(Input):
     ) -> Iterator[NDArray[np.float32]]:
         """The neighbours in snapshots or inherent structures, shape (N, 1 + 2 K)."""
         for found in read_snapshots(ensemble, simulations, snapshots, recipe):
-            yield self._found(as_array(found))
+            yield self.of_configuration(as_array(found))
 
     def stacked(self, samples: Sequence[NDArray[np.float32]]) -> Tensor:
         """One array of them."""
@@ -142,7 +142,7 @@ class Particles(Input):
         nearest = squares.topk(self.neighbours, dim=2, largest=False)
         return Graphs(samples[:, :, 2].long(), nearest.indices, nearest.values.sqrt())
 
-    def _found(self, configuration: NDArray[np.float32]) -> NDArray[np.float32]:
+    def of_configuration(self, configuration: NDArray[np.float32]) -> NDArray[np.float32]:
         """What `values` have of a configuration of shape (N, 4): shape (N, 1 + 2 K)."""
         from scipy.spatial import cKDTree
 

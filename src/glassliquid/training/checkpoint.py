@@ -117,16 +117,16 @@ def save_checkpoint(state: State, path: Path) -> None:
         for name, tensor in getattr(state, group).items()
     }
     text = json.dumps(stored(Description(**{name: getattr(state, name) for name in fields_of(Description)})))
-    metadata = {DESCRIPTION_KEY: text, CHECKSUM_KEY: str(_checksum(text, tensors))}
     with replacing(path) as partial, partial.open("wb") as file:
-        _write(file, tensors, metadata)
+        write_parts(file, text, tensors)
 
 
-def _write(file: BinaryIO, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write tensors in the format of safetensors.
+def write_parts(file: BinaryIO, text: str, tensors: Mapping[str, Tensor]) -> None:
+    """Write a description and tensors with their checksum, in the format of safetensors.
 
     Its own `save_file` writes into a file of another name, readable by its owner only, which a killed process leaves behind.
     """
+    metadata = {DESCRIPTION_KEY: text, CHECKSUM_KEY: str(_checksum(text, tensors))}
     ordered = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
     header: dict[str, Any] = {"__metadata__": metadata}
     place = 0
@@ -134,9 +134,9 @@ def _write(file: BinaryIO, tensors: Mapping[str, Tensor], metadata: Mapping[str,
         tensor = tensors[name]
         offsets = [place, place := place + tensor.nbytes]
         header[name] = {"dtype": _DTYPES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": offsets}
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    file.write(len(text).to_bytes(8, "little") + text)
+    head = json.dumps(header).encode()
+    head += b" " * (-len(head) % 8)
+    file.write(len(head).to_bytes(8, "little") + head)
     for name in ordered:
         file.write(_bytes_of(tensors[name]))
 
@@ -154,7 +154,7 @@ def load_checkpoint(path: Path) -> State:
     """
     try:
         _check_length(path)
-        text, tensors = _read(path)
+        text, tensors = read_parts(path)
     except FileNotFoundError:
         raise UnusableCheckpoint(
             f"There is no checkpoint {path}: name a run, a registered model or a file that exists."
@@ -214,8 +214,8 @@ def _check_length(path: Path) -> None:
     raise ValueError("its header is cut off or too large")
 
 
-def _read(path: Path) -> tuple[str, dict[str, Tensor]]:
-    """The description and the tensors of a file; ValueError if they are not what was written."""
+def read_parts(path: Path) -> tuple[str, dict[str, Tensor]]:
+    """The description, a JSON text, and the tensors of a file; ValueError if they are not what was written."""
     try:
         # Not mapped into memory: a mapped file that cannot be read ends the process.
         with safe_open(path, framework="pt", backend="pread") as file:

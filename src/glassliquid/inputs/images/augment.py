@@ -38,11 +38,11 @@ def augment(
     else:
         offsets = torch.zeros((n, 2), dtype=torch.int64, device=device)
     if device.type == "cpu":
-        return _by_rows(images, chosen, symmetries, offsets, thinning)
-    return _by_index(images, chosen, symmetries, offsets, thinning)
+        return by_rows(images, chosen, symmetries, offsets, thinning)
+    return by_index(images, chosen, symmetries, offsets, thinning)
 
 
-def _by_index(images: Tensor, chosen: Tensor, symmetries: Tensor, offsets: Tensor, thinning: int) -> Tensor:
+def by_index(images: Tensor, chosen: Tensor, symmetries: Tensor, offsets: Tensor, thinning: int) -> Tensor:
     """All images in one indexing operation, for devices where a loop over images is slow; also the definition."""
     size, device = images.shape[1], images.device
     place = torch.arange(size, device=device)
@@ -58,7 +58,7 @@ def _by_index(images: Tensor, chosen: Tensor, symmetries: Tensor, offsets: Tenso
     return images.reshape(-1, images.shape[-1])[pixels]
 
 
-def _by_rows(images: Tensor, chosen: Tensor, symmetries: Tensor, offsets: Tensor, thinning: int) -> Tensor:
+def by_rows(images: Tensor, chosen: Tensor, symmetries: Tensor, offsets: Tensor, thinning: int) -> Tensor:
     """The same, image after image: long copies for shift and mirrored rows, single pixels only for what remains."""
     source: NDArray[np.uint8] = images.numpy()
     size, channels = source.shape[1], source.shape[3]
