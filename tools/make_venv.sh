@@ -9,10 +9,8 @@ fail() { echo "$*" >&2; exit 1; }
 
 # Installing into a virtual environment is never a --user installation, whatever pip's settings say.
 export PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1
-# Somebody who watches sees pip's progress; a log gets only its errors.
-if [ -t 1 ]; then quiet=''; else quiet='-qq'; fi
-# pip compiles every module on one core, which more than doubles the time. Python compiles what it imports.
-pip_install() { .venv/bin/python -m pip install $quiet --no-compile "$@"; }
+# uv, or pip where uv does not serve.
+install() { .venv/bin/python tools/install.py "$@"; }
 
 find_python() {
     for candidate in ${PYTHON:-python3.11 python3.12 python3.13 python3.14 python3 python}; do
@@ -28,7 +26,7 @@ find_python() {
 
 if [ "${1:-}" = test ]; then
     echo "Installing the test tools into .venv"
-    pip_install -r requirements-test.lock -c requirements.lock
+    install -r requirements-test.lock -c requirements.lock
     cp .venv/.installed .venv/.installed-test
     exit
 fi
@@ -42,16 +40,14 @@ if [ -e .venv/.incomplete ] ||
     mkdir .venv
     touch .venv/.incomplete
     "$python" -m venv .venv
-    # A recent pip installs in half the time; the one that came with Python does as well.
-    pip_install --upgrade pip || echo "pip could not be upgraded; going on with the one that Python brought"
 fi
 touch .venv/.incomplete
 
 echo "Installing what requirements.lock pins into .venv: $(grep -c == requirements.lock) packages, about 2 GB"
 # With dependencies: the lock is complete but for the CUDA libraries, which torch itself pins where it needs them.
-pip_install -r requirements.lock
+install -r requirements.lock
 # Editable, so that notebooks can import glassliquid. Its needs are there already, the build tool included.
-pip_install --no-deps --no-build-isolation --editable .
+install --no-deps --no-build-isolation --editable .
 .venv/bin/python tools/no_conda/install.py
 
 # The first import shows that the environment works, and compiles what it imports: two at a time.
