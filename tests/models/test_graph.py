@@ -129,7 +129,7 @@ def test_attention_is_a_number_for_each_particle(configurations):
 
 def test_contributions_are_parts_of_the_logits(configurations):
     model, batch = made(), Particles().served(configurations)
-    model.settle(Particles().stacked([Particles()._found(each.numpy()) for each in configurations]))
+    model.settle(Particles().stacked([Particles().of_configuration(each.numpy()) for each in configurations]))
     found = model.contributions(batch)
     assert found.shape == (4, 100)
     glass, liquid = model(batch).T
