@@ -23,7 +23,6 @@ from benchmarks.report import print_surroundings, print_table, spread
 from glassliquid.commands import transfer_eval
 from glassliquid.commands.jobs import TransferJob
 from glassliquid.datasets.description import Recipe
-from glassliquid.datasets.snapshots import draw_snapshots
 from glassliquid.ensembles.ensemble import Ensemble, open_ensemble
 from glassliquid.evaluation.predict import BATCH, predict_logits, predict_stream
 from glassliquid.evaluation.scores import score_logits
@@ -49,7 +48,7 @@ def scoring(found: FoundModel, ensemble: Ensemble, recipe: Recipe) -> None:
     model = found.model.eval().to(device)
     snapshots = (5, 60, 120, 200)
     members = ensemble.simulations[: IMAGES // len(snapshots)]
-    images = np.stack(list(draw_snapshots(ensemble, members, snapshots, recipe)))
+    images = np.stack(list(model.reads.from_snapshots(ensemble, members, snapshots, recipe)))
     labels = np.tile([1, 1, 1, 0], len(members))
     tensor = torch.from_numpy(images).to(device)
 
@@ -62,7 +61,7 @@ def scoring(found: FoundModel, ensemble: Ensemble, recipe: Recipe) -> None:
         score_logits(predict_logits(model, images, device), labels)
 
     def drawn() -> None:
-        predict_stream(model, draw_snapshots(ensemble, members, snapshots, recipe), device)
+        predict_stream(model, model.reads.from_snapshots(ensemble, members, snapshots, recipe), device)
 
     times = in_turn({"bare network": bare, "scored": scored, "read, drawn and scored": drawn})
     rows = [
@@ -132,7 +131,7 @@ def peak_of(found: FoundModel, ensemble: Ensemble, recipe: Recipe, simulations: 
     """Score and print the number of images, the peak, and how much of it came while scoring."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     snapshots = [index for index in ensemble.protocol.snapshots if index % 5 == 0]
-    images = draw_snapshots(ensemble, ensemble.simulations[:simulations], snapshots, recipe)
+    images = found.model.reads.from_snapshots(ensemble, ensemble.simulations[:simulations], snapshots, recipe)
     predict_stream(found.model.eval(), images, torch.device("cpu"))
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(simulations * len(snapshots), f"{after / 1024:.0f}", f"{(after - before) / 1024:.0f}")

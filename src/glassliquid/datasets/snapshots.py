@@ -1,4 +1,4 @@
-"""Snapshots of an ensemble in memory, without a dataset's files: as particles, or drawn."""
+"""Snapshots of an ensemble in memory, without a dataset's files."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -30,10 +30,7 @@ def read_snapshots(
         yield from read_configurations(path, list(snapshots), with_log=False)
 
 
-def draw_snapshots(
-    ensemble: Ensemble, simulations: Iterable[Simulation], snapshots: Sequence[int], recipe: Recipe
-) -> Iterator[NDArray[np.uint8]]:
-    """Draw the same snapshots as `recipe` draws them: RGB images, shape (image_size, image_size, 3)."""
+def drawn(found: Configuration, recipe: Recipe) -> NDArray[np.uint8]:
+    """A configuration as `recipe` draws it: an RGB image, shape (image_size, image_size, 3)."""
     config = DrawConfig(image_size=recipe.image_size, window=recipe.window)
-    for found in read_snapshots(ensemble, simulations, snapshots, recipe):
-        yield draw(found.positions, found.types, found.length, config)
+    return draw(found.positions, found.types, found.length, config)

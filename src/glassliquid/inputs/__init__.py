@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # PyTorch takes seconds, and names are asked for before anyth
     from glassliquid.datasets.description import Dataset, Recipe
     from glassliquid.ensembles.ensemble import Ensemble, Simulation
     from glassliquid.ensembles.split import Split
+    from glassliquid.trajectories.trajectory import Configuration
 
 DEFAULT = "images"
 """What checkpoints read that do not say it: there was nothing else."""
@@ -86,6 +87,9 @@ class Input(ABC):
         """The samples of a split, on the device if they fit there; UserError if files are missing or damaged."""
 
     @abstractmethod
+    def sample_of(self, found: "Configuration", recipe: "Recipe") -> Any:
+        """A configuration as one sample, such as the recipe of a dataset makes it."""
+
     def from_snapshots(
         self, ensemble: "Ensemble", simulations: "Iterable[Simulation]", snapshots: Sequence[int], recipe: "Recipe"
     ) -> Iterator[Any]:
@@ -97,10 +101,14 @@ class Input(ABC):
             snapshots: stored indices; for a recipe of inherent structures these must have been made.
             recipe: how the samples of a dataset are made.
         """
+        from glassliquid.datasets.snapshots import read_snapshots
+
+        for found in read_snapshots(ensemble, simulations, snapshots, recipe):
+            yield self.sample_of(found, recipe)
 
     @abstractmethod
     def stacked(self, samples: Sequence[Any]) -> Any:
-        """Some samples of `from_snapshots` as `values` of `Samples`."""
+        """Some samples of `sample_of` as `values` of `Samples`."""
 
     @abstractmethod
     def batch(self, values: Any, chosen: "torch.Tensor | slice", device: "torch.device") -> Any:

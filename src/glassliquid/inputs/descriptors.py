@@ -4,7 +4,7 @@ A served model takes these numbers, not configurations: neighbours and Voronoi c
 export. `glassliquid.physics.structure.features` computes them.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -16,8 +16,6 @@ from torch import Tensor
 from glassliquid.datasets.cache import cached_array
 from glassliquid.datasets.configurations import lacks_particles, refusal, sources_of
 from glassliquid.datasets.description import Dataset, Recipe
-from glassliquid.datasets.snapshots import read_snapshots
-from glassliquid.ensembles.ensemble import Ensemble, Simulation
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError
 from glassliquid.inputs import INPUTS, Input, Samples, samples_of
@@ -62,19 +60,16 @@ class Descriptors(Input):
 
         def fill(array: NDArray[np.float32]) -> None:
             for place, (record, name) in enumerate(zip(dataset.records, names, strict=True)):
-                array[place] = _features(
-                    *read_configurations(ensemble.folder / name, [record.snapshot], with_log=False)
-                )
+                (snapshot,) = read_configurations(ensemble.folder / name, [record.snapshot], with_log=False)
+                array[place] = self.sample_of(snapshot, dataset.recipe)
 
         shape, sources = (len(names), len(FEATURES)), (ensemble.folder, names)
         found = cached_array(dataset, f"structure{VERSION}", shape, np.float32, fill, sources, refusal(ensemble))
         return samples_of(dataset, split, torch.from_numpy(found).to(device))
 
-    def from_snapshots(
-        self, ensemble: Ensemble, simulations: Iterable[Simulation], snapshots: Sequence[int], recipe: Recipe
-    ) -> Iterator[NDArray[np.float32]]:
-        """Features of the snapshots."""
-        return map(_features, read_snapshots(ensemble, simulations, snapshots, recipe))
+    def sample_of(self, found: Configuration, recipe: Recipe) -> NDArray[np.float32]:  # noqa: ARG002
+        """The features."""
+        return features(found.positions, found.types, found.length)
 
     def stacked(self, samples: Sequence[NDArray[np.float32]]) -> Tensor:
         """One array of the features."""
@@ -100,7 +95,3 @@ class Descriptors(Input):
     def summary(self) -> str:
         """Type, number and list."""
         return f"float32, the {len(FEATURES)} features of glassliquid.physics.structure (list {VERSION})"
-
-
-def _features(found: Configuration) -> NDArray[np.float32]:
-    return features(found.positions, found.types, found.length)

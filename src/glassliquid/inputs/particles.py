@@ -3,7 +3,7 @@
 Nothing else of the positions is kept, so whatever reads it is invariant under rotation, reflection and shift without augmentation.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -22,14 +22,12 @@ from glassliquid.datasets.configurations import (
     sources_of,
 )
 from glassliquid.datasets.description import Dataset, Recipe
-from glassliquid.datasets.snapshots import read_snapshots
-from glassliquid.ensembles.ensemble import Ensemble, Simulation
 from glassliquid.ensembles.split import Split
 from glassliquid.files import whole_number
 from glassliquid.inputs import INPUTS, Input, Samples, samples_of
 from glassliquid.inputs.images import resident
 from glassliquid.physics.potential import box_length
-from glassliquid.trajectories.trajectory import particle_types
+from glassliquid.trajectories.trajectory import Configuration, particle_types
 
 NEIGHBOURS = 24
 """Of each particle: at density 1.2 all within 2 sigma_AA, where there are 15 on average; the smallest systems have 32 particles."""
@@ -100,12 +98,9 @@ class Particles(Input):
         found = samples_of(dataset, split, values)
         return Samples(resident(torch.from_numpy(found.values), device), found.labels, found.simulations)
 
-    def from_snapshots(
-        self, ensemble: Ensemble, simulations: Iterable[Simulation], snapshots: Sequence[int], recipe: Recipe
-    ) -> Iterator[NDArray[np.float32]]:
-        """The neighbours in snapshots or inherent structures, shape (N, 1 + 2 K)."""
-        for found in read_snapshots(ensemble, simulations, snapshots, recipe):
-            yield self.of_configuration(as_array(found))
+    def sample_of(self, found: Configuration, recipe: Recipe) -> NDArray[np.float32]:  # noqa: ARG002
+        """The neighbours in a snapshot or an inherent structure, shape (N, 1 + 2 K)."""
+        return self.of_configuration(as_array(found))
 
     def stacked(self, samples: Sequence[NDArray[np.float32]]) -> Tensor:
         """One array of them."""

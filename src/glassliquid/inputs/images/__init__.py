@@ -1,6 +1,6 @@
 """Images: RGB pixels, which may be turned, mirrored and, where they show the whole periodic box, shifted round their edges."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
@@ -11,13 +11,13 @@ from torch import Tensor
 
 from glassliquid.datasets.description import Dataset, Recipe
 from glassliquid.datasets.draw import LARGEST_IMAGE, SMALLEST_IMAGE
-from glassliquid.datasets.snapshots import draw_snapshots
-from glassliquid.ensembles.ensemble import Ensemble, Simulation
+from glassliquid.datasets.snapshots import drawn
 from glassliquid.ensembles.split import Split
 from glassliquid.files import whole_number
 from glassliquid.inputs import INPUTS, Input, Samples
 from glassliquid.inputs.images.augment import augment
 from glassliquid.inputs.images.decoded import CHANNELS, load_split
+from glassliquid.trajectories.trajectory import Configuration
 
 RESIDENT_SHARE = 0.5
 """The images are held on the GPU when they take at most this share of its free memory."""
@@ -65,11 +65,9 @@ class Images(Input):
         found = load_split(dataset, split)
         return replace(found, values=resident(torch.from_numpy(found.values), device))
 
-    def from_snapshots(
-        self, ensemble: Ensemble, simulations: Iterable[Simulation], snapshots: Sequence[int], recipe: Recipe
-    ) -> Iterator[NDArray[np.uint8]]:
-        """Images drawn as the dataset's are."""
-        return draw_snapshots(ensemble, simulations, snapshots, recipe)
+    def sample_of(self, found: Configuration, recipe: Recipe) -> NDArray[np.uint8]:
+        """An image, drawn as the dataset's are."""
+        return drawn(found, recipe)
 
     def stacked(self, samples: Sequence[NDArray[np.uint8]]) -> Tensor:
         """One array of the images."""
