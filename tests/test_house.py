@@ -36,7 +36,7 @@ LEVELS = (
     {"tracking"},
     {"upkeep"},
     {"sessions"},
-    {"sweep", "report"},
+    {"sweep", "report", "api"},
     {"commands"},
     {"entrypoints"},
 )

@@ -8,12 +8,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from glassliquid.errors import UserError, listed
 from glassliquid.tracking.bulk import histories
 from glassliquid.tracking.store import without_credentials
 from glassliquid.tracking.stored import StoredRun, stored_where
+
+if TYPE_CHECKING:
+    import pandas
 
 READERS = 4
 """Threads that ask the store at once: a server answers them side by side, a database file at least while others parse."""
@@ -80,6 +83,13 @@ def read_runs(experiment: Experiment, since: datetime | None) -> list[StoredRun]
     """The runs of an experiment that started at `since` or later, oldest first."""
     condition = "" if since is None else f"attributes.start_time >= {round(since.timestamp() * 1000)}"
     return stored_where(condition, [experiment.experiment_id])
+
+
+def runs_table(experiment: Experiment) -> "pandas.DataFrame":
+    """The runs of an experiment as MLflow's own table: columns `run_id`, `status`, `params.*`, `metrics.*`, `tags.*` and others."""
+    import mlflow
+
+    return mlflow.search_runs([experiment.experiment_id])
 
 
 def read_curves(runs: Sequence[StoredRun], keys: Iterable[str]) -> dict[str, dict[str, Curve]]:
