@@ -1,11 +1,13 @@
 """The curves of the report, read back from their SVG."""
 
+import itertools
 import math
 from xml.etree import ElementTree
 
 import pytest
 
 from glassliquid.report import curves
+from glassliquid.report.curves import iteration_ticks
 
 ACCURACY = [(10, 0.5), (20, 0.75), (30, 1.0), (40, 0.5)]
 
@@ -72,3 +74,13 @@ def test_all_runs_of_a_group_share_a_panel():
     picture = curves.overlay_picture([(ACCURACY, False), (ACCURACY, True), ([], False)])
     assert [colour for colour, _ in lines(picture)] == [curves.BLUE, curves.RED]
     assert curves.overlay_picture([([], False)]) is None
+
+
+@pytest.mark.parametrize("last", [1, 2, 7, 25, 99, 100, 480, 1_000, 3_600_000])
+def test_the_axis_of_iterations_has_a_few_round_numbers(last: int):
+    ticks = iteration_ticks(last)
+    apart = {second - first for first, second in itertools.pairwise(ticks)}
+    assert ticks[0] == 0 and ticks[-1] <= last
+    assert 2 <= len(ticks) <= 6 and len(apart) == 1
+    assert str(apart.pop()).rstrip("0") in {"1", "2", "5"}
+    assert last - ticks[-1] < ticks[1]

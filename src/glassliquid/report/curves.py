@@ -84,7 +84,7 @@ def _positive(curve: Curve) -> Curve:
 def _accuracy(width: int, lines: Sequence[Line]) -> Panel:
     lowest = min(value for _, _, curve in lines for _, value in curve)
     low = min(0.45, math.floor(lowest * 20) / 20)
-    return Panel(width, lines, low, 1.01, [tick for tick in (0, 0.25, CHANCE, 0.75, 0.9, 1) if tick >= low])
+    return Panel(width, lines, low, 1.0, [tick for tick in (0, 0.25, CHANCE, 0.75, 0.9, 1) if tick >= low])
 
 
 def _logarithmic(width: int, lines: Sequence[Line]) -> Panel:
@@ -120,15 +120,23 @@ def _panel(panel: Panel, offset: int, last: int) -> str:
         parts.append(f'<text x="{left - 5}" y="{y(tick) + 3.5:.1f}" text-anchor="end">{tick:g}</text>')
     if not panel.logarithmic:
         parts.append(f'<path class="guide" d="M{left} {y(CHANCE):.1f}H{right}"/>')
-    labels = (("start", left, 0), ("end", right, last), ("middle", round((left + right) / 2), "iteration"))
-    for anchor, place, text in labels:
-        parts.append(f'<text x="{place}" y="{bottom + 14}" text-anchor="{anchor}">{text}</text>')
+    for step in iteration_ticks(last):
+        parts.append(f'<path class="grid" d="M{x(step)} {TOP}V{bottom}"/>')
+        parts.append(f'<text x="{x(step)}" y="{bottom + 13}" text-anchor="middle">{step}</text>')
+    parts.append(f'<text x="{round((left + right) / 2)}" y="{bottom + 26}" text-anchor="middle">iteration</text>')
     for _, colour, curve in panel.lines:
         points = [(x(step), f"{y(value):.1f}") for step, value in thinned(curve, panel.width)]
         parts.append(f'<polyline points="{" ".join(map(",".join, points))}" stroke="{colour}"/>')
         if len(points) == 1:
             parts.append(f'<circle cx="{points[0][0]}" cy="{points[0][1]}" r="2.5" fill="{colour}"/>')
     return "".join(parts)
+
+
+def iteration_ticks(last: int) -> list[int]:
+    """Iterations to mark: 0 and every 1, 2 or 5 times a power of ten, three to six of them where there are so many."""
+    power = 10 ** max(len(str(last)) - 2, 0)
+    step = next(size * power for size in (1, 2, 5, 10, 20, 50) if last / (size * power) <= 5)
+    return list(range(0, last + 1, step))
 
 
 def thinned(curve: Curve, most: int) -> Curve:

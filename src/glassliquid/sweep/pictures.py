@@ -73,6 +73,8 @@ class Pictures:
             draw.plot_intermediate_values(self._study),
             *self._drawn(draw, self._varied).values(),
         ]
+        for each in drawn:
+            each.update_layout(template="plotly_white")
         # The first picture brings plotly's code along, for all.
         parts = [each.to_html(full_html=False, include_plotlyjs=each is drawn[0]) for each in drawn]
         head = '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Sweep</title></head><body>'
@@ -99,6 +101,10 @@ def _lay_out(figure: Any, title: str) -> None:
     from matplotlib.ticker import LogLocator
 
     for axes in figure.axes:
+        # White, as all other figures are.
+        axes.set_facecolor("white")
+        for line in (*axes.get_xgridlines(), *axes.get_ygridlines()):
+            line.set_color("0.85")
         axes.set_title("")
         axes.set_title("", loc="left")
         for axis in (axes.xaxis, axes.yaxis):

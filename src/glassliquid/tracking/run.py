@@ -135,7 +135,7 @@ class TrackedRun:
 
     def figure(self, figure: Any, name: str) -> None:
         """Keep a matplotlib figure as a PNG artifact."""
-        self._client.log_figure(self.run_id, figure, name, save_kwargs={"dpi": 110})
+        self._client.log_figure(self.run_id, figure, name, save_kwargs={"dpi": 110, "bbox_inches": "tight"})
 
     def image(self, pixels: Any, name: str) -> None:
         """Keep an RGB array as a PNG artifact."""
