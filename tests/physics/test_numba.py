@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.compare_engines import LENGTH, NAMES, PARTICLES, TYPES, dynamics, pair_counts, standard_errors_apart
 from glassliquid.errors import UserError
 from glassliquid.physics.engine import Engine
 from glassliquid.physics.engines import ENGINES, best_engine, engine_of_this_process
@@ -16,11 +17,6 @@ from glassliquid.physics.potential import DENSITY
 from glassliquid.physics.protocol import TIME_STEP, Protocol
 from glassliquid.trajectories.trajectory import particle_types
 from tests.conftest import ROOT
-
-NAMES = ("lammps", "numba")
-PARTICLES = 256
-LENGTH = (PARTICLES / DENSITY) ** 0.5
-TYPES = particle_types(PARTICLES)
 
 
 @pytest.fixture(scope="module")
@@ -56,28 +52,6 @@ def test_energy_drifts_less_than_the_rounding_allows_over_2000_tau(engines: dict
     assert abs(np.polyfit(time, energies, 1)[0]) < 5e-6
 
 
-def standard_errors_apart(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Differences of the means over simulations in combined standard errors."""
-    error = np.sqrt(one.var(axis=0, ddof=1) / len(one) + other.var(axis=0, ddof=1) / len(other))
-    return np.abs(one.mean(axis=0) - other.mean(axis=0)) / error
-
-
-def pair_distances(positions: np.ndarray, a: int, b: int) -> np.ndarray:
-    first, second = positions[a == TYPES], positions[b == TYPES]
-    separation = first[:, None] - second[None, :]
-    separation -= LENGTH * np.round(separation / LENGTH)
-    distance = np.hypot(separation[..., 0], separation[..., 1]).ravel()
-    return distance[distance > 0]
-
-
-def structure(positions: np.ndarray) -> np.ndarray:
-    """Counts of AA, AB and BB pairs in eight shells up to 2.5 sigma: g(r) but for constants."""
-    edges = np.linspace(0.7, 2.5, 9)
-    return np.concatenate(
-        [np.histogram(pair_distances(positions, a, b), edges)[0] for a, b in ((0, 0), (0, 1), (1, 1))]
-    )
-
-
 @pytest.mark.slow
 def test_a_slow_cooling_passes_through_the_same_equilibria(engines: dict[str, Engine]) -> None:
     """T = 1.95 to 1.0 at a rate at which the liquid is in equilibrium: energy, pressure, temperature and structure, 64 systems each."""
@@ -94,7 +68,7 @@ def test_a_slow_cooling_passes_through_the_same_equilibria(engines: dict[str, En
                         .mean(axis=2)
                         .ravel()
                     ]
-                    + [structure(positions) for positions in c.positions]
+                    + [pair_counts(positions) for positions in c.positions]
                 )
                 for c in each
             ]
@@ -110,26 +84,13 @@ def test_a_slow_cooling_passes_through_the_same_equilibria(engines: dict[str, En
     assert varied.max() < 4.5
 
 
-def dynamics(engine: Engine, start: np.ndarray) -> np.ndarray:
-    """Logarithms of the mean squared displacements of A and B and Fs(k, t) of A at k = 7.2, at 10 times up to 10 tau, T = 0.6."""
-    # Settled for 50 tau first, as the start comes from a cooling.
-    settled = engine.hold(start, TYPES, LENGTH, 0.6, 1, 10_000).positions[-1]
-    places = engine.hold(settled, TYPES, LENGTH, 0.6, 100, 20).positions
-    steps = np.diff(places, axis=0)
-    # From mark to mark, a tenth of tau, no particle moves half a box.
-    displacements = np.cumsum(steps - LENGTH * np.round(steps / LENGTH), axis=0)[9::10]
-    squares = (displacements**2).sum(axis=2)
-    scattering = np.cos(7.2 * displacements[:, TYPES == 0]).mean(axis=(1, 2))
-    return np.concatenate([np.log(squares[:, a == TYPES].mean(axis=1)) for a in (0, 1)] + [scattering])
-
-
 @pytest.mark.slow
 def test_particles_move_as_fast(engines: dict[str, Engine]) -> None:
     """Mean squared displacement and Fs(k, t) of a supercooled liquid, 64 systems each."""
     protocol = Protocol(particles=PARTICLES, equilibration_steps=2_000, cooling_steps=10_000, snapshots=(144,))
     starts = [engines["lammps"].cool(protocol, seed).positions[0] for seed in range(128)]
     found = {
-        name: np.array([dynamics(engine, start) for start in starts[first::2]])
+        name: np.array([dynamics(engine, start, 1 + seed).values for seed, start in enumerate(starts[first::2])])
         for first, (name, engine) in enumerate(engines.items())
     }
     apart = standard_errors_apart(found["lammps"], found["numba"])

@@ -105,11 +105,12 @@ class Engine(ABC):
         marks: int,
         steps_per_mark: int,
         thermostat: bool = True,
+        seed: int = 1,
     ) -> Cooling:
         """Dynamics at one temperature, from velocities drawn for it: what the engines are compared by.
 
         Without the thermostat (NVE) the shifted potential is used, also in the energies: it has no jump at the cutoff, so its
-        total energy is conserved.
+        total energy is conserved. The seed, from 1, is that of the velocities and the thermostat.
 
         Returns:
             Positions and thermodynamics at the start and after each of `marks` times `steps_per_mark` steps.

@@ -92,14 +92,15 @@ class Lammps(Engine):
         marks: int,
         steps_per_mark: int,
         thermostat: bool = True,
+        seed: int = 1,
     ) -> Cooling:
         """`fix nve`, with `fix temp/csvr` or alone."""
         with _errors_in_a_sentence():
             self._place(positions, types, length)
             self._commands(
-                f"velocity all create {temperature} 1 mom yes rot no dist gaussian",
+                f"velocity all create {temperature} {seed} mom yes rot no dist gaussian",
                 "fix integrate all nve",
-                f"fix thermostat all temp/csvr {temperature} {temperature} {THERMOSTAT_TIME} 1"
+                f"fix thermostat all temp/csvr {temperature} {temperature} {THERMOSTAT_TIME} {seed}"
                 if thermostat
                 else "pair_modify shift yes",
             )

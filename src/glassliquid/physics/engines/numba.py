@@ -125,14 +125,15 @@ class Numba(Engine):
         marks: int,
         steps_per_mark: int,
         thermostat: bool = True,
+        seed: int = 1,
     ) -> Cooling:
         """Velocity Verlet, with the thermostat or alone, in one compiled call."""
         system = self._state.new_system(positions, types, length)
-        self._start.draw_velocities(system, self._randomness.new_generator(1, START), temperature)
+        self._start.draw_velocities(system, self._randomness.new_generator(seed, START), temperature)
         ramp = self._dynamics.Ramp(temperature, temperature, RELAXATION if thermostat else 1.0)
         shift = 0.0 if thermostat else SHIFT
-        generator = self._randomness.new_generator(1, THERMOSTAT)
-        return self._advance(system, generator, ramp, marks * steps_per_mark, marks, range(marks + 1), 1, shift)
+        generator = self._randomness.new_generator(seed, THERMOSTAT)
+        return self._advance(system, generator, ramp, marks * steps_per_mark, marks, range(marks + 1), seed, shift)
 
     def _random_start(self, length: float, types: NDArray[np.int8], seed: int) -> Any:
         generator = self._randomness.new_generator(seed, START)
