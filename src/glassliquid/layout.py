@@ -41,16 +41,20 @@ class Layout:
         return self.data_dir / "sweeps" / check_name("study", study)
 
 
-def check_dataset_name(name: str) -> str:
+def check_dataset_name(name: str, what: str = "dataset") -> str:
     """Return `name` if a dataset may have it: it is also the alias of the best model trained on the dataset.
+
+    Args:
+        name: the name.
+        what: the parameter that gave it, for the message.
 
     Raises:
         UserError: it is not a plain name, or MLflow reserves it.
     """
-    check_name("dataset", name)
+    check_name(what, name)
     if "." in name or name == "latest" or re.fullmatch(r"[vV]\d+", name):
         raise UserError(
-            f"dataset is {name!r}, which cannot name the alias of a registered model: use letters, digits, dashes and "
+            f"{what} is {name!r}, which cannot name the alias of a registered model: use letters, digits, dashes and "
             "underscores, and neither latest nor a version such as v1."
         )
     return name

@@ -71,7 +71,7 @@ def test_a_rehearsal_says_how_the_files_are_understood_and_writes_nothing(comman
     options = {"source": "trajectories", "input": cooling, "name": "theirs", "image_size": 64, "dry_run": True}
     done = command("make_data", **options, data_dir=tmp_path / "data", cooling_steps=PROTOCOL.cooling_steps)
     assert done.returncode == 0, done.stderr
-    assert "20 simulations: 1/traj.atom, 2/traj.atom, 3/traj.atom, ..." in done.stdout
+    assert "20 simulations (LAMMPS text dump): 1/traj.atom, 2/traj.atom, 3/traj.atom, ..." in done.stdout
     assert "65 1 (drawn orange, large) and 35 2 (blue, small) in a box of side 9.12871, density 1.2." in done.stdout
     assert re.search(r"indices 0 \(T = 2\) to 200 \(T = 0\.05\)", done.stdout)
     assert "14 for train, 3 for validation, 3 for test" in done.stdout

@@ -1,129 +1,16 @@
 """Files as people have them: read as what they are, or refused in a sentence that says what to check or to pass."""
 
-import bz2
-import gzip
-
+import h5py
 import numpy as np
-import pyarrow
 import pytest
 
-from glassliquid.ensembles.importing import ImportPlan, import_ensemble, plan_import
+from glassliquid.ensembles.importing import import_ensemble
 from glassliquid.errors import UserError
-from glassliquid.trajectories.frames import Hints
 from glassliquid.trajectories.trajectory import read_configurations
 from tests.conftest import ignore_progress
 from tests.ensembles.cases import COUNT, SIDE, Run, dump, xyz
+from tests.ensembles.peoples_files import FILES, NAMED, RUNS, assert_imported, h5md, npz, plan_of, planned, write, yaml
 from tests.trajectories.foreign import assert_same_places
-
-RUNS = [Run(seed) for seed in (1, 2, 3)]
-
-
-def write(path, text):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(text if isinstance(text, bytes) else text.encode())
-
-
-def plan_of(tmp_path, **plan):
-    hints = Hints(**{name: plan.pop(name) for name in ("density", "sigma", "unterminated") if name in plan})
-    return plan_import(tmp_path / "theirs", ImportPlan(input=tmp_path / "in", seed=1, hints=hints, **plan))
-
-
-def assert_imported(tmp_path, pool, runs=RUNS, first=1, shift=0.0, tolerance=1e-6, **plan):
-    """The ensemble that comes out has these runs' particles in all frames."""
-    made = import_ensemble(plan_of(tmp_path, **plan), pool, ignore_progress)
-    assert len(made.simulations) == len(runs)
-    for simulation, run in zip(made.simulations, runs, strict=True):
-        found = read_configurations(made.path(simulation))
-        assert len(found) == len(run.steps)
-        for frame, each in enumerate(found):
-            assert np.count_nonzero(each.types == 0) == np.count_nonzero(run.types == first)
-            assert each.length == pytest.approx(SIDE, rel=1e-6)
-            assert_same_places(each.positions, run.expected(frame, first) + shift, SIDE, tolerance)
-    return made
-
-
-def large(run):
-    return np.where(run.types == 2, 0.7, 0.5)
-
-
-FILES = {
-    "blank line at the end": ("traj.atom", lambda run: dump(run) + "\n", {}),
-    "blank lines between frames": ("traj.atom", lambda run: "\n\n".join(dump(run, [k]) for k in range(3)), {}),
-    "element without type": ("traj.atom", lambda run: dump(run, columns="id element x y z"), {}),
-    "txt": ("dump.txt", dump, {}),
-    "no ending": ("tmp.dump.0", dump, {}),
-    "custom": ("dump.custom", dump, {}),
-    "bz2": ("dump.bz2", lambda run: bz2.compress(dump(run).encode()), {}),
-    "zst": ("traj.atom.zst", lambda run: pyarrow.compress(dump(run).encode(), "zstd", asbytes=True), {}),
-    "gz without its ending": ("traj.dump", lambda run: gzip.compress(dump(run).encode()), {}),
-    "last line without its end": ("traj.atom", lambda run: dump(run)[:-1], {"unterminated": True}),
-    "radius": (
-        "traj.atom",
-        lambda run: dump(run, columns="id type x y radius", more={"radius": large(run)}),
-        {"first": 2},
-    ),
-    "equal radii": (
-        "traj.atom",
-        lambda run: dump(run, columns="id type radius x y", more={"radius": np.full(COUNT, 0.5)}),
-        {},
-    ),
-    "restart repeats a step": ("traj.atom", lambda run: dump(run, [0, 1]) + dump(run, [1, 2]), {}),
-    "restart overlaps": ("traj.atom", lambda run: dump(run, [0, 1, 2]) + dump(run, [1, 2]), {}),
-    "zero tilt": ("traj.atom", lambda run: dump(run, box="xy xz yz pp pp pp", tilt=" 0.0"), {}),
-    "a tilt of rounding": ("traj.atom", lambda run: dump(run, box="xy xz yz pp pp pp", tilt=" -1.2e-16"), {}),
-    "a lattice of rounding": (
-        "traj.xyz",
-        lambda run: xyz(run, f'Lattice="{SIDE} 3e-16 0 0 {SIDE} 0 0 0 1" step={{step}}'),
-        {"shift": SIDE / 2},
-    ),
-    "units lj": ("traj.atom", lambda run: dump(run, head="ITEM: UNITS\nlj\n"), {}),
-    "steps as numbers with a fraction": ("traj.atom", lambda run: dump(run).replace("\n5000\n", "\n5000.0\n"), {}),
-    "2D positions": (
-        "traj.xyz",
-        lambda run: xyz(run, "{lattice} Properties=species:S:1:pos:R:2 Timestep={step}", "{kind} {x} {y}"),
-        {"shift": SIDE / 2},
-    ),
-    "atooms": (
-        "traj.xyz",
-        lambda run: xyz(run, "step:{step} columns:species,pos cell:{side},{side}", "{kind} {x} {y}"),
-        {"shift": SIDE / 2},
-    ),
-    "atooms, old": (
-        "traj.xyz",
-        lambda run: xyz(run, "step:{step} columns:id,pos,vel dt:0.1 cell:{side},{side}", "{kind} {x} {y} 3 4"),
-        {"shift": SIDE / 2},
-    ),
-    "id first": (
-        "traj.extxyz",
-        lambda run: xyz(
-            run, "{lattice} Properties=id:I:1:species:S:1:pos:R:3 Timestep={step}", "{id} {kind} {x} {y} 0"
-        ),
-        {"shift": SIDE / 2},
-    ),
-    "velocities first": (
-        "traj.xyz",
-        lambda run: xyz(
-            run, '{lattice} Properties=species:S:1:velo:R:3:pos:R:3 pbc="T T F" step={step}', "{kind} 1 2 3 {x} {y} 0"
-        ),
-        {"shift": SIDE / 2},
-    ),
-    "long names": (
-        "traj.xyz",
-        lambda run: xyz(run, "{lattice} Timestep={step}", names=("large_particles_of_A", "large_particles_of_B")),
-        {"shift": SIDE / 2},
-    ),
-    "step with an exponent": (
-        "traj.xyz",
-        lambda run: xyz(run, "{lattice} Timestep={step}").replace("Timestep=10000", "Timestep=1e+04"),
-        {"shift": SIDE / 2},
-    ),
-    "time": ("conf.lst", lambda run: xyz(run, "{lattice} Time={step}"), {"shift": SIDE / 2}),
-    "no box": (
-        "traj.xyz",
-        lambda run: xyz(run, " Atoms. Timestep: {step}", names="12"),
-        {"shift": SIDE / 2, "density": 1.2},
-    ),
-}
 
 
 @pytest.mark.parametrize("kind", FILES)
@@ -209,6 +96,116 @@ REFUSED = {
 }
 
 
+REFUSED |= {
+    "yaml, tilted": (
+        lambda run: yaml(run).replace("  - [ -0.1, 0.1 ]\n", "  - [ -0.1, 0.1 ]\n  - [ 1.5, 0, 0 ]\n"),
+        "has a triclinic box",
+    ),
+    "yaml, not periodic": (
+        lambda run: yaml(run).replace("[ p, p, p, p, p, p, ]", "[ p, p, f, f, p, p, ]"),
+        "has a box that is not periodic .boundaries pp ff pp",
+    ),
+    "yaml, units": (lambda run: yaml(run, "units: metal\n"), "is in units 'metal': pass sigma_AA"),
+    "yaml, half a frame": (
+        lambda run: yaml(run)[: yaml(run).rindex("  - [")],
+        "ends after 35 of the frame's 36 lines",
+    ),
+    "yaml, a row without its brackets": (
+        lambda run: yaml(run).replace("  - [ -0.5 , 7 ,", "    -0.5 , 7 ,", 1),
+        "has a line among its particles that is not a list",
+    ),
+    "yaml, a row too short": (
+        lambda run: yaml(run).replace("  - [ -0.5 , 7 ,", "  - [ 7 ,", 1),
+        r"\(frame 1, line 21\) cannot be read \(there are only 5 columns, and 6 are expected",
+    ),
+    "yaml, another program's": (
+        lambda run: yaml(run).replace("natoms: 36", "natoms: many"),
+        "has 'many' as its natoms, and it must be a whole number",
+    ),
+    "dump local": (
+        lambda run: dump(run).replace("NUMBER OF ATOMS", "NUMBER OF ENTRIES"),
+        "has 'ITEM: NUMBER OF ENTRIES', so it is a dump of something else than particles",
+    ),
+    "h5md, two groups": (
+        lambda run: h5md(run, lambda file: file.create_group("particles/water")),
+        "has the groups all, water below particles",
+    ),
+    "h5md, no species": (
+        lambda run: h5md(run, lambda file: file.__delitem__("particles/all/species")),
+        "has no particles/all/species",
+    ),
+    "h5md, no steps": (
+        lambda run: h5md(run, lambda file: file.__delitem__("particles/all/position/step")),
+        "has no position/step, so its time steps are missing: pass count_frames=true",
+    ),
+    "h5md, units": (
+        lambda run: h5md(run, lambda file: file["particles/all/position/value"].attrs.update(unit="nm")),
+        "is in units 'nm': pass sigma_AA",
+    ),
+    "h5md, not periodic": (
+        lambda run: h5md(run, lambda file: file["particles/all/box"].attrs.update(boundary=["none", "periodic"])),
+        "has a box that is not periodic .boundary is none, periodic",
+    ),
+    "h5md, a link to another file": (
+        lambda run: h5md(run, elsewhere),
+        "has a link in the place of species",
+    ),
+    "h5md, more boxes than frames": (
+        lambda run: h5md(run, edges={"value": np.full((4, 2), SIDE), "step": np.arange(4)}),
+        "has 4 boxes for 3 frames",
+    ),
+    "h5md, species of other particles": (
+        lambda run: h5md(run, species=run.types[:-1]),
+        r"has species of the shape \(35\), where 3 frames of 36 particles need \(36\) or \(3, 36\)",
+    ),
+    "another HDF5": (
+        lambda run: h5md(run, lambda file: file.__delitem__("particles")),
+        "has no group below particles",
+    ),
+    "npz, nothing named": (npz, "has the arrays r, kind, L, t: say which are the positions, types and the box"),
+}
+
+ARRAYS_REFUSED = {
+    "pickles": (
+        {"kind": np.array([{}] * COUNT, dtype=object)},
+        "has kind of kind object, and only numbers and words are read",
+    ),
+    "another name": ({"r": None}, r"has no array 'r' \(it has kind, L, t\): check arrays"),
+    "another shape": (
+        {"r": np.zeros((2, 3, COUNT, 2))},
+        r"has r of the shape \(2, 3, 36, 2\) .* positions are numbers",
+    ),
+    "types of other particles": ({"kind": np.ones(35)}, r"has kind of the shape \(35\), where 3 frames of 36"),
+    "types with a fraction": (
+        {"kind": np.full(COUNT, 0.5)},
+        "has types of kind float64, and they are whole numbers or words",
+    ),
+    "steps with a fraction": ({"t": np.array([0, 0.5, 1])}, "has t that are not whole numbers"),
+    "fewer steps": ({"t": np.array([0, 1])}, r"has t of the shape \(2\) .*, and there are 3 frames"),
+    "tilted": ({"L": np.array([[SIDE, 1], [0, SIDE]])}, "has a triclinic box"),
+    "oblong": ({"L": np.array([SIDE, 2 * SIDE])}, "has a box of 5.47723 x 10.9545, and only square boxes"),
+    "no box": ({"L": np.zeros((7, 7))}, r"has a box of the shape \(7, 7\)"),
+    "Fortran's order": (
+        {"r": np.zeros((3, 2, COUNT)).transpose(0, 2, 1).copy("F")},
+        r"in Fortran's order: save numpy\.ascontig",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", ARRAYS_REFUSED)
+def test_arrays_that_are_not_a_trajectory_are_refused(tmp_path, kind):
+    changes, message = ARRAYS_REFUSED[kind]
+    for number, run in enumerate(RUNS, start=1):
+        write(tmp_path / "in" / f"{number}.npz", npz(run, **changes))
+    with pytest.raises(UserError, match=message):
+        plan_of(tmp_path, arrays=NAMED)
+
+
+def elsewhere(file):
+    del file["particles/all/species"]
+    file["particles/all/species"] = h5py.ExternalLink("/etc/passwd", "/species")
+
+
 @pytest.mark.parametrize("kind", REFUSED)
 def test_what_would_come_out_false_is_refused(tmp_path, pool, kind):
     text, message = REFUSED[kind]
@@ -235,111 +232,6 @@ def test_sigma_converts_the_unit_of_length(tmp_path, pool):
     assert_same_places(found[0].positions, RUNS[0].expected(0), SIDE)
 
 
-NAMES = {
-    "nested": ("seed{n}/prod/traj.lammpstrj", {}),
-    "flat": ("sim-{n:05d}.dump", {}),
-    "a number that is the same in all": ("N36_run{n}.dump", {}),
-    "told by a word": ("T{n}5_seed{n}/traj.dump", {"number": "seed"}),
-    "told by two numbers": ("batch{b}/sim{n}.dump", {"number": r"batch(\d+)/sim(\d+)"}),
-    "told by an expression": ("2024-0{n}/cooling_{n}b.dump", {"number": r"_(\d+)b"}),
-}
-
-
-@pytest.mark.parametrize("kind", NAMES)
-def test_simulations_are_found(tmp_path, pool, kind):
-    name, plan = NAMES[kind]
-    for number, run in enumerate(RUNS, start=1):
-        write(tmp_path / "in" / name.format(n=number, b=1 + number // 3), dump(run))
-    assert_imported(tmp_path, pool, **plan)
-
-
-@pytest.mark.parametrize(
-    ("name", "plan"),
-    [
-        ("{n}/dump.{step}.lammpstrj", {}),
-        ("run{n}.{step}", {}),
-        ("dump.{step}.run{n}.txt", {}),
-        ("run{n}/part{k}.dump", {}),
-        ("run{n}/frames/frame_{k:04d}.txt", {}),
-        ("run{n}_part{k}.dump", {"number": "run"}),
-    ],
-)
-def test_frames_in_files_of_their_own_are_one_trajectory(tmp_path, pool, name, plan):
-    for number, run in enumerate(RUNS, start=1):
-        for frame, step in enumerate(run.steps):
-            write(tmp_path / "in" / name.format(n=number, step=step, k=9 - frame), dump(run, [frame]))
-    assert_imported(tmp_path, pool, **plan)
-
-
-def test_one_simulation_in_files_of_frames_is_too_few(tmp_path):
-    for frame, step in enumerate(RUNS[0].steps):
-        write(tmp_path / "in" / f"dump.{step}.lammpstrj", dump(RUNS[0], [frame]))
-    with pytest.raises(UserError, match=r"has 1 simulation \(dump\.0\.lammpstrj and 2 more\), and each of the splits"):
-        plan_of(tmp_path)
-    with pytest.raises(UserError, match="one file: pass the folder"):
-        plan_import(tmp_path / "theirs", ImportPlan(input=tmp_path / "in" / "dump.0.lammpstrj", seed=1))
-
-
-def test_equilibration_beside_production(tmp_path, pool):
-    for number, run in enumerate(RUNS, start=1):
-        write(tmp_path / "in" / f"run{number}" / "warmup.lammpstrj", dump(run, [0]))
-        write(tmp_path / "in" / f"run{number}" / "prod.lammpstrj", dump(run))
-    with pytest.raises(
-        UserError, match=r"are both simulation 1, .* such as files=prod\.lammpstrj, files=warmup\.lammp"
-    ):
-        plan_of(tmp_path)
-    assert_imported(tmp_path, pool, files="prod*")
-
-
-def test_two_numbers_are_not_guessed(tmp_path):
-    for number in (1, 2, 3):
-        write(tmp_path / "in" / f"run{number}_part{number + 1}.dump", dump(RUNS[0]))
-        write(tmp_path / "in" / f"run{number}_part{number + 2}.dump", dump(RUNS[0]))
-    with pytest.raises(UserError, match=r"has 2 numbers that differ .* number=run if it is 1, number=part if it is 2"):
-        plan_of(tmp_path)
-    with pytest.raises(UserError, match=r"has no number in its name where 'seed' says"):
-        plan_of(tmp_path, number="seed")
-    with pytest.raises(UserError, match=r"no file that matches files='prod\*' .it has 6 files, such as run1_part2"):
-        plan_of(tmp_path, files="prod*")
-
-
-def test_a_folder_of_other_files_says_what_is_there(tmp_path):
-    for name in ("notes.txt", "log.lammps", "in.melt"):
-        write(tmp_path / "in" / "1" / name, "LAMMPS (2 Aug 2023)\n")
-    with pytest.raises(
-        UserError, match=r"has no trajectories \(it has 3 files, such as 1/in\.melt, .* LAMMPS text dump"
-    ):
-        plan_of(tmp_path)
-
-
-def planned(tmp_path, steps, **plan):
-    for number in (1, 2, 3):
-        write(tmp_path / "in" / f"{number}.dump", dump(Run(number, steps)))
-    return plan_of(tmp_path, **plan)
-
-
-def test_the_start_of_the_cooling_is_found_or_asked_for(tmp_path):
-    found = planned(tmp_path, (10_000, 15_000, 20_000))
-    assert (found.ensemble.origin.first_step, found.ensemble.protocol.cooling_steps) == (10_000, 10_000)
-    assert found.ensemble.protocol.snapshots == (0, 100, 200)
-    assert any("first_step is 10000, as found" in remark for remark in found.remarks)
-    with pytest.raises(UserError, match=r"begins at time step 50, .*: pass first_step=50 or first_step=0"):
-        planned(tmp_path, (50, 100, 150, 200))
-    assert planned(tmp_path, (50, 100, 150, 200), first_step=0).ensemble.protocol.snapshots == (50, 100, 150, 200)
-
-
-def test_frames_belong_to_the_nearest_index_where_the_steps_cannot_be_divided(tmp_path, pool):
-    runs = [Run(seed, tuple(range(0, 100, 11))) for seed in (1, 2, 3)]
-    ensemble = planned(tmp_path, runs[0].steps).ensemble
-    assert ensemble.protocol.snapshots == (0, 22, 44, 67, 89, 111, 133, 156, 178, 200)
-    assert_imported(tmp_path, pool, runs=runs)
-    many = planned(tmp_path, tuple(range(100)))
-    assert many.ensemble.protocol.snapshots[-3:] == (196, 198, 200)
-    more = planned(tmp_path, tuple(range(402)))
-    assert more.ensemble.protocol.snapshots == tuple(range(201))
-    assert all(abs(200 * step / 401 - index) <= 0.25 for step, index in more.tasks[0].indices.items())
-
-
 def test_what_looks_odd_is_told(tmp_path):
     run = RUNS[0]
     for number in (1, 2, 3):
@@ -350,56 +242,3 @@ def test_what_looks_odd_is_told(tmp_path):
     text = dump(run).replace(f"0 {SIDE!r}", "0 8.5")
     write(tmp_path / "in" / "1.dump", text)
     assert any("has an empty strip" in remark for remark in plan_of(tmp_path).remarks)
-
-
-SERIES = (0.05, 0.4, 1.95)
-"""Temperatures; the nearest of the protocol's are at the indices 5, 164 and 200."""
-
-
-def write_series(folder, name):
-    for number, run in enumerate(RUNS, start=1):
-        for frame, temperature in enumerate(SERIES):
-            # The last frame is the one that counts.
-            other = Run(run.seed + 100, (7, 77))
-            text = dump(other) + dump(run, [frame]).replace(f"\n{run.steps[frame]}\n", "\n777\n", 1)
-            write(folder / name.format(T=temperature, n=number), text)
-
-
-@pytest.mark.parametrize("name", ["T{T:.2f}/seed{n}/traj.dump", "seed{n}_T={T}.lammpstrj", "T{T:.2f}_{n}.txt"])
-def test_series_at_constant_temperature(tmp_path, pool, name):
-    write_series(tmp_path / "in", name)
-    planned = plan_of(tmp_path, temperature="T")
-    assert planned.ensemble.protocol.snapshots == (5, 164, 200)
-    assert any("Last frames at the temperatures 1.95, 0.401, 0.05" in remark for remark in planned.remarks)
-    made = import_ensemble(planned, pool, ignore_progress)
-    for simulation, run in zip(made.simulations, RUNS, strict=True):
-        for frame, each in zip((2, 1, 0), read_configurations(made.path(simulation)), strict=True):
-            assert_same_places(each.positions, run.expected(frame), SIDE)
-
-
-def test_temperatures_are_not_taken_for_simulations(tmp_path):
-    for temperature in (0.35, 0.4, 0.45):
-        write(tmp_path / "in" / f"T{temperature:.2f}" / "traj.dump", dump(RUNS[0]))
-    with pytest.raises(UserError, match="has a temperature in its name: pass temperature=T for series"):
-        plan_of(tmp_path)
-    with pytest.raises(UserError, match="has no number of its simulation beside the temperature"):
-        plan_of(tmp_path, temperature="T")
-    with pytest.raises(UserError, match="has no number behind 'kT' in its path"):
-        plan_of(tmp_path, temperature="kT")
-
-
-def test_a_series_has_the_same_temperatures_in_all_simulations(tmp_path):
-    write_series(tmp_path / "in", "T{T:.2f}/seed{n}.dump")
-    (tmp_path / "in" / "T0.40" / "seed2.dump").unlink()
-    with pytest.raises(UserError, match=r"differ in having T = 0\.401: all need the same temperatures"):
-        plan_of(tmp_path, temperature="T")
-    write(tmp_path / "in" / "T3.0" / "seed2.dump", dump(RUNS[0]))
-    with pytest.raises(UserError, match=r"is at T = 3, and temperatures run from 0\.05 to 2"):
-        plan_of(tmp_path, temperature="T")
-
-
-def test_a_note_with_a_number_is_no_trajectory(tmp_path):
-    for number, run in enumerate(RUNS, start=1):
-        write(tmp_path / "in" / str(number) / "traj.dump", dump(run))
-        write(tmp_path / "in" / str(number) / "seed.txt", f"{run.seed}\n")
-    assert len(plan_of(tmp_path).tasks) == 3

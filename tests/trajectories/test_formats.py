@@ -60,7 +60,7 @@ def test_a_format_is_one_new_module(tmp_path, monkeypatch):
     (tmp_path / "readers").mkdir()
     (tmp_path / "readers" / "lines.py").write_text(MODULE)
     monkeypatch.setattr(readers, "__path__", [*readers.__path__, str(tmp_path / "readers")])
-    assert READERS.names() == ("dump", "gsd", "lines", "xyz")
+    assert "lines" in READERS.names()
     systems = [System(low=-3.25, seed=seed) for seed in range(3)]
     (tmp_path / "in").mkdir()
     for number, system in enumerate(systems, start=1):

@@ -9,11 +9,14 @@ from glassliquid.datasets.sources import SOURCES
 from glassliquid.ensembles.split import LARGEST_ENSEMBLE, LARGEST_SEED, SMALLEST_ENSEMBLE
 from glassliquid.ensembles.workers import Workers
 from glassliquid.errors import UserError
-from glassliquid.layout import Layout
+from glassliquid.layout import Layout, check_dataset_name
 from glassliquid.numbering import check_pattern
 from glassliquid.physics.engines import ENGINES
 from glassliquid.physics.protocol import PRESETS, Protocol, check_snapshot
 from glassliquid.settings import Absent, Choice, Field, FromText, fields_of, settings, whole_numbers
+
+ARRAYS = ("positions", "types", "box", "steps", "ids", "sizes")
+"""What an array of an npz file may be."""
 
 Snapshots = Annotated[
     tuple[int, ...] | None,
@@ -30,6 +33,15 @@ def _labels(text: str) -> tuple[str, ...]:
     return pairs
 
 
+def _arrays(text: str) -> tuple[tuple[str, str], ...]:
+    """Pairs of what an array is and its name; ValueError if it is something else."""
+    pairs = tuple((role.strip(), name.strip()) for role, _, name in (pair.partition(":") for pair in text.split(",")))
+    roles = [role for role, _ in pairs]
+    if not all(name and role in ARRAYS for role, name in pairs) or len(set(roles)) < len(roles):
+        raise ValueError
+    return pairs
+
+
 @settings
 class MakeDataConfig:
     """What make_data is asked for; None stands for the preset's value, or for what the files say."""
@@ -41,7 +53,7 @@ class MakeDataConfig:
     source: Annotated[str, Choice(SOURCES.names)] = "simulate"
     """Where the data come from: our own simulations, or somebody's trajectories or images."""
     input: Annotated[Path | None, Absent("none")] = None
-    """Folder of the trajectories or images."""
+    """Folder of the trajectories or images; for a rehearsal, one trajectory as well."""
     preset: Annotated[str, Choice(lambda: PRESETS)] = "demo"
     """Protocol that the settings from particles to snapshots change."""
     ensemble: Annotated[str | None, Absent("auto")] = None
@@ -70,8 +82,11 @@ class MakeDataConfig:
     """Pattern that the names of imported trajectories match, such as prod*.lammpstrj."""
     number: Annotated[str | None, Absent("auto")] = None
     """Where the simulation's number is in imported names: the word before it, such as run, or a regular expression."""
-    temperature: Annotated[str | None, Field(pattern=r"^[A-Za-z]+$"), Absent("none")] = None
-    """Word before the temperature in the names of imported series at constant temperature, such as T; none: they are coolings."""
+    temperature: Annotated[
+        str | None, Field(pattern=r"^[A-Za-z]+$|\.(csv|tsv|txt|dat)$", max_length=4096), Absent("none")
+    ] = None
+    """Word before the temperature in the names of imported series at constant temperature, such as T, or a table of their files and
+    temperatures, such as temperatures.csv; none: they are coolings."""
     first_step: Annotated[int | None, Absent("auto")] = None
     """Time step of imported trajectories at which the cooling starts; auto is 0, or the first frame's after an equilibration."""
     density: Annotated[float | None, Field(gt=0, le=4), Absent("none")] = None
@@ -80,6 +95,18 @@ class MakeDataConfig:
     """Diameter sigma_AA in the unit of length of imported trajectories; none: they are in units of it."""
     unterminated: bool = False
     """Take a last line of imported trajectories that lacks its end as whole."""
+    count_frames: bool = False
+    """Count the frames of imported trajectories that tell no time steps."""
+    arrays: Annotated[
+        tuple[tuple[str, str], ...] | None,
+        FromText(
+            _arrays,
+            f"what each is and its name, {', '.join(f'{role}:NAME' for role in ARRAYS)}, without those that are not there",
+            lambda pairs: ",".join(map(":".join, pairs)),
+        ),
+        Absent("none"),
+    ] = None
+    """Names of the arrays in imported npz files, such as positions:r,types:species,box:L,steps:t."""
     labels: Annotated[
         tuple[str, ...] | None,
         FromText(_labels, "WORD:glass or WORD:liquid, separated by commas, such as solid:glass,fluid:liquid"),
@@ -109,10 +136,9 @@ class MakeDataConfig:
             check_scheduler(self.scheduler, self.workers)
         if self.number is not None:
             check_pattern(self.number)
-        layout = Layout(self.data_dir)
-        layout.dataset(self.name)
+        check_dataset_name(self.name, "name")
         if self.ensemble is not None:
-            layout.ensemble(self.ensemble)
+            Layout(self.data_dir).ensemble(self.ensemble)
         for what, snapshot in (("liquid", self.liquid), ("glass", self.glass)):
             check_snapshot(what, snapshot)
         source = SOURCES.get(self.source)

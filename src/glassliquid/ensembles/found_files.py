@@ -17,7 +17,7 @@ def find_trajectories(folder: Path, files: str | None = None, number: str | None
     """The files of every simulation below a folder, in the order of their numbers, each simulation's in the order of its steps.
 
     Args:
-        folder: the folder; hidden files and folders are passed over.
+        folder: the folder, of which hidden files and folders are passed over, or one file, which is a simulation.
         files: pattern that the names, or paths below the folder, have to match, such as `prod*.lammpstrj`; None: all files that
             have a format, of which the first by name is taken where a simulation's folder has several.
         number: where in the path the simulation's number is, as `numbering.numbers_told` takes it; None: as found.
@@ -25,6 +25,8 @@ def find_trajectories(folder: Path, files: str | None = None, number: str | None
     Raises:
         UserError: there is no folder or no trajectory in it, or the names do not tell which simulation is which.
     """
+    if folder.is_file():
+        return [(folder,)]
     formats = find_names(folder, files)
     names = list(formats)
     simulations: dict[int, list[str]] = {}
@@ -56,7 +58,13 @@ def find_names(folder: Path, files: str | None) -> dict[str, str | None]:
     found = {name: kind for name, kind in formats.items() if kind is not None or files is not None}
     if not found:
         raise UserError(_nothing(folder, there, files))
+    if files is None:  # beside trajectories, files that may hold anything hold something else
+        found = {name: kind for name, kind in found.items() if not _may_hold_anything(kind)} or found
     return found
+
+
+def _may_hold_anything(kind: str | None) -> bool:
+    return kind is not None and READERS.get(kind).holds_anything
 
 
 def _walk(folder: Path) -> Iterator[str]:

@@ -1,12 +1,9 @@
 """Ensembles from other people's trajectories: a folder of files becomes an ensemble as simulated ones are.
 
-Snapshots are mapped to indices by their time step: index k is the frame at `first_step` + k/200 of the cooling's steps.
-Frames between the marks are passed over. Where the number of steps cannot be cut into 200 equal parts, each frame belongs to
-the nearest index.
+Snapshots are mapped to indices by their time step (`time_steps`), or by the temperature of their files (`series`).
 """
 
 import hashlib
-import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,14 +16,15 @@ from glassliquid.ensembles.found_files import find_trajectories
 from glassliquid.ensembles.making import complete_ensemble
 from glassliquid.ensembles.series import check_same_indices, find_series, last_frame
 from glassliquid.ensembles.split import SMALLEST_ENSEMBLE, Split, draw_split
+from glassliquid.ensembles.time_steps import indices_of, start_of_cooling, survey
 from glassliquid.ensembles.workers import WorkerPool
 from glassliquid.errors import UserError, listed
 from glassliquid.files import check_name
-from glassliquid.physics.protocol import INTERVALS, Protocol, temperature
+from glassliquid.physics.protocol import INTERVALS, SMALLEST_PARTICLES, Protocol, temperature
 from glassliquid.progress_bar import ShowProgress
 from glassliquid.trajectories.frames import SAME_LENGTH, Frame, Hints, Location
 from glassliquid.trajectories.look import look_at
-from glassliquid.trajectories.readers import read_frames
+from glassliquid.trajectories.readers import description_of, read_frames
 from glassliquid.trajectories.trajectory import Configuration, write_configurations
 
 PRESET = "imported"
@@ -38,7 +36,7 @@ class ImportPlan:
     """What is imported; None stands for what the files say."""
 
     input: Path
-    """Folder of the files."""
+    """Folder of the files, or one of them."""
     seed: int
     """Seed of the split."""
     cooling_steps: int | None = None
@@ -55,6 +53,8 @@ class ImportPlan:
     """Word before the temperature in the names of series at constant temperature; None: they are coolings."""
     hints: Hints = field(default_factory=Hints)
     """What the files do not say."""
+    is_rehearsal: bool = False
+    """Whether too few simulations are only remarked upon."""
 
 
 @dataclass(frozen=True)
@@ -99,21 +99,21 @@ def plan_import(folder: Path, plan: ImportPlan) -> PlannedImport:
         series = find_series(plan.input, plan.temperature, plan.files, plan.number)
         found = [tuple(each.values()) for each in series]
     names = [_named(sources, plan.input) for sources in found]
-    if len(found) < SMALLEST_ENSEMBLE:
-        raise UserError(
-            f"{plan.input} has {len(found)} simulation{'s' if len(found) > 1 else ''} ({listed(names)}), and each of the splits train, "
-            f"validation and test needs one: put at least {SMALLEST_ENSEMBLE} into the folder; if these are more, say where their "
-            "number is, as number=WORD for the word before it."
-        )
+    too_few = _too_few(plan.input, names)
+    if too_few and not plan.is_rehearsal:
+        raise UserError(too_few)
     if series:
         check_same_indices(series)
         first, first_step, cooling_steps = last_frame(found[0][0], plan.hints), 0, INTERVALS
         snapshots = tuple(series[0])
     else:
-        steps, first = _survey(found[0], plan)
-        first_step = _first_step(names[0], steps, plan)
-        cooling_steps, indices = _indices(names[0], [step for step in steps if step >= first_step], first_step, plan)
+        steps, first = survey(found[0], plan.first_step, plan.hints)
+        first_step = start_of_cooling(names[0], steps, plan.first_step, plan.cooling_steps)
+        steps = [step for step in steps if step >= first_step]
+        cooling_steps, indices = indices_of(names[0], steps, first_step, plan.cooling_steps, plan.snapshots)
         snapshots = tuple(sorted(indices.values()))
+    if len(first.types) < SMALLEST_PARTICLES:
+        first.location.refuse(f"has {len(first.types)} particles, and {SMALLEST_PARTICLES} are the fewest")
     particles_a = int((first.types == 0).sum())
     origin = Origin(species=first.species, particles_a=particles_a, length=first.length, first_step=first_step)
     protocol = Protocol(
@@ -122,10 +122,10 @@ def plan_import(folder: Path, plan: ImportPlan) -> PlannedImport:
         cooling_steps=cooling_steps,
         snapshots=snapshots,
     )
-    splits = draw_split(len(found), np.random.default_rng([plan.seed, SPLIT_STREAM]))
+    splits = draw_split(max(len(found), SMALLEST_ENSEMBLE), np.random.default_rng([plan.seed, SPLIT_STREAM]))
     members = tuple(
         _member(number, split, name, plan.input.name)
-        for number, (name, split) in enumerate(zip(names, splits, strict=True), start=1)
+        for number, (name, split) in enumerate(zip(names, splits, strict=False), start=1)
     )
     ensemble = Ensemble(
         folder=folder, preset=PRESET, protocol=protocol, seed=plan.seed, origin=origin, simulations=members
@@ -134,8 +134,10 @@ def plan_import(folder: Path, plan: ImportPlan) -> PlannedImport:
         ImportTask(sources, ensemble.path(member), protocol, origin, indices, plan.hints)
         for sources, member in zip(found, members, strict=True)
     )
-    odd = look_at(first)
-    return PlannedImport(ensemble, tasks, first, (*_remarks(plan, ensemble, names, indices), *([odd] if odd else [])))
+    odd = [each for each in (look_at(first), too_few) if each]
+    return PlannedImport(
+        ensemble, tasks, first, (*_remarks(plan, ensemble, names, description_of(found[0][0]), indices), *odd)
+    )
 
 
 def import_ensemble(planned: PlannedImport, pool: WorkerPool, progress: ShowProgress) -> Ensemble:
@@ -188,9 +190,25 @@ def _check_same_system(frame: Frame, task: ImportTask) -> None:
         )
 
 
+def _too_few(folder: Path, names: list[str]) -> str | None:
+    """A sentence if there are fewer simulations than splits."""
+    if len(names) >= SMALLEST_ENSEMBLE:
+        return None
+    remedy = "pass the folder that has the files of all simulations"
+    if not folder.is_file():
+        remedy = (
+            f"put at least {SMALLEST_ENSEMBLE} into the folder; if these are more, say where their number is, as number=WORD for the "
+            "word before it"
+        )
+    return (
+        f"{folder} has {len(names)} simulation{'s' if len(names) > 1 else ''} ({listed(names)}), and each of the splits train, "
+        f"validation and test needs one: {remedy}."
+    )
+
+
 def _named(sources: Sequence[Path], folder: Path) -> str:
     """What `ensemble.json` calls the files of one simulation."""
-    first = sources[0].relative_to(folder).as_posix()
+    first = sources[0].name if sources[0] == folder else sources[0].relative_to(folder).as_posix()
     return first if len(sources) == 1 else f"{first} and {len(sources) - 1} more"
 
 
@@ -200,76 +218,14 @@ def _member(number: int, split: Split, file: str, folder: str) -> Simulation:
     return Simulation(number, own, split, file)
 
 
-def _survey(sources: Sequence[Path], plan: ImportPlan) -> tuple[list[int], Frame]:
-    """All time steps of a simulation from `first_step` on, and the frame at the first of them."""
-    steps: set[int] = set()
-    at_least = plan.first_step
-
-    def note(step: int) -> bool:
-        if at_least is None or step >= at_least:
-            steps.add(step)
-            return len(steps) == 1
-        return False
-
-    frames = list(read_frames(sources, note, plan.hints))
-    if not frames:
-        Location(sources[0]).refuse(f"has no frame at time step {at_least} or later", remedy="check first_step")
-    return sorted(steps), frames[0]
-
-
-def _first_step(name: str, steps: list[int], plan: ImportPlan) -> int:
-    """The time step at which the cooling starts: as given, 0, or that of the first frame after an equilibration."""
-    if plan.first_step is not None:
-        return plan.first_step
-    first = steps[0]
-    if plan.cooling_steps == steps[-1]:
-        return 0
-    if first != 0 and len(steps) > 1 and first <= steps[1] - first and plan.cooling_steps != steps[-1] - first:
-        raise UserError(
-            f"{name} begins at time step {first}, which may be the start of the cooling or the first frame after a start at 0: pass "
-            f"first_step={first} or first_step=0."
-        )
-    return first
-
-
-def _indices(name: str, steps: list[int], first_step: int, plan: ImportPlan) -> tuple[int, dict[int, int]]:
-    """The number of steps of the cooling, and the frames that are imported: time steps to indices."""
-    cooling_steps = steps[-1] - first_step if plan.cooling_steps is None else plan.cooling_steps
-    if plan.cooling_steps is None and cooling_steps < 1:
-        raise UserError(
-            f"{name} has a single frame, at time step {steps[-1]}, and a cooling has several: if each file is a frame, say where the "
-            "number of the simulation is, as number=WORD for the word before it."
-        )
-    if plan.cooling_steps is not None and (cooling_steps < INTERVALS or cooling_steps % INTERVALS):
-        raise UserError(
-            f"cooling_steps is {cooling_steps} (as given), and it must be a positive multiple of {INTERVALS}: pass the steps from "
-            "T = 2.0 to T = 0.05 as cooling_steps, or leave it out to end at the last frame."
-        )
-    exact = {step: INTERVALS * (step - first_step) / cooling_steps for step in steps}
-    nearest: dict[int, int] = {}
-    for step in sorted(steps, key=lambda step: abs(exact[step] - round(exact[step]))):
-        index = round(exact[step])
-        if (cooling_steps % INTERVALS or exact[step] == index) and index <= INTERVALS:
-            nearest.setdefault(index, step)
-    chosen = sorted(nearest) if plan.snapshots is None else plan.snapshots
-    if missing := sorted(set(chosen) - set(nearest)):
-        raise UserError(
-            f"{name} has no snapshot {listed(missing)} (it has {listed(sorted(nearest))}): choose snapshots from these, or check "
-            f"first_step, which is {first_step}."
-        )
-    if not chosen:
-        raise UserError(
-            f"{name} has no frame at a multiple of {cooling_steps // INTERVALS} time steps from {first_step} on: pass the cooling's "
-            "own cooling_steps and first_step."
-        )
-    return math.ceil(cooling_steps / INTERVALS) * INTERVALS, {nearest[index]: index for index in sorted(chosen)}
-
-
-def _remarks(plan: ImportPlan, ensemble: Ensemble, names: list[str], indices: dict[int, int]) -> Iterator[str]:
+def _remarks(
+    plan: ImportPlan, ensemble: Ensemble, names: list[str], format_name: str, indices: dict[int, int]
+) -> Iterator[str]:
     """How the files were understood."""
     origin, particles = ensemble.origin, ensemble.protocol.particles
     assert origin is not None
-    yield f"{len(names)} simulations: {listed(names[:3])}{', ...' if len(names) > 3 else ''}."
+    several = "s" if len(names) > 1 else ""
+    yield f"{len(names)} simulation{several} ({format_name}): {listed(names[:3])}{', ...' if len(names) > 3 else ''}."
     species = f"{origin.particles_a} {origin.species[0]} (drawn orange, large)"
     if len(origin.species) > 1:
         species += f" and {particles - origin.particles_a} {origin.species[1]} (blue, small)"

@@ -1,12 +1,14 @@
-"""Series at constant temperature: files whose names tell their temperature, several for each simulation.
+"""Series at constant temperature: files whose names, or a table, tell their temperature, several for each simulation.
 
 The last frame of a file is its snapshot, at the index whose temperature is nearest.
 """
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from glassliquid.ensembles.found_files import find_names
+from glassliquid.ensembles.temperature_table import is_table, read_table, row_of
 from glassliquid.errors import UserError, listed
 from glassliquid.numbering import UnclearNumbersError, numbers_found, numbers_told
 from glassliquid.physics.protocol import INTERVALS, TEMPERATURE_COLD, TEMPERATURE_HOT, temperature
@@ -14,41 +16,45 @@ from glassliquid.trajectories.frames import Frame, Hints, Location
 from glassliquid.trajectories.readers import read_frames
 
 
-def find_series(folder: Path, word: str, files: str | None, number: str | None) -> list[dict[int, Path]]:
+@dataclass(frozen=True)
+class _Place:
+    """What a file's name or the table says of it."""
+
+    temperature: float
+    rest: str
+    """What is left of its path, in which the simulation's number is."""
+    simulation: int | None = None
+    """The number of its simulation; None if the rest tells it."""
+
+
+def find_series(folder: Path, told: str, files: str | None, number: str | None) -> list[dict[int, Path]]:
     """The files of every simulation by their indices, ascending, in the order of the simulations' numbers.
 
     Args:
         folder: the folder; hidden files and folders are passed over.
-        word: what stands before the temperature in a path, such as `T` in `T0.45/seed3.dump`.
+        told: what stands before the temperature in a path, such as `T` in `T0.45/seed3.dump`, or the path of a table.
         files: pattern of names, as for `find_trajectories`.
         number: where the simulation's number is, as for `find_trajectories`.
 
     Raises:
-        UserError: a name does not tell its temperature or simulation, or two tell the same.
+        UserError: nothing tells a file's temperature or simulation, or two tell the same.
     """
-    expression = re.compile(rf"(?<![A-Za-z]){re.escape(word)}[_=-]?([0-9]+(?:\.[0-9]+)?)")
-    index_of: dict[str, int] = {}
-    rest_of: dict[str, str] = {}
-    for name in find_names(folder, files):
-        found = expression.search(name)
-        if found is None:
-            raise UserError(
-                f"{folder / name} has no number behind {word!r} in its path: check temperature, which is {word!r}."
-            )
-        index_of[name] = _index(folder / name, float(found[1]))
-        rest_of[name] = f"{name[: found.start()]}{word}{name[found.end() :]}"
-    rests = sorted(set(rest_of.values()))
+    names = list(find_names(folder, files))
+    places = _by_table(folder, names, told) if is_table(told) else _by_word(folder, names, told)
+    rests = sorted({place.rest for place in places.values() if place.simulation is None})
     try:
         numbers = numbers_found(rests) if number is None else numbers_told(rests, number)
     except UnclearNumbersError as error:
         raise UserError(f"{folder}: {error}.") from error
     simulations: dict[int, dict[int, Path]] = {}
-    for name, index in index_of.items():
-        if (which := numbers[rest_of[name]]) is None:
+    for name, place in places.items():
+        which = numbers[place.rest] if place.simulation is None else place.simulation
+        if which is None:
             raise UserError(
-                f"{folder / name} has no number of its simulation beside the temperature: name them as T0.45/seed3.dump, or say where it "
-                "is, as number=WORD for the word before it."
+                f"{folder / name} has no number of its simulation beside the temperature: name them as T0.45/seed3.dump, say where it "
+                "is, as number=WORD for the word before it, or give it in a third column of a table of temperatures."
             )
+        index = _index(folder / name, place.temperature)
         other = simulations.setdefault(which, {}).setdefault(index, folder / name)
         if other != folder / name:
             raise UserError(
@@ -56,6 +62,35 @@ def find_series(folder: Path, word: str, files: str | None, number: str | None) 
                 "nearest: choose files by name, as files=PATTERN."
             )
     return [dict(sorted(simulations[which].items())) for which in sorted(simulations)]
+
+
+def _by_word(folder: Path, names: list[str], word: str) -> dict[str, _Place]:
+    """Temperatures behind a word in the paths."""
+    expression = re.compile(rf"(?<![A-Za-z]){re.escape(word)}[_=-]?([0-9]+(?:\.[0-9]+)?)")
+    places: dict[str, _Place] = {}
+    for name in names:
+        found = expression.search(name)
+        if found is None:
+            raise UserError(
+                f"{folder / name} has no number behind {word!r} in its path: check temperature, which is {word!r}."
+            )
+        places[name] = _Place(float(found[1]), f"{name[: found.start()]}{word}{name[found.end() :]}")
+    return places
+
+
+def _by_table(folder: Path, names: list[str], told: str) -> dict[str, _Place]:
+    """Temperatures of a table, which is looked for in the folder as well."""
+    path = Path(told) if Path(told).is_file() else folder / told
+    rows = read_table(path)
+    places: dict[str, _Place] = {}
+    for name in names:
+        if folder / name == path.absolute():
+            continue
+        row = row_of(rows, name, path)
+        places[name] = _Place(row.temperature, name.removeprefix(f"{row.path}/"), row.simulation)
+    if unused := [row.path for row in rows if not any(row.matches(name) for name in places)]:
+        raise UserError(f"{path} has {unused[0]!r}, and no trajectory below {folder} is called so: correct the table.")
+    return places
 
 
 def last_frame(path: Path, hints: Hints) -> Frame:

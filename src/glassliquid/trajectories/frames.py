@@ -31,6 +31,9 @@ SAME_LENGTH = 1e-5
 UNTILTED = 1e-9
 """A box is square if its tilts are less, which arithmetic leaves behind."""
 
+SKIN = 0.5
+"""How far a particle may be outside of the box [sigma_AA]: LAMMPS wraps when it rebuilds its neighbour lists."""
+
 REPAIR = "repair the file or take its simulation out of the folder"
 
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?")
@@ -49,6 +52,10 @@ class Hints:
     """sigma_AA in the files' unit of length; None: they are in units of it, as far as they tell."""
     unterminated: bool = False
     """Whether a last line without its end is whole."""
+    count_frames: bool = False
+    """Whether frames that tell no time step are counted, from 0."""
+    arrays: tuple[tuple[str, str], ...] = ()
+    """Names of the arrays of a file that holds nothing but arrays: pairs of what it is and what the file calls it."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,8 @@ class Frame:
     """Side of the square box L."""
     location: "Location"
     """Where it was read."""
+    largest_id: int = 0
+    """Of the particles' ids; 0 if they have none."""
 
 
 class Location:
@@ -173,7 +182,28 @@ def build_frame(
         location.refuse("has a coordinate that is too far from the box")
     types = np.zeros(len(names), dtype=np.uint32)
     types[np.count_nonzero(is_first) :] = 1
-    return Frame(step, tuple(map(_decoded, species)), types, positions.astype(np.float64, copy=False), length, location)
+    positions = positions.astype(np.float64, copy=False)
+    largest_id = 0 if ids is None else int(ids.max())
+    return Frame(step, tuple(map(_decoded, species)), types, positions, length, location, largest_id)
+
+
+def side_by_density(location: Location, positions: NDArray[np.floating]) -> float:
+    """The side that N particles have at the given density, if the positions agree with it [the file's unit of length]."""
+    density, sigma = location.hints.density, location.hints.sigma or 1.0
+    extent = float(np.ptp(positions, axis=0).max()) / sigma if np.isfinite(positions).all() else 0.0
+    if density is None:
+        location.refuse(
+            "has no box",
+            remedy="pass the number of particles for each sigma_AA^2 as density (this project's mixture has 1.2)",
+        )
+    length = float(np.sqrt(len(positions) / density))
+    # A box that is full has no gap of several particles at its edges.
+    if not length - 3 < extent < length + 2 * SKIN:
+        location.refuse(
+            f"has no box, and its positions extend over {extent:.4g} where a box of density {density:g} has a side of {length:.4g}",
+            remedy="check density, or use a format with a box",
+        )
+    return length * sigma
 
 
 def parse_whole_number(text: str) -> int | None:

@@ -8,6 +8,8 @@ from glassliquid.trajectories.frames import Frame
 OVERLAP, CLOSE, FAR = 0.2, 0.6, 2.0
 """Median distance of nearest neighbours [sigma_AA]: below the first they lie upon each other, which no potential allows; below the
 second they are closer than the mixture's at any temperature here; above the third they are a gas. The mixture itself has 0.82 to 0.86."""
+THIN, DENSE = 0.8, 1.6
+"""Particles for each sigma_AA^2; the mixture has 1.2, and beyond these something is probably missing, or a unit is another."""
 EMPTY = 0.3
 """Share of a side of the box; a wider strip without any particle is told."""
 
@@ -29,6 +31,13 @@ def look_at(frame: Frame) -> str | None:
     gap = max(_widest_gap(frame.positions[:, axis], frame.length) for axis in (0, 1))
     if gap > EMPTY * frame.length and gap > FAR:
         return f"{frame.location.path} has an empty strip {gap:.3g} wide in a box of side {frame.length:.4g}: {CHECK}."
+    if (count := len(frame.types)) < frame.largest_id:
+        return (
+            f"{frame.location.path} has {count} particles, whose ids run up to {frame.largest_id}: check that it has all of them, and not "
+            "those of one group or one processor."
+        )
+    if not THIN <= (density := count / frame.length**2) <= DENSE:
+        return f"{frame.location.path} has {density:.3g} particles for each sigma_AA^2, where the mixture has 1.2: {CHECK}."
     return None
 
 

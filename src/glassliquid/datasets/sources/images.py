@@ -34,6 +34,8 @@ class Images(Source):
         "density",
         "sigma",
         "unterminated",
+        "count_frames",
+        "arrays",
     )
 
     def __init__(self, config: MakeDataConfig) -> None:

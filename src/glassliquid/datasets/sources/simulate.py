@@ -24,6 +24,8 @@ class Simulate(EnsembleSource):
         "density",
         "sigma",
         "unterminated",
+        "count_frames",
+        "arrays",
         "labels",
         "skip_unreadable",
         "dry_run",

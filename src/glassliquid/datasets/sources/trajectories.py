@@ -9,11 +9,12 @@ from glassliquid.datasets.source import EnsembleSource
 from glassliquid.datasets.sources import SOURCES
 from glassliquid.ensembles.ensemble import Ensemble, open_ensemble
 from glassliquid.ensembles.importing import ImportPlan, PlannedImport, import_ensemble, plan_import
-from glassliquid.ensembles.split import Split
+from glassliquid.ensembles.split import SMALLEST_ENSEMBLE, Split
 from glassliquid.ensembles.workers import WorkerPool
 from glassliquid.errors import UserError, listed
 from glassliquid.files import check_name
 from glassliquid.progress_bar import progress_bar
+from glassliquid.settings import fields_of
 from glassliquid.trajectories.frames import Hints
 
 
@@ -48,7 +49,14 @@ class Trajectories(EnsembleSource):
                 files=config.files,
                 number=config.number,
                 temperature=config.temperature,
-                hints=Hints(density=config.density, sigma=config.sigma, unterminated=config.unterminated),
+                is_rehearsal=config.dry_run,
+                hints=Hints(
+                    density=config.density,
+                    sigma=config.sigma,
+                    unterminated=config.unterminated,
+                    count_frames=config.count_frames,
+                    arrays=config.arrays or (),
+                ),
             )
             self.importing = plan_import(config.layout.ensemble(config.ensemble or _named_after(folder)), plan)
             return self.importing.ensemble
@@ -58,6 +66,17 @@ class Trajectories(EnsembleSource):
                 "ensemble that was imported before as ensemble."
             )
         return _imported_before(config.layout.ensemble(config.ensemble))
+
+    def check_recipe(self) -> None:
+        """Say of an index that nobody has asked for that it is the one drawn by default."""
+        stored = self.planned.protocol.snapshots
+        for what in ("liquid", "glass"):
+            index = getattr(self.config, what)
+            if index == fields_of(MakeDataConfig)[what].default and index not in stored:
+                raise UserError(
+                    f"Without {what}=INDEX the {what} is snapshot {index}, and the files have {listed(stored)}: pass one of these as {what}."
+                )
+        super().check_recipe()
 
     def complete(self, pool: WorkerPool) -> Ensemble:
         """Import."""
@@ -75,7 +94,9 @@ class Trajectories(EnsembleSource):
         drawing = DrawConfig(image_size=config.image_size, window=config.window)
         splits = [each.split for each in self.planned.simulations]
         counts = listed(f"{splits.count(split)} for {split}" for split in Split)
-        remarks = [*self.importing.remarks, f"Of the simulations there are {counts}."]
+        remarks = [*self.importing.remarks]
+        if len(splits) >= SMALLEST_ENSEMBLE:
+            remarks.append(f"Of the simulations there are {counts}.")
         try:
             self.check_recipe()
         except UserError as error:
@@ -85,6 +106,7 @@ class Trajectories(EnsembleSource):
 
 def _named_after(folder: Path) -> str:
     """The ensemble's name where none is given: the folder's."""
+    folder = folder.parent if folder.is_file() else folder
     try:
         return check_name("ensemble", folder.name)
     except UserError as error:

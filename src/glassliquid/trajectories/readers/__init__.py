@@ -37,6 +37,8 @@ class Reader(abc.ABC):
     """What the format is called, for error messages."""
     endings: ClassVar[tuple[str, ...]]
     """Ends of file names, without `.gz` and the like; files with other endings are found by their first bytes."""
+    holds_anything: ClassVar[bool] = False
+    """Whether files of this format may as well hold something else, so that others beside them are preferred."""
 
     @staticmethod
     @abc.abstractmethod
@@ -104,7 +106,7 @@ class _FirstStepError(Exception):
 def _frames(location: Location, is_wanted: StepFilter) -> Iterator[Frame]:
     path = location.path
     if path.exists() and not is_plain(path):
-        location.refuse("is no plain file")
+        location.refuse("is not a regular file")
     try:
         yield from _reader(location).read(location, is_wanted)
     except FileNotFoundError as error:
@@ -122,6 +124,11 @@ def format_of(path: Path) -> str | None:
     except (OSError, EOFError, zlib.error):
         return None
     return next((name for name in READERS if READERS.get(name).recognises(head)), None)
+
+
+def description_of(path: Path) -> str:
+    """What the format of a file is called, by its first bytes; UserError if it has none that is read."""
+    return _reader(Location(path)).description
 
 
 def _promised(path: Path) -> str | None:

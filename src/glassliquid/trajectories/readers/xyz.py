@@ -24,6 +24,7 @@ from glassliquid.trajectories.frames import (
     StepFilter,
     build_frame,
     parse_whole_number,
+    side_by_density,
 )
 from glassliquid.trajectories.readers import READERS, Reader
 from glassliquid.trajectories.tables import Parsed, Piece, parse_frames, read_pieces
@@ -38,11 +39,9 @@ NAMES = {
     "size": ("radius", "diameter", "radii", "diameters"),
 }
 """What columns are called."""
-SKIN = 0.5
-"""How far a particle may be outside of the box [sigma_AA]: LAMMPS wraps when it rebuilds its neighbour lists."""
 
 _PAIR = re.compile(r"""([A-Za-z_][\w-]*)\s*[:=]\s*("[^"]*"|'[^']*'|[^\s"']\S*)""")
-_BARE_STEP = re.compile(r"\btimestep\s+(\S+)", re.IGNORECASE)
+_BARE_STEP = re.compile(r"\b(timestep|step|frame)\s+([0-9]\S*)", re.IGNORECASE)
 
 
 @READERS.register("xyz")
@@ -92,15 +91,18 @@ def _said(comment: str) -> dict[str, str]:
     for key, value in _PAIR.findall(comment):
         said.setdefault(key.lower(), value.strip("\"'").rstrip(",;"))
     if found := _BARE_STEP.search(comment):
-        said.setdefault("timestep", found[1])
+        said.setdefault(found[1].lower(), found[2])
     return said
 
 
 def _step(location: Location, comment: str, said: dict[str, str]) -> int:
     key = next((key for key in STEPS if key in said), None)
+    if key is None and location.hints.count_frames:
+        return location.frame - 1
     if key is None:
         location.refuse(
-            f"has no Timestep: in its comment {comment[:60]!r}, nor step or time, so its time step is missing"
+            f"has no Timestep: in its comment {comment[:60]!r}, nor step or time, so its time step is missing",
+            remedy="pass count_frames=true if its frames are at equal steps from the start of the cooling to its end",
         )
     if (step := parse_whole_number(said[key])) is None:
         location.refuse(f"has the {key} {said[key][:40]!r} in its comment, and it must be a whole number of time steps")
@@ -173,25 +175,6 @@ def _frame(step: int, length: float | None, names: list[str], location: Location
     found = dict(zip(names, columns, strict=True))
     positions = np.column_stack([found["x"], found["y"]])
     if length is None:
-        length = _side_by_density(location, positions)
+        length = side_by_density(location, positions)
     more = {"z": found.get("z"), "ids": found.get("id"), "sizes": found.get("size")}
     return build_frame(location, step, found["type"], positions, length, **more)
-
-
-def _side_by_density(location: Location, positions: np.ndarray) -> float:
-    """The side that N particles have at the given density, if the positions agree with it [the file's unit of length]."""
-    density, sigma = location.hints.density, location.hints.sigma or 1.0
-    extent = float(np.ptp(positions, axis=0).max()) / sigma if np.isfinite(positions).all() else 0.0
-    if density is None:
-        location.refuse(
-            "has no box",
-            remedy="pass the number of particles for each sigma_AA^2 as density (this project's mixture has 1.2)",
-        )
-    length = float(np.sqrt(len(positions) / density))
-    # A box that is full has no gap of several particles at its edges.
-    if not length - 3 < extent < length + 2 * SKIN:
-        location.refuse(
-            f"has no box, and its positions extend over {extent:.4g} where a box of density {density:g} has a side of {length:.4g}",
-            remedy="check density, or use a format with a box",
-        )
-    return length * sigma
