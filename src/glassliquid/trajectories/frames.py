@@ -182,9 +182,9 @@ def build_frame(
         location.refuse("has a coordinate that is too far from the box")
     types = np.zeros(len(names), dtype=np.uint32)
     types[np.count_nonzero(is_first) :] = 1
-    positions = positions.astype(np.float64, copy=False)
+    places: NDArray[np.float64] = positions.astype(np.float64, copy=False)
     largest_id = 0 if ids is None else int(ids.max())
-    return Frame(step, tuple(map(_decoded, species)), types, positions, length, location, largest_id)
+    return Frame(step, tuple(map(_decoded, species)), types, places, length, location, largest_id)
 
 
 def side_by_density(location: Location, positions: NDArray[np.floating]) -> float:

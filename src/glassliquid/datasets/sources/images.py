@@ -1,5 +1,6 @@
 """images: somebody's images of glass and liquid."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,15 +53,7 @@ class Images(Source):
     def rehearse(self) -> tuple[list[str], Any]:
         """How the names were understood, and the first picture."""
         images, unreadable = self.found
-        splits = [image.split or split_of(image.simulation, self.config.seed) for image in images]
-        own = bool(images) and images[0].split is not None
-        counts = listed(f"{splits.count(split)} for {split}" for split in Split)
-        remarks = [
-            f"{sum(image.label is label for image in images)} images of {label}, such as "
-            f"{next((f'{image.file} (simulation {image.simulation})' for image in images if image.label is label), 'none')}."
-            for label in Label
-        ]
-        remarks.append(f"{counts}, {'as the folders say' if own else 'drawn by the numbers of the simulations'}.")
+        remarks = list(self._remarks())
         remarks += [f"Cannot be used: {each.file} {each.reason}." for each in unreadable[:NAMED_IN_MESSAGE]]
         picture = None
         if images:
@@ -71,8 +64,21 @@ class Images(Source):
                 remarks.append(f"Cannot be used: {images[0].file} {error}.")
         return remarks, picture
 
+    def _remarks(self) -> Iterator[str]:
+        """How the names were understood."""
+        images, _ = self.found
+        splits = [image.split or split_of(image.simulation, self.config.seed) for image in images]
+        own = bool(images) and images[0].split is not None
+        counts = listed(f"{splits.count(split)} for {split}" for split in Split)
+        for label in Label:
+            of_label = [image for image in images if image.label is label]
+            example = f"{of_label[0].file} (simulation {of_label[0].simulation})" if of_label else "none"
+            yield f"{len(of_label)} images of {label}, such as {example}."
+        yield f"{counts}, {'as the folders say' if own else 'drawn by the numbers of the simulations'}."
+
     def make(self, folder: Path, pool: WorkerPool) -> MadeData:
         """Convert, and print what could not be read."""
+        print("\n".join(self._remarks()), flush=True)
         seed, skip = self.config.seed, self.config.skip_unreadable
         with progress_bar(f"converting {folder.name}", "batches of images") as progress:
             dataset, left_out = import_images(folder, self.input, self.recipe, seed, skip, pool, progress, self.found)
