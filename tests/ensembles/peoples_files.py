@@ -152,6 +152,26 @@ FILES = {
         lambda run: xyz(run, "{lattice} Properties=species:S:1:pos:R:3"),
         {**CENTRED, "count_frames": True},
     ),
+    "times with a fraction, counted": (
+        "traj.xyz",
+        lambda run: xyz(run, "{lattice} Time={step}.5"),
+        {**CENTRED, "count_frames": True},
+    ),
+    "dump of steps that are all 0, counted": (
+        "traj.dump",
+        lambda run: (
+            dump(run).replace("TIMESTEP\n5000\n", "TIMESTEP\n0\n").replace("TIMESTEP\n10000\n", "TIMESTEP\n0\n")
+        ),
+        {"count_frames": True},
+    ),
+    "yaml, counted": ("traj.yaml", lambda run: yaml(Run(run.seed, (7, 7, 7))), {"count_frames": True}),
+    "h5md, counted": ("traj.h5", lambda run: h5md(run, step=0), {**CENTRED, "count_frames": True}),
+    "npz, counted": ("traj.npz", npz, {**CENTRED, "arrays": NAMED, "count_frames": True}),
+    "quotes within quotes": (
+        "traj.xyz",
+        lambda run: xyz(run, r'{lattice} name="a \" step=7" step={step}'),
+        CENTRED,
+    ),
     "MDAnalysis": (
         "traj.xyz",
         lambda run: xyz(run, "frame {step} | Written by MDAnalysis XYZWriter (release 2.10.0)"),

@@ -75,6 +75,10 @@ REFUSED = {
         lambda run: xyz(run, "{lattice} Properties=species:S:1:pos:R:3 step={step}", "{kind} {x} {y} 0 7"),
         r"\(frame 1, line 3\) cannot be read \(there are 5 columns, and 4 are expected",
     ),
+    "a time with a fraction": (
+        lambda run: xyz(run, "{lattice} Time={step}.5"),
+        "has the time '0.5' in its comment, and it must be a whole number of time steps: pass count_frames=true",
+    ),
     "a time that is no step": (
         lambda run: xyz(run, "{lattice} Time=0.5").replace("Time=0.5", "Time=0"),
         "has a single frame|has time step 0 a second time",

@@ -96,7 +96,7 @@ class MakeDataConfig:
     unterminated: bool = False
     """Take a last line of imported trajectories that lacks its end as whole."""
     count_frames: bool = False
-    """Count the frames of imported trajectories that tell no time steps."""
+    """Count the frames of imported trajectories instead of reading their time steps."""
     arrays: Annotated[
         tuple[tuple[str, str], ...] | None,
         FromText(

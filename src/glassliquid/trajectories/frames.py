@@ -34,6 +34,7 @@ UNTILTED = 1e-9
 SKIN = 0.5
 """How far a particle may be outside of the box [sigma_AA]: LAMMPS wraps when it rebuilds its neighbour lists."""
 
+COUNT = "pass count_frames=true if its frames are at equal steps from the start of the cooling to its end"
 REPAIR = "repair the file or take its simulation out of the folder"
 
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?")
@@ -53,7 +54,7 @@ class Hints:
     unterminated: bool = False
     """Whether a last line without its end is whole."""
     count_frames: bool = False
-    """Whether frames that tell no time step are counted, from 0."""
+    """Whether frames are counted from 0, whatever time steps the file tells."""
     arrays: tuple[tuple[str, str], ...] = ()
     """Names of the arrays of a file that holds nothing but arrays: pairs of what it is and what the file calls it."""
 
@@ -89,6 +90,10 @@ class Location:
     def copy(self) -> "Location":
         """This location, which stays when the reader goes on."""
         return copy.copy(self)
+
+    def step(self, told: int) -> int:
+        """The time step of the frame where it is: what the file tells, or its place in the file if frames are counted."""
+        return self.frame - 1 if self.hints.count_frames else told
 
     def refuse(self, what: str, error: Exception | None = None, remedy: str = REPAIR) -> NoReturn:
         """Raise UserError: which file, frame and line, what is wrong there, and what to do."""

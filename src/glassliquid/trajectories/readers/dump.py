@@ -74,7 +74,7 @@ def _read_header(text: TextFile) -> Header | None:
         location.refuse("has no ITEM: TIMESTEP, so its time step is missing")
     if particles is None or bounds is None:
         location.refuse(f"has no ITEM: {'NUMBER OF ATOMS' if particles is None else 'BOX BOUNDS'}")
-    return Header(step, particles, bounds, item.split()[2:])
+    return Header(location.step(step), particles, bounds, item.split()[2:])
 
 
 def _read_bounds(text: TextFile, flags: list[str]) -> NDArray[np.float64]:

@@ -35,7 +35,8 @@ class GsdReader(Reader):
             with gsd_file.open_gsd(location.path) as file:
                 for number in range(file.nframes):
                     location.frame = number + 1
-                    step = int(read_array(file, number, "configuration/step", (1,), gsd_file.WHOLE, default=0)[0])
+                    told = read_array(file, number, "configuration/step", (1,), gsd_file.WHOLE, default=0)
+                    step = location.step(int(told[0]))
                     count = int(read_array(file, number, "particles/N", (1,), gsd_file.WHOLE)[0])
                     builder.begin(count)
                     if is_wanted(step):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from glassliquid.errors import listed
 from glassliquid.trajectories import arrays
-from glassliquid.trajectories.frames import Frame, FrameBuilder, Location, StepFilter
+from glassliquid.trajectories.frames import COUNT, Frame, FrameBuilder, Location, StepFilter
 from glassliquid.trajectories.readers import READERS, Reader
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -100,14 +100,11 @@ class _Group:
 
     def steps(self, name: str, count: int) -> list[int]:
         """The time steps of the frames of an array: a list, or an increment with an offset."""
+        if self._location.hints.count_frames:
+            return list(range(count))
         found = self.member(f"{name}/step")
         if found is None:
-            if not self._location.hints.count_frames:
-                self._location.refuse(
-                    f"has no {name}/step, so its time steps are missing",
-                    remedy="pass count_frames=true if its frames are at equal steps from the start of the cooling to its end",
-                )
-            return list(range(count))
+            self._location.refuse(f"has no {name}/step, so its time steps are missing", remedy=COUNT)
         if found.shape == ():
             first = arrays.whole_numbers(self._location, "offset", np.atleast_1d(found.attrs.get("offset", 0)), 1)[0]
             each = arrays.whole_numbers(self._location, "step", np.atleast_1d(found[()]), 1)[0]

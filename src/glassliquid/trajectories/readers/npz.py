@@ -93,7 +93,7 @@ def _frames(location: Location, archive: zipfile.ZipFile, is_wanted: StepFilter)
             values[role] = found.pop(role).whole()
     box = found["box"].whole() if "box" in found else None
     steps = list(range(count))
-    if "steps" in found:
+    if "steps" in found and not location.hints.count_frames:
         steps = arrays.whole_numbers(location, found["steps"].name, found["steps"].whole(), count)
     builder = FrameBuilder(location)
     for number, step in enumerate(steps):

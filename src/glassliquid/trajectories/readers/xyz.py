@@ -17,6 +17,7 @@ from functools import partial
 import numpy as np
 
 from glassliquid.trajectories.frames import (
+    COUNT,
     UNTILTED,
     Frame,
     FrameBuilder,
@@ -40,7 +41,7 @@ NAMES = {
 }
 """What columns are called."""
 
-_PAIR = re.compile(r"""([A-Za-z_][\w-]*)\s*[:=]\s*("[^"]*"|'[^']*'|[^\s"']\S*)""")
+_PAIR = re.compile(r"""([A-Za-z_][\w-]*)\s*[:=]\s*("(?:[^"\\]|\\.)*"|'[^']*'|[^\s"']\S*)""")
 _BARE_STEP = re.compile(r"\b(timestep|step|frame)\s+([0-9]\S*)", re.IGNORECASE)
 
 
@@ -96,16 +97,19 @@ def _said(comment: str) -> dict[str, str]:
 
 
 def _step(location: Location, comment: str, said: dict[str, str]) -> int:
+    if location.hints.count_frames:
+        return location.step(0)
     key = next((key for key in STEPS if key in said), None)
-    if key is None and location.hints.count_frames:
-        return location.frame - 1
     if key is None:
         location.refuse(
             f"has no Timestep: in its comment {comment[:60]!r}, nor step or time, so its time step is missing",
-            remedy="pass count_frames=true if its frames are at equal steps from the start of the cooling to its end",
+            remedy=COUNT,
         )
     if (step := parse_whole_number(said[key])) is None:
-        location.refuse(f"has the {key} {said[key][:40]!r} in its comment, and it must be a whole number of time steps")
+        location.refuse(
+            f"has the {key} {said[key][:40]!r} in its comment, and it must be a whole number of time steps",
+            remedy=COUNT,
+        )
     return step
 
 

@@ -86,7 +86,12 @@ def _read_header(text: TextFile) -> Header | None:
         location.refuse(
             f"has {said.get(missing[0], '').strip()[:40]!r} as its {missing[0]}, and it must be a whole number"
         )
-    return Header(numbers["timestep"] or 0, numbers["natoms"] or 0, np.array(bounds), _values(said.get("keywords", "")))
+    return Header(
+        location.step(numbers["timestep"] or 0),
+        numbers["natoms"] or 0,
+        np.array(bounds),
+        _values(said.get("keywords", "")),
+    )
 
 
 def _numbers(location: Location, line: str) -> list[float]:
