@@ -125,7 +125,7 @@ CASES = {
         "run{n}/prod.lammpstrj",
         dump,
         {"files": "prod.lammpstrj"},
-        r"are both simulation 1, .*: choose files by name, such as files=equil\.lammpstrj, files=prod\.lammpstrj",
+        r"are both simulation 1, .*: choose files by name, such as files=heating\.lammpstrj, files=prod\.lammpstrj",
     ),
     "nested_folders": Case("seed{n}/prod/traj.lammpstrj", dump),
     "steps_0_to_99": Case("{n}/traj.atom", dump, runs=NUMBERED, indices=(0, 22, 44, 67, 89, 111, 133, 156, 178, 200)),
@@ -189,7 +189,7 @@ def test_what_is_read_back_is_what_was_written(make_data, tmp_path, kind):
     for number, run in enumerate(case.runs, start=1):
         write(tmp_path / case.folder / case.name.format(n=number), case.text(run))
         if kind == "equilibration_beside_production":
-            write(tmp_path / "theirs" / f"run{number}" / "equil.lammpstrj", dump(Run(90 + number)))
+            write(tmp_path / "theirs" / f"run{number}" / "heating.lammpstrj", dump(Run(90 + number)))
     common = {"source": "trajectories", "input": tmp_path / case.folder, "data_dir": tmp_path / "data"}
     common |= {"liquid": 0, "image_size": 32}
     options = passed(case.options)
