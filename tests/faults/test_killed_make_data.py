@@ -26,7 +26,7 @@ def trajectories(data: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("engine", ["lammps", "numba"])
 @pytest.mark.parametrize("kills", [short(2), long(24)])
 def test_killed_make_data(kills: int, engine: str, fault_seed: int, workplace):
-    tally = Tally("make_data", "SIGKILL")
+    tally = Tally(f"make_data, {engine}", "SIGKILL")
     killer, place = Killer(fault_seed, tally, kills), workplace()
     options = {**OPTIONS, "engine": engine}
     expected = {}
