@@ -13,6 +13,7 @@ from glassliquid.datasets.source import MadeData, Source
 from glassliquid.ensembles.ensemble import Ensemble, cooling_curves
 from glassliquid.ensembles.inherent import inherent_energies, minimised_by
 from glassliquid.ensembles.split import Split
+from glassliquid.ensembles.thermodynamics import measured_transition
 from glassliquid.inputs.images.decoded import read_image
 from glassliquid.layout import Layout
 from glassliquid.physics.protocol import temperature
@@ -82,7 +83,7 @@ def _record(tracked: "TrackedRun", made: MadeData, seconds: float) -> None:
 def _draw_pictures(tracked: "TrackedRun", made: MadeData) -> None:
     """Show an image of each class, and what the cooling did."""
     # Drawing is imported when there is something to draw: it takes as long as finding out that nothing is to do.
-    from glassliquid.plots.cooling import cooling_figure
+    from glassliquid.plots.cooling import cooling_figure, mark_of
     from glassliquid.plots.images import examples_figure
 
     dataset, ensemble, recipe = made.dataset, made.ensemble, made.dataset.recipe
@@ -100,7 +101,8 @@ def _draw_pictures(tracked: "TrackedRun", made: MadeData) -> None:
         curves = list(cooling_curves(ensemble, CURVES_IN_FIGURE))
         protocol = ensemble.protocol
         caption = f"{ensemble.name}: N = {protocol.particles}, {protocol.cooling_steps:,} cooling steps"
-        tracked.figure(cooling_figure(curves, caption), "cooling.png")
+        mark = mark_of(measured_transition(ensemble))
+        tracked.figure(cooling_figure(curves, caption, mark), "cooling.png")
 
 
 def _record_inherent_energies(tracked: "TrackedRun", dataset: Dataset, ensemble: Ensemble) -> str:

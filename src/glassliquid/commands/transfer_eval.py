@@ -14,12 +14,14 @@ from dataclasses import replace
 from glassliquid.commands.jobs import TransferJob
 from glassliquid.datasets.description import open_dataset
 from glassliquid.ensembles.ensemble import open_ensemble
+from glassliquid.ensembles.thermodynamics import measured_transition
 from glassliquid.errors import UserError
 from glassliquid.evaluation.transfer_summary import ModelTransfer, beside_linear, csv_table, markdown_table, sentence
 from glassliquid.evaluation.unseen import trained_recipe
 from glassliquid.layout import Layout
 from glassliquid.physics.protocol import temperature
 from glassliquid.plots import transfer as plots
+from glassliquid.plots.cooling import ASSUMED, Mark, mark_of
 from glassliquid.sessions.baseline import baseline_of, lacking
 from glassliquid.sessions.transfer_trials import CoolingTrial, DatasetsTrial, Subject, Trial
 from glassliquid.tracking.find_model import find_model
@@ -46,16 +48,17 @@ def run(job: TransferJob) -> None:
             subjects.append(Subject(name, found, trained_recipe(found)))
         subjects = _told_apart(subjects)
         trials = _trials(job, subjects, layout)
+        marks = [_mark(trial) for trial in trials]
         device = choose_device("auto")
         results: list[ModelTransfer] = []
         lines: dict[str, ModelTransfer] = {}
-        for subject, trial in zip(subjects, trials, strict=True):
+        for subject, trial, mark in zip(subjects, trials, marks, strict=True):
             with _own_run(tracked, subject, several=len(subjects) > 1) as own:
                 result = trial.run(device)
                 trial.link(own, result)
                 own.tags({"model": subject.name, "model_label": subject.found.label})
                 result, line = _beside(trial, result, baseline_of(subject.found, job.data_dir, own))
-                _keep(own, result)
+                _keep(own, result, mark)
                 results.append(result)
                 lines |= {} if line is None else {line.trained_on: line}
         if len(results) > 1 or job.datasets:
@@ -120,7 +123,12 @@ def _trials(job: TransferJob, subjects: Sequence[Subject], layout: Layout) -> li
     return [CoolingTrial(subject, ensemble, job.liquids, job.glass, job.find_breakdown, layout) for subject in subjects]
 
 
-def _keep(tracked: TrackedRun, result: ModelTransfer) -> None:
+def _mark(trial: Trial) -> Mark:
+    """Where figures mark T_g: where it was measured in the ensemble that is scanned."""
+    return mark_of(measured_transition(trial.ensemble)) if isinstance(trial, CoolingTrial) else ASSUMED
+
+
+def _keep(tracked: TrackedRun, result: ModelTransfer, mark: Mark) -> None:
     """Sentence, table and figure of one model."""
     headline = sentence(result)
     table = markdown_table(result.rows)
@@ -130,7 +138,7 @@ def _keep(tracked: TrackedRun, result: ModelTransfer) -> None:
     tracked.text(csv_table(result.rows), TABLE)
     if result.scan is not None:
         tracked.figure(
-            plots.transfer_figure(result.scan, result.trained.liquid, result.trained.glass, headline), FIGURE
+            plots.transfer_figure(result.scan, result.trained.liquid, result.trained.glass, headline, mark), FIGURE
         )
     print(f"\n{text}\n", flush=True)
 

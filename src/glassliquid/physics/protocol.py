@@ -43,6 +43,11 @@ def temperature(snapshot: float) -> float:
     return round(TEMPERATURE_HOT - (TEMPERATURE_HOT - TEMPERATURE_COLD) * snapshot / INTERVALS, 12)
 
 
+def snapshot_at(set_temperature: float) -> float:
+    """The inverse of `temperature`: the snapshot index, between two if need be, at which this temperature is set."""
+    return (TEMPERATURE_HOT - set_temperature) * INTERVALS / (TEMPERATURE_HOT - TEMPERATURE_COLD)
+
+
 def check_snapshot(what: str, index: int) -> None:
     """Raise UserError unless `index` is a snapshot index, 0 to 200."""
     if not 0 <= index <= INTERVALS:

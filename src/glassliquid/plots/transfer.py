@@ -10,8 +10,9 @@ from glassliquid.evaluation.scan import CoolingScan
 from glassliquid.evaluation.scores import GLASS
 from glassliquid.evaluation.transfer import BREAKDOWN_ACCURACY, LIQUID, Crossing, Interval
 from glassliquid.evaluation.transfer import Point as Scored
-from glassliquid.physics.protocol import GLASS_TRANSITION_SNAPSHOT, INTERVALS, temperature
+from glassliquid.physics.protocol import INTERVALS, snapshot_at, temperature
 from glassliquid.plots.axes import TEMPERATURE, add_caption, verbatim
+from glassliquid.plots.cooling import ASSUMED, Mark
 from glassliquid.plots.evaluation import GLASS_COLOUR, LIQUID_COLOUR
 
 ACCURACY_COLOUR, AUC_COLOUR = "0.15", "#2b8a3e"
@@ -20,10 +21,12 @@ CHARACTERS_AN_INCH = 11
 """Of a caption."""
 
 
-def transfer_figure(scan: CoolingScan, trained_liquid: int, trained_glass: int, caption: str) -> Figure:
+def transfer_figure(
+    scan: CoolingScan, trained_liquid: int, trained_glass: int, caption: str, transition: Mark = ASSUMED
+) -> Figure:
     """Accuracies and area under the ROC curve above, mean P(glass) below, along the cooling, hot on the left.
 
-    Shaded are 95 % intervals; vertical lines mark the training data, T_g and the crossings.
+    Shaded are 95 % intervals; vertical lines mark the training data, T_g (`transition`) and the crossings.
     """
     figure = Figure(figsize=(9.5, 8.2), layout="constrained")
     rows: list[Any] = list(figure.subplots(2, 1, sharex=True, height_ratios=(3, 2)))
@@ -48,7 +51,7 @@ def transfer_figure(scan: CoolingScan, trained_liquid: int, trained_glass: int, 
         axes.set_ylabel(label)
         axes.set_ylim(-0.03, 1.03)
         axes.fill_between([], [], [], color=ACCURACY_COLOUR, alpha=0.15, linewidth=0, label="95 % intervals")
-        _marks(axes, trained_liquid, trained_glass, labelled=axes is above)
+        _marks(axes, transition, trained_liquid, trained_glass, labelled=axes is above)
         axes.grid(alpha=0.3)
         axes.legend(fontsize=9, loc="center left")
     below.set_xlim(-4, INTERVALS + 4)
@@ -104,10 +107,10 @@ def _crossing(axes: Any, crossing: Crossing | None, label: str) -> None:
         axes.axvline(crossing.index, color="#f59f00", linewidth=1.6, label=label)
 
 
-def _marks(axes: Any, trained_liquid: int, trained_glass: int, labelled: bool) -> None:
+def _marks(axes: Any, transition: Mark, trained_liquid: int, trained_glass: int, labelled: bool) -> None:
     """Vertical lines at T_g and at the training data."""
     lines = (
-        (GLASS_TRANSITION_SNAPSHOT, "0.3", "--", "next to the assumed T_g = 0.21"),
+        (snapshot_at(transition.temperature), "0.3", "--", transition.label),
         (trained_liquid, LIQUID_COLOUR, "-.", f"training data: liquid {trained_liquid}"),
         (trained_glass, GLASS_COLOUR, "-.", f"training data: glass {trained_glass}"),
     )

@@ -86,7 +86,7 @@ class CoolingTrial:
         Raises:
             UserError: an index is not stored, or the model was trained on all simulations.
         """
-        self._subject, self._ensemble, self._glass, self._refine = subject, ensemble, glass, refine
+        self._subject, self.ensemble, self._glass, self._refine = subject, ensemble, glass, refine
         self._layout = layout
         check_stored(ensemble, "glass", glass)
         stored = [index for index in ensemble.protocol.snapshots if index < glass]
@@ -102,7 +102,7 @@ class CoolingTrial:
 
     def run(self, device: torch.device) -> ModelTransfer:
         """Score the model."""
-        subject, ensemble = self._subject, self._ensemble
+        subject, ensemble = self._subject, self.ensemble
         model = subject.found.model.eval().to(device)
         chosen = replace(ensemble, simulations=self._members)
         with ExitStack() as stack:
@@ -137,15 +137,15 @@ class CoolingTrial:
         points = {row.liquid: _prefixed(point_metrics(row.point)) for row in result.rows}
         points[self._glass] = {f"{PREFIX}/p_glass": result.scan.p_glass_of_glass}
         points[0] = points.get(0, {}) | scan_metrics(result.scan)
-        model_id, name, digest = self._subject.found.model_id, self._ensemble.name, self._ensemble.digest
-        tracked.input(name, digest, self._ensemble.folder, "transfer", model_id)
+        model_id, name, digest = self._subject.found.model_id, self.ensemble.name, self.ensemble.digest
+        tracked.input(name, digest, self.ensemble.folder, "transfer", model_id)
         tracked.model_curves(points, model_id, name, digest)
 
     def again(self, other: FoundModel, result: ModelTransfer) -> "CoolingTrial":
         """The trial at the liquids of the result."""
         liquids = [row.liquid for row in result.rows]
         subject = replace(self._subject, name=other.label, found=other)
-        return CoolingTrial(subject, self._ensemble, liquids, self._glass, refine=False, layout=self._layout)
+        return CoolingTrial(subject, self.ensemble, liquids, self._glass, refine=False, layout=self._layout)
 
 
 class DatasetsTrial:
