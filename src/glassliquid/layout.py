@@ -40,6 +40,10 @@ class Layout:
         """Folder of a sweep's study."""
         return self.data_dir / "sweeps" / check_name("study", study)
 
+    def transition(self, ensemble: str, key: str) -> Path:
+        """Folder of what the trainings of `transition` have found on an ensemble, with the settings that the key stands for."""
+        return self.data_dir / "transitions" / f"{check_name('ensemble', ensemble)}-{key}"
+
 
 def check_dataset_name(name: str, what: str = "dataset") -> str:
     """Return `name` if a dataset may have it: it is also the alias of the best model trained on the dataset.

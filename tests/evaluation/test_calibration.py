@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.calibration import calibration_curve
 
-from glassliquid.evaluation.calibration import expected_calibration_error, reliability
+from glassliquid.evaluation.calibration import expected_calibration_error, fit_temperature, reliability
 from glassliquid.evaluation.scores import wilson_interval
 
 
@@ -36,3 +36,19 @@ def test_honest_probabilities_have_a_small_error_and_boastful_ones_a_large():
     assert expected_calibration_error(reliability(p_true, is_glass)) < 0.015
     # Pushed to 0 or 1, the half of the images that are less than 1/2 sure is wrong by a quarter on average.
     assert expected_calibration_error(reliability(np.round(p_true), is_glass)) == pytest.approx(0.25, abs=0.01)
+
+
+@pytest.mark.parametrize("tau", [0.5, 1.0, 4.0])
+def test_the_temperature_of_logits_is_found(tau: float):
+    generator = np.random.default_rng(0)
+    honest = generator.normal(0, 2, size=20_000)
+    is_glass = generator.random(20_000) < 1 / (1 + np.exp(-honest))
+    # The slope of a logistic regression on 20,000 such numbers has an error of 1 %.
+    assert fit_temperature(tau * honest, is_glass) == pytest.approx(tau, rel=0.04)
+
+
+def test_a_perfect_network_keeps_a_finite_temperature():
+    """Platt's targets of 50 and 50: P(glass) = 51/52 for the one logit that all have."""
+    logits = np.repeat([-7.0, 7.0], 50)
+    tau = fit_temperature(logits, logits > 0)
+    assert 1 / (1 + np.exp(-7 / tau)) == pytest.approx(51 / 52, abs=1e-4)

@@ -15,7 +15,7 @@ from glassliquid.tracking.store import connect
 from glassliquid.tracking.stored import find_run
 from glassliquid.upkeep.housekeeping import Tidied, housekeeping, tidy_up
 
-AGAIN = ("main", "make_data", "sweep")
+AGAIN = ("main", "make_data", "sweep", "transition")
 """Commands that find by themselves what is there already."""
 
 

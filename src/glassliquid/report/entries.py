@@ -16,6 +16,7 @@ NOT_RECORDED = "not recorded"
 PICTURES = {
     TRANSFER: ("transfer.png", "matrix.png"),
     "evaluate": ("evaluation.png",),
+    "transition": ("transition.png",),
     "visualize": ("attribution.png", "filters.png", "certain_and_wrong.png"),
 }
 """Pictures shown of a run of a stage, where it has them. Training runs and sweeps have curves instead."""

@@ -1,0 +1,15 @@
+"""transition: where does an ensemble become a glass? By its energies, by learning by confusion, and by P(glass) of a network."""
+
+from entrypoints import shell
+from glassliquid.sessions.transition_job import TransitionJob
+
+
+@shell.entry_point(TransitionJob, __doc__)
+def main(job: TransitionJob) -> None:
+    from glassliquid.commands import transition
+
+    transition.run(job)
+
+
+if __name__ == "__main__":
+    shell.run(main)
