@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import io
 import os
 import signal
 import sys
@@ -70,6 +71,9 @@ def run(command: click.Command) -> None:
     """
     # First: what comes next may take seconds.
     _end_with_mlflow()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # In a log file too, lines stand in the order in which they were written, among those of the other stream.
+        sys.stdout.reconfigure(line_buffering=True)
     try:
         command.main(standalone_mode=False)
     except click.exceptions.Exit as done:

@@ -1,14 +1,27 @@
-"""Progress bars with the time left, readable in a terminal and in a log file."""
+"""How far a command is: a bar on a terminal, a plain line every so often in a log file."""
 
 import contextlib
+import os
 import sys
-from collections.abc import Callable, Iterator
-from typing import Protocol
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol, TextIO, TypeVar
 
-LOG_EVERY_S = 10.0
+FIRST_LINE_AFTER_S = 10.0
+LINE_EVERY_S = 30.0
+GROWTH = 0.1
+"""Lines of a log come at least this share of the time so far apart: a run of a day and a half leaves some 250."""
+LONGEST_SILENCE_S = 600.0
+BAR_AFTER_S = 0.5
+"""What is done sooner gets no bar."""
+REDRAW_EVERY_S = 0.2
+USUAL_SIZE = (80, 24)
+"""Columns and rows of a terminal."""
+BAR_FORMAT = "{desc} |{bar:10}| {n_fmt} of {total_fmt} {unit}, {remaining} left{postfix}"
 
 ShowProgress = Callable[[int, int], None]
 """Takes how many tasks are done, and of how many."""
+Item = TypeVar("Item")
 
 
 class ProgressBar(Protocol):
@@ -20,29 +33,114 @@ class ProgressBar(Protocol):
 
 @contextlib.contextmanager
 def progress_bar(doing: str, unit: str) -> Iterator[ProgressBar]:
-    """Show a bar while the block runs; call what it gives with the number done, the total and, if you like, a note.
+    """Show how far the block is; call what it gives with the number done, the total and, if you like, a note.
 
-    In a terminal the bar redraws itself; elsewhere a line is written every ten seconds.
+    The first call says where this command begins: the time left follows from the mean speed since then.
     """
-    from tqdm import tqdm
-
-    terminal = sys.stderr.isatty()
-    # The time left follows from the mean speed so far: calls that find nothing new must not count as slowness.
-    bar = tqdm(
-        desc=doing, unit=f" {unit}", mininterval=0.2 if terminal else LOG_EVERY_S, dynamic_ncols=terminal, smoothing=0
-    )
-
-    def show(done: int, total: int, note: str = "") -> None:
-        if note:
-            bar.set_postfix_str(note, refresh=False)
-        if bar.total != total:
-            # What was there before this command must not count into its speed.
-            bar.reset(total)
-            bar.initial = done
-            bar.n = done
-        bar.update(done - bar.n)
-
-    try:
+    kind = Bar if sys.stderr.isatty() else Lines
+    with contextlib.closing(kind(doing, unit, sys.stderr)) as show:
         yield show
-    finally:
-        bar.close()
+
+
+def watched(items: Iterable[Item], total: int, doing: str, unit: str) -> Iterator[Item]:
+    """The items, with a progress bar."""
+    with progress_bar(doing, unit) as show:
+        show(0, total)
+        for done, item in enumerate(items, 1):
+            yield item
+            show(done, total)
+
+
+class Lines:
+    """Writes plain lines, the first after ten seconds and fewer and fewer as time goes by."""
+
+    def __init__(self, doing: str, unit: str, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        """Write to `stream`; the clock tells seconds."""
+        self._doing, self._unit, self._stream, self._clock = doing, unit, stream, clock
+        self._began = self._now = clock()
+        self._next = self._began + FIRST_LINE_AFTER_S
+        self._first: int | None = None
+        self._state = (0, 0, "")
+        self._written: tuple[int, int, str] | None = None
+
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        """Write a line if it is time for one."""
+        if self._first is None or total != self._state[1]:
+            self._first, self._began = done, self._clock()
+        self._state, self._now = (done, total, note), self._clock()
+        if self._now >= self._next:
+            self._write()
+
+    def close(self) -> None:
+        """Write how it ended, if anything was written before."""
+        if self._written is not None and self._written != self._state:
+            self._write()
+
+    def _write(self) -> None:
+        done, total, note = self._written = self._state
+        elapsed = self._now - self._began
+        self._next = self._now + min(max(LINE_EVERY_S, GROWTH * elapsed), LONGEST_SILENCE_S)
+        fresh = done - (self._first or 0)
+        left = f"{duration(elapsed)} so far"
+        if done >= total:
+            left = f"took {duration(elapsed)}"
+        elif fresh:
+            left = f"{duration(elapsed * (total - done) / fresh)} left"
+        parts = [f"{self._doing}: {done:,} of {total:,} {self._unit}", left, *filter(None, [note])]
+        with contextlib.suppress(OSError):  # a log that is full or gone is no reason to stop
+            print(", ".join(parts), file=self._stream, flush=True)
+
+
+def duration(seconds: float) -> str:
+    """A time in words: `12 s`, `4 min 10 s`, `1 h 23 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+class Bar:
+    """Redraws itself on a terminal."""
+
+    def __init__(self, doing: str, unit: str, stream: TextIO) -> None:
+        """Draw on `stream`."""
+        self._doing, self._unit, self._stream = doing, unit, stream
+        self._bar: Any = None
+
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        """Move the bar."""
+        if self._bar is None or self._bar.total != total:
+            self._begin(done, total)
+        if note:
+            self._bar.set_postfix_str(note, refresh=False)
+        self._bar.update(done - self._bar.n)
+
+    def close(self) -> None:
+        """Leave the bar as it is and go to the next line."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def _begin(self, done: int, total: int) -> None:
+        from tqdm import tqdm
+
+        self.close()
+        # Some terminals, as those of containers, say that they are zero columns wide; nothing would be drawn.
+        is_known = os.get_terminal_size(self._stream.fileno()).columns > 0
+        # With a mean speed, calls that find nothing new do not count as slowness.
+        self._bar = tqdm(
+            desc=self._doing,
+            total=total,
+            initial=done,
+            unit=self._unit,
+            bar_format=BAR_FORMAT,
+            file=self._stream,
+            mininterval=REDRAW_EVERY_S,
+            miniters=1,
+            delay=BAR_AFTER_S,
+            dynamic_ncols=is_known,
+            ncols=None if is_known else USUAL_SIZE[0],
+            nrows=None if is_known else USUAL_SIZE[1],
+            smoothing=0,
+        )

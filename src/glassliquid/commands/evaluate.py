@@ -81,10 +81,12 @@ def run(job: EvaluateJob) -> None:
         beside, linear = _beside(found, dataset, unseen, scored, baseline_of(found, job.data_dir, tracked))
         tracked.metrics(linear)
         notes = [note for note in (beside, unseen.note, differences(trained, dataset)) if note]
-        headline = "\n\n".join([_headline(found, dataset, scored), *notes])
+        headline = _headline(found, dataset, scored)
         _keep_pictures(tracked, found, dataset, scored)
-        tracked.describe(f"{headline}\n\n{confusion_table(scored[-1].scores)}")
-        print(f"{headline}\n\n{confusion_table(scored[-1].scores)}")
+        table = confusion_table(scored[-1].scores)
+        tracked.describe("\n\n".join([headline, *notes, table]))
+        # On a screen what matters most comes last.
+        print("\n\n".join([table, *notes, headline]))
 
 
 def _beside(

@@ -8,6 +8,7 @@ from glassliquid.sessions.replicates import train_replicates
 from glassliquid.sessions.resume import Start, resumed
 from glassliquid.sessions.resume_command import saying_how_to_resume
 from glassliquid.sessions.run_lock import run_lock
+from glassliquid.sessions.training_display import TrainingDisplay
 from glassliquid.sessions.training_job import TrainJob
 from glassliquid.sessions.training_run import (
     TrainingSplits,
@@ -38,10 +39,9 @@ def run(requested: TrainJob, watch_for_stop: WatchForStop) -> None:
     ):
         dataset = require_dataset(job.dataset, job.data_dir, make_default=True)
         splits = load_training_splits(dataset, job.config.model, job.device)
-        images = len(splits.data.labels)
         if start is not None:
             print(start.describe(job.config), flush=True)
-        print(f"Training {job.config.model} on {dataset.name} ({images} images) on {splits.device}.", flush=True)
+        print(f"Training {job.config.model} on {splits}.", flush=True)
         should_stop = stopper(job.max_hours, watch_for_stop())
         with saying_how_to_resume(job, tracked):
             if job.repeats > 1:
@@ -54,7 +54,7 @@ def run(requested: TrainJob, watch_for_stop: WatchForStop) -> None:
 def _train(
     job: TrainJob, tracked: TrackedRun, splits: TrainingSplits, should_stop: Callable[[], bool], start: Start | None
 ) -> str:
-    outcome = train_in_run(job, tracked, splits, should_stop, start)
+    outcome = train_in_run(job, tracked, splits, should_stop, start, display=TrainingDisplay())
     test, model_uri = conclude_run(job, tracked, splits)
     registered = register_best(job, model_uri, tracked.run_id, splits.dataset, outcome.progress.best_accuracy)
     found = f"{headline(outcome, test)} {registered}"

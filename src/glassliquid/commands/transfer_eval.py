@@ -140,7 +140,8 @@ def _keep(tracked: TrackedRun, result: ModelTransfer, mark: Mark) -> None:
         tracked.figure(
             plots.transfer_figure(result.scan, result.trained.liquid, result.trained.glass, headline, mark), FIGURE
         )
-    print(f"\n{text}\n", flush=True)
+    # On a screen what matters most comes last.
+    print("\n" + "\n\n".join([table, *result.notes, headline]), flush=True)
 
 
 def _keep_all(

@@ -13,6 +13,7 @@ from glassliquid.datasets.particles import drawn_ensemble
 from glassliquid.ensembles.ensemble import Ensemble
 from glassliquid.errors import UserError
 from glassliquid.layout import Layout
+from glassliquid.progress_bar import watched
 from glassliquid.trajectories.trajectory import Configuration, read_configurations
 
 COLUMNS = 4
@@ -44,7 +45,8 @@ def load_configurations(dataset: Dataset) -> NDArray[np.float32]:
     shape = (len(dataset.records), ensemble.protocol.particles, COLUMNS)
 
     def fill(array: NDArray[np.float32]) -> None:
-        for place, (record, name) in enumerate(zip(dataset.records, names, strict=True)):
+        rows = zip(dataset.records, names, strict=True)
+        for place, (record, name) in enumerate(watched(rows, len(names), "Reading particles", "configurations")):
             (found,) = read_configurations(ensemble.folder / name, [record.snapshot], with_log=False)
             if len(found.types) != shape[1]:
                 raise UserError(

@@ -20,6 +20,7 @@ from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError
 from glassliquid.inputs import INPUTS, Input, Samples, samples_of
 from glassliquid.physics.structure import FEATURES, VERSION, features
+from glassliquid.progress_bar import watched
 from glassliquid.trajectories.trajectory import Configuration, read_configurations
 
 
@@ -59,7 +60,8 @@ class Descriptors(Input):
         ensemble, names = sources_of(dataset)
 
         def fill(array: NDArray[np.float32]) -> None:
-            for place, (record, name) in enumerate(zip(dataset.records, names, strict=True)):
+            rows = zip(dataset.records, names, strict=True)
+            for place, (record, name) in enumerate(watched(rows, len(names), "Computing descriptors", "configurations")):
                 (snapshot,) = read_configurations(ensemble.folder / name, [record.snapshot], with_log=False)
                 array[place] = self.sample_of(snapshot, dataset.recipe)
 

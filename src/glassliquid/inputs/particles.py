@@ -27,6 +27,7 @@ from glassliquid.files import whole_number
 from glassliquid.inputs import INPUTS, Input, Samples, samples_of
 from glassliquid.inputs.images import resident
 from glassliquid.physics.potential import box_length
+from glassliquid.progress_bar import watched
 from glassliquid.trajectories.trajectory import Configuration, particle_types
 
 NEIGHBOURS = 24
@@ -83,7 +84,8 @@ class Particles(Input):
         ensemble, names = sources_of(dataset)
 
         def fill(array: NDArray[np.float32]) -> None:
-            for place, configuration in enumerate(configurations):
+            found = watched(configurations, len(configurations), "Finding neighbours", "configurations")
+            for place, configuration in enumerate(found):
                 array[place] = self.of_configuration(configuration)
 
         values = cached_array(

@@ -6,6 +6,7 @@ from glassliquid.datasets.description import Dataset, open_dataset
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError
 from glassliquid.layout import Layout
+from glassliquid.sessions.training_display import TrainingDisplay
 from glassliquid.sessions.training_job import TrainJob
 from glassliquid.sessions.training_run import load_training_splits, train_in_run
 from glassliquid.tracking import tag
@@ -67,7 +68,8 @@ def _train(dataset: Dataset, data_dir: Path, tracked: TrackedRun) -> State:
     job = TrainJob(dataset=dataset.name, config=config, register_as=None, device="cpu", data_dir=data_dir)
     splits = load_training_splits(dataset, MODEL, job.device)
     with tracked_run(STAGE, job.run_name, parent=tracked.run_id, tags={tag.BASELINE: dataset.digest}) as own:
-        train_in_run(job, own, splits, lambda: False)
+        display = TrainingDisplay("Training the linear model on g(r)", tells_size=False)
+        train_in_run(job, own, splits, lambda: False, display=display)
     folder = Layout(data_dir).runs / own.run_id
     state = run_checkpoint(own.run_id, BEST, folder.parent)
     remove_checkpoints(folder)

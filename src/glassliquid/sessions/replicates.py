@@ -14,6 +14,7 @@ from glassliquid.models.networks import MODELS
 from glassliquid.plots.training import replicates_figure
 from glassliquid.sessions.evidence import evidence_of, keep_evidence
 from glassliquid.sessions.resume import HOW_TO_END, find_start
+from glassliquid.sessions.training_display import TrainingDisplay
 from glassliquid.sessions.training_job import TrainJob
 from glassliquid.sessions.training_run import (
     TrainingSplits,
@@ -84,7 +85,8 @@ def _train_one(
         tracked_run("train", name, run_id, parent, {tag.REPLICATE: number}) as child,
     ):
         try:
-            outcome = train_in_run(one, child, splits, should_stop, start, parents=(parent,))
+            display = TrainingDisplay(f"Replicate {number} of {job.repeats}", tells_size=number == 1)
+            outcome = train_in_run(one, child, splits, should_stop, start, parents=(parent,), display=display)
         except Diverged as error:
             print(f"Replicate {number} of {job.repeats} diverged. {error}", flush=True)
             raise

@@ -1,5 +1,6 @@
 """One training inside one tracked run: train and keep everything; then test the best state, once, and log its model."""
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from glassliquid.sessions.resumable import check_state
 from glassliquid.sessions.resume import Start
 from glassliquid.sessions.resume_command import command_with_lower_rate
 from glassliquid.sessions.run_lock import run_lock
+from glassliquid.sessions.training_display import Observe, TrainingDisplay
 from glassliquid.sessions.training_job import TrainJob
 from glassliquid.settings import stored
 from glassliquid.tracking import logged_models, registry, tag
@@ -34,10 +36,8 @@ from glassliquid.tracking.run import TrackedRun
 from glassliquid.training.checkpoint import BEST, CURRENT, UnusableCheckpoint, remove_checkpoints
 from glassliquid.training.device import choose_device
 from glassliquid.training.found_model import restore_model
+from glassliquid.training.size import megabytes
 from glassliquid.training.trainer import Outcome, Trainer, TrainingData
-
-Observe = Callable[[int, Mapping[str, float]], None]
-"""Told the metrics of each iteration; what it raises ends the training, with the checkpoints written."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,15 @@ class TrainingSplits:
     data: TrainingData
     validate: Callable[[Network], Mapping[str, float]]
     device: torch.device
+
+    def __str__(self) -> str:
+        """Dataset, number of samples, their memory and the device, in words."""
+        train, validation = len(self.data.labels), len(self.dataset.split_range(Split.VALIDATION))
+        held = getattr(self.data.values, "nbytes", 0)
+        return (
+            f"{self.dataset.name} ({train} training and {validation} validation samples"
+            f"{f', {megabytes(held)}' if held else ''}) on {device_name(self.device)}"
+        )
 
 
 def load_training_splits(dataset: Dataset, model: str, device_name: str) -> TrainingSplits:
@@ -69,6 +78,7 @@ def train_in_run(
     start: Start | None = None,
     observe: Observe | None = None,
     parents: Sequence[str] = (),
+    display: TrainingDisplay | None = None,
 ) -> Outcome:
     """Train inside an open run; its curves, checkpoints and figure are kept there.
 
@@ -80,6 +90,7 @@ def train_in_run(
         start: the state to go on from, if any.
         observe: told the metrics of each iteration.
         parents: runs that live as long as this one.
+        display: shows a person how far it is.
 
     Raises:
         Stopped: `should_stop` answered True before the end; the state is saved.
@@ -90,15 +101,18 @@ def train_in_run(
     with run_lock(folder.parent, tracked.run_id):
         remove_partials(folder)
         describe_training(job, tracked, splits.dataset)
-        tracked.tags({"device": _device_name(splits.device), tag.INPUT: splits.data.reads.name})
+        tracked.tags({"device": device_name(splits.device), tag.INPUT: splits.data.reads.name})
         journal = MetricJournal(tracked.run_id, folder, parents)
-        recorder = journal if observe is None else _Observed(journal, observe)
         outcome: Outcome | Diverged
         try:
+            recorder = _Told(journal, [] if observe is None else [observe])
             trainer = Trainer(job.config, splits.data, splits.validate, recorder, folder, tracked.run_id)
             if start is not None:
                 _restore(trainer, start, tracked, job)
-            outcome = trainer.train(should_stop)
+            with display.watching(trainer) if display is not None else contextlib.nullcontext() as watch:
+                if watch is not None:
+                    recorder.observers.append(watch)
+                outcome = trainer.train(should_stop)
         except Diverged as error:
             outcome = error
         finally:
@@ -218,15 +232,16 @@ def stopper(max_hours: float | None, stop_requested: Callable[[], bool]) -> Call
 
 
 @dataclass(frozen=True)
-class _Observed:
-    """A recorder that tells somebody else too."""
+class _Told:
+    """A recorder that tells others too."""
 
     journal: MetricJournal
-    observe: Observe
+    observers: list[Observe]
 
     def record(self, iteration: int, metrics: Mapping[str, float]) -> None:
         self.journal.record(iteration, metrics)
-        self.observe(iteration, metrics)
+        for observe in self.observers:
+            observe(iteration, metrics)
 
 
 def _validator(validation: Samples, device: torch.device) -> Callable[[Network], Mapping[str, float]]:
@@ -252,5 +267,6 @@ def _keep_checkpoints(tracked: TrackedRun, folder: Path) -> None:
             tracked.file(folder / name, CHECKPOINT_FOLDER)
 
 
-def _device_name(device: torch.device) -> str:
+def device_name(device: torch.device) -> str:
+    """What a run's tag calls it."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

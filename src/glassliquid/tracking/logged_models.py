@@ -111,12 +111,17 @@ def _logged_models(run_id: str) -> tuple[list[Any], list[Any]]:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Keep MLflow's and the exporter's notes, which say nothing that a user could act on, off the screen."""
+    from mlflow.utils.logging_utils import disable_logging, enable_logging
+
     logger = logging.getLogger("mlflow")
     level = logger.level
     logger.setLevel(logging.ERROR)
+    # What it prints beside its logging, such as "Created version '1' of model ...".
+    disable_logging()
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
+        enable_logging()
         logger.setLevel(level)

@@ -7,11 +7,12 @@ page (`compareRunCharts` and so on); a page of another version shows the view wi
 
 import functools
 import json
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
 from glassliquid.tracking import tag
-from glassliquid.tracking.store import retried_if_added_meanwhile
+from glassliquid.tracking.store import retried_if_added_meanwhile, without_credentials
 
 KIND_TAG, KIND = "mlflow.experimentKind", "custom_model_development"
 """Otherwise the page asks its first visitor whether this is about language models."""
@@ -38,6 +39,22 @@ def prepare_page(experiment_id: str) -> None:
     for name, value in wanted.items():
         if name not in present:
             retried_if_added_meanwhile(functools.partial(client.set_experiment_tag, experiment_id, name, value))
+
+
+def way_to(experiment_id: str, run_id: str, address: str) -> str:
+    """Where the page of a run is: its address on a server, or else the command that shows the store, and the address then.
+
+    Args:
+        experiment_id: the run's experiment.
+        run_id: the run.
+        address: the tracking store's.
+    """
+    place = f"#/experiments/{experiment_id}/runs/{run_id}"
+    if address.startswith(("http://", "https://")):
+        return f"{without_credentials(address).rstrip('/')}/{place}"
+    # A password is not for the screen; the variable holds the address for the command as well.
+    shown = shlex.quote(address) if without_credentials(address) == address else '"$MLFLOW_TRACKING_URI"'
+    return f"mlflow ui --backend-store-uri {shown}, then http://127.0.0.1:5000/{place}"
 
 
 def views() -> dict[str, tuple[str, dict[str, Any]]]:

@@ -10,6 +10,11 @@ from glassliquid.tracking import tag
 from glassliquid.tracking.logged_models import quiet
 from glassliquid.tracking.store import raise_if_lost
 
+ABOUT = (
+    "Networks that tell a glass from a liquid. Each version says what it was trained on and what it reads; it answers with P(glass). "
+    "An alias is the name of a dataset: it stands at the best model that was trained on it."
+)
+"""Description of a registered model."""
 TAG_VALIDATION = "best_val_accuracy"
 
 
@@ -51,6 +56,8 @@ def register(model_uri: str, name: str, run_id: str, dataset: Dataset, accuracy:
     if version is None:
         with quiet():
             version = str(mlflow.register_model(model_uri, name, tags=tags).version)
+        if version == "1":  # later a person may have written another one
+            client.update_registered_model(name, ABOUT)
     tested = f", test accuracy {100 * measured['test_accuracy']:.2f} %" if "test_accuracy" in measured else ""
     client.update_model_version(
         name,

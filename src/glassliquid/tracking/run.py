@@ -15,7 +15,7 @@ from glassliquid.tracking.code_version import code_version
 from glassliquid.tracking.given_run import MOST_TAG_CHARACTERS, point_to, take_given_run, take_step_key
 from glassliquid.tracking.liveness import identity_tags
 from glassliquid.tracking.metrics import LARGEST_BATCH
-from glassliquid.tracking.page import add_study_view
+from glassliquid.tracking.page import add_study_view, way_to
 from glassliquid.tracking.store import (
     connect,
     raise_if_lost,
@@ -29,23 +29,31 @@ from glassliquid.tracking.store import (
 class TrackedRun:
     """What a step keeps in MLflow."""
 
-    def __init__(self, run_id: str, environment: str = "") -> None:
+    def __init__(self, run_id: str, environment: str = "", is_part: bool = False) -> None:
         """Write to the run of this id.
 
         Args:
             run_id: the run.
             environment: the manager with which `mlflow run` made the environment; empty for `local` and without `mlflow run`.
+            is_part: whether it is the child of another run.
         """
         from mlflow import MlflowClient
 
         self.run_id = run_id
-        self.environment = environment
+        self.environment, self.is_part = environment, is_part
         self._client = MlflowClient()
 
     @property
     def experiment_id(self) -> str:
         """The experiment that the run belongs to."""
         return str(self._client.get_run(self.run_id).info.experiment_id)
+
+    @property
+    def page(self) -> str:
+        """Where a person sees it."""
+        import mlflow
+
+        return way_to(self.experiment_id, self.run_id, mlflow.get_tracking_uri())
 
     def name(self, name: str) -> None:
         """Give the run a name that a person can read."""
@@ -206,7 +214,8 @@ def _open(
             # As text: a server refuses a number, which a database takes.
             tags={key: str(value) for key, value in all_tags.items()},
         )
-    return TrackedRun(active.info.run_id, active.data.tags.get(tag.ENVIRONMENT, ""))
+    found = active.data.tags
+    return TrackedRun(active.info.run_id, found.get(tag.ENVIRONMENT, ""), is_part=tag.PARENT in found)
 
 
 @contextlib.contextmanager

@@ -96,23 +96,24 @@ class Trainer:
             )
         self.config, self.data = config, data
         self._validate, self._recorder = validate, recorder
-        self._device = data.labels.device
+        self.device = data.labels.device
         self._run_id = run_id
-        self._autocast = autocast_type(config.precision, self._device)
+        self._autocast = autocast_type(config.precision, self.device)
         weights = _generator(config.seed, WEIGHTS_STREAM, torch.device("cpu"))
         self.model = build_model(config.model, data.reads, config.dropout, weights, **config.own)
         self.model.fit_scales(data.values)
-        self.model.to(self._device)
+        self.model.to(self.device)
         # The fused kernels update all weights in one pass; they are the fastest on every device that has them.
         self._optimizer = torch.optim.Adam(self.model.parameters(), lr=config.learning_rate, fused=True)
         shuffles = _generator(config.seed, BATCHES_STREAM, torch.device("cpu"))
         self._batches = ShuffledBatches(len(data.labels), config.batch_size, shuffles)
-        self._dropout = _generator(config.seed, DROPOUT_STREAM, self._device)
-        self._augment = _generator(config.seed, AUGMENT_STREAM, self._device)
+        self._dropout = _generator(config.seed, DROPOUT_STREAM, self.device)
+        self._augment = _generator(config.seed, AUGMENT_STREAM, self.device)
         seed_dropout(self.model, self._dropout)
         self._schedule = SCHEDULES.get(config.schedule)
         self._writer = CheckpointWriter(folder)
-        self._iteration = 0
+        self.iteration = 0
+        """Iterations finished, or the one that runs."""
         self._progress = Progress()
 
     def train(self, should_stop: Callable[[], bool]) -> Outcome:
@@ -125,22 +126,22 @@ class Trainer:
             while not self._finished:
                 metrics = self._train_iteration()
                 is_best = False
-                if self._iteration % self.config.eval_every == 0 or self._iteration == self.config.iterations:
+                if self.iteration % self.config.eval_every == 0 or self.iteration == self.config.iterations:
                     scores, is_best = self._validated()
                     metrics |= {**scores, "largest_drop": self._progress.largest_drop}
-                self._recorder.record(self._iteration, metrics)
+                self._recorder.record(self.iteration, metrics)
                 stop = should_stop()
                 self._writer.save(self._state, is_best=is_best, is_last=stop or self._finished)
                 if stop:
                     break
         finally:
             self._writer.finish()
-        early = self._finished and self._iteration < self.config.iterations
-        return Outcome(self._iteration, self._progress, self._finished, early)
+        early = self._finished and self.iteration < self.config.iterations
+        return Outcome(self.iteration, self._progress, self._finished, early)
 
     @property
     def _finished(self) -> bool:
-        return is_finished(self.config, self._iteration, self._progress)
+        return is_finished(self.config, self.iteration, self._progress)
 
     def restore(self, state: State, is_new_step: bool = False) -> None:
         """Go on from a checkpoint of this data.
@@ -169,7 +170,7 @@ class Trainer:
             self.model.load_state_dict(state.model)
             restore_moments(self._optimizer, state.optimizer)
             self._batches.restore(state.batches)
-            self._iteration = state.iteration
+            self.iteration = state.iteration
             self._restore_generators(state)
         except Exception as error:  # whatever PyTorch stumbles over in a damaged state
             if is_machine_fault(error):
@@ -189,20 +190,20 @@ class Trainer:
         """
         generators = {"dropout": (DROPOUT_STREAM, self._dropout), "augment": (AUGMENT_STREAM, self._augment)}
         for name, (stream, generator) in generators.items():
-            if state.device == self._device.type:
+            if state.device == self.device.type:
                 generator.set_state(state.generators[name])
             else:
-                generator.manual_seed(_seed(self.config.seed, stream, self._iteration))
+                generator.manual_seed(_seed(self.config.seed, stream, self.iteration))
 
     def _train_iteration(self) -> dict[str, float]:
-        now = Moment(self.config, self._iteration, self._progress.last_accuracy, len(self.data.labels))
+        now = Moment(self.config, self.iteration, self._progress.last_accuracy, len(self.data.labels))
         rate = self._schedule(now)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
-        self._iteration += 1
+        self.iteration += 1
         self.model.train()
         started = time.perf_counter()
-        total = torch.zeros((), device=self._device)
+        total = torch.zeros((), device=self.device)
         for batch in range(1, self.config.batches_per_iteration + 1):
             total += self._train_batch(batch)
         loss = float(total) / self.config.batches_per_iteration  # waits for the device
@@ -212,7 +213,7 @@ class Trainer:
         # A finite loss can have an infinite gradient; after such a step the state is not worth saving.
         for name, value in (("norm of the gradient", gradient), ("norm of the weights", weights)):
             if not math.isfinite(value):
-                raise Diverged(f"The {name} is {value} after iteration {self._iteration}, which was not kept")
+                raise Diverged(f"The {name} is {value} after iteration {self.iteration}, which was not kept")
         return {
             "loss": loss,
             "learning_rate": rate,
@@ -223,20 +224,20 @@ class Trainer:
 
     def _train_batch(self, batch: int) -> Tensor:
         chosen = self._batches.next()
-        labels = self.data.labels[chosen.to(self._device)]
+        labels = self.data.labels[chosen.to(self.device)]
         reads, values = self.model.reads, self.data.values
         if self.config.augment:
-            inputs = reads.augmented(values, chosen, self._augment, self._device)
+            inputs = reads.augmented(values, chosen, self._augment, self.device)
         else:
-            inputs = reads.batch(values, chosen, self._device)
-        with torch.autocast(self._device.type, dtype=self._autocast, enabled=self._autocast is not None):
+            inputs = reads.batch(values, chosen, self.device)
+        with torch.autocast(self.device.type, dtype=self._autocast, enabled=self._autocast is not None):
             logits = self.model(inputs)
         loss = functional.cross_entropy(logits.float(), labels)
         if self.config.l2:
             loss = loss + self.config.l2 * sum(w.square().sum() for w in self.model.weight_tensors()) / 2
         if not torch.isfinite(loss):
             raise Diverged(
-                f"The loss is {float(loss.detach())} in iteration {self._iteration}, batch {batch}, whose step was not taken"
+                f"The loss is {float(loss.detach())} in iteration {self.iteration}, batch {batch}, whose step was not taken"
             )
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -249,7 +250,7 @@ class Trainer:
         scores = dict(self._validate(self.model))
         accuracy, loss = scores["val_accuracy"], scores["val_loss"]
         is_best = self._progress.is_better(accuracy, loss)
-        self._progress = self._progress.after(self._iteration, accuracy, loss)
+        self._progress = self._progress.after(self.iteration, accuracy, loss)
         return scores, is_best
 
     def _state(self) -> State:
@@ -257,9 +258,9 @@ class Trainer:
             self.config,
             self.data.identity,
             self._run_id,
-            self._iteration,
+            self.iteration,
             self._progress,
-            self._device.type,
+            self.device.type,
             model=self.model.state_dict(),
             optimizer=moments_of(self._optimizer),
             batches=self._batches.state(),

@@ -26,7 +26,7 @@ class Tidied:
 
 @contextlib.contextmanager
 def housekeeping(tracked: TrackedRun, runs_folder: Path) -> Iterator[None]:
-    """Tidy up the experiment of the open run and prepare its page; in the block temporary files lie apart.
+    """Tidy up the experiment of the open run, prepare its page and say where it is; in the block temporary files lie apart.
 
     Args:
         tracked: the run of the command.
@@ -35,6 +35,8 @@ def housekeeping(tracked: TrackedRun, runs_folder: Path) -> Iterator[None]:
     with temporary_files_apart():
         tidy_up(runs_folder, [tracked.experiment_id])
         prepare_page(tracked.experiment_id)
+        if not tracked.is_part:  # of a chain the parent has said it
+            print(f"Page: {tracked.page}", flush=True)
         yield
 
 

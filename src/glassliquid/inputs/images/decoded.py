@@ -11,6 +11,7 @@ from glassliquid.datasets.description import Dataset, Record, content_digest
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError
 from glassliquid.inputs import Samples, samples_of
+from glassliquid.progress_bar import watched
 
 CHANNELS = 3
 
@@ -57,7 +58,8 @@ def _decoded(dataset: Dataset) -> NDArray[np.uint8]:
 
         # Pillow decodes without holding the interpreter's lock, so threads are enough.
         with concurrent.futures.ThreadPoolExecutor() as threads:
-            digest = content_digest(threads.map(decode, range(len(names))))
+            decoded = threads.map(decode, range(len(names)))
+            digest = content_digest(watched(decoded, len(names), "Decoding", "images"))
         if digest != dataset.digest:
             raise UserError(
                 f"The images of {dataset.folder} are not those that it was made with (digest {digest}, {dataset.digest} in "

@@ -1,0 +1,101 @@
+"""A bar on a terminal, plain lines in a log file."""
+
+import io
+import itertools
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Iterable
+
+import pytest
+
+from glassliquid.progress_bar import LONGEST_SILENCE_S, Lines, duration, watched
+
+
+class Clock:
+    """Tells the time that it was set to [s]."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def lines_of(moments: Iterable[tuple[float, int]], total: int, first: int = 0) -> list[str]:
+    """What is written when so many are done at these times after the start [s]."""
+    clock, log = Clock(), io.StringIO()
+    lines = Lines("Training", "iterations", log, clock)
+    lines(first, total)
+    for after, done in moments:
+        clock.now = 1000.0 + after
+        lines(done, total, f"loss {done}")
+    lines.close()
+    return log.getvalue().splitlines()
+
+
+def test_what_is_quick_leaves_no_line():
+    assert lines_of([(3, 30), (9.9, 60)], 60) == []
+
+
+def test_a_line_says_how_far_it_is_and_how_long_it_takes():
+    # After 12 s a quarter of the 80 that are left to this command are done: 36 s more.
+    assert lines_of([(12, 40), (30, 60), (41.9, 99)], 100, first=20) == [
+        "Training: 40 of 100 iterations, 36 s left, loss 40",
+        "Training: 99 of 100 iterations, 1 s left, loss 99",
+    ]
+
+
+def test_the_end_is_told_if_anything_was():
+    assert lines_of([(11, 50), (22, 100)], 100)[-1] == "Training: 100 of 100 iterations, took 22 s, loss 100"
+
+
+def test_lines_of_a_long_run_are_ever_farther_apart_and_never_more_than_ten_minutes():
+    day_and_a_half = 36 * 3600
+    written = lines_of(((s, s) for s in range(1, day_and_a_half)), day_and_a_half)
+    moments = [int(line.split(": ")[1].split(" of")[0].replace(",", "")) for line in written[:-1]]
+    gaps = [late - early for early, late in itertools.pairwise(moments)]
+    assert moments[0] == 10
+    assert gaps == sorted(gaps)
+    assert (min(gaps), max(gaps)) == (30, LONGEST_SILENCE_S)
+    assert 200 < len(written) < 300
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.2, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (250, "4 min 10 s"), (4980, "1 h 23 min")]
+)
+def test_a_time_in_words(seconds: float, words: str):
+    assert duration(seconds) == words
+
+
+def test_watched_items_are_the_items():
+    assert list(watched((n * n for n in range(4)), 4, "Squaring", "numbers")) == [0, 1, 4, 9]
+
+
+def test_on_a_terminal_one_line_is_drawn_again_and_again():
+    ours, theirs = pty.openpty()
+    code = (
+        "import time\nfrom glassliquid.progress_bar import progress_bar\n"
+        "with progress_bar('Training', 'iterations') as show:\n"
+        "    show(0, 20)\n"
+        "    for done in range(1, 21):\n"
+        "        time.sleep(0.06)\n"
+        "        show(done, 20, 'loss 0.25')\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=theirs)
+    os.close(theirs)
+    drawn = b""
+    while True:
+        try:
+            part = os.read(ours, 65536)
+        except OSError:  # Linux's way of telling the end
+            break
+        if not part:
+            break
+        drawn += part
+    assert process.wait(20) == 0
+    states = drawn.decode().strip().split("\r")
+    assert len(states) > 2
+    assert "\n" not in "".join(states)
+    assert states[-1].startswith("Training |██████████| 20 of 20 iterations, 00:00 left, loss 0.25")
