@@ -12,6 +12,7 @@ LARGEST_FILE = 300
 
 LEVELS = (
     {
+        "command_line",
         "errors",
         "files",
         "settings",

@@ -52,7 +52,7 @@ def test_a_parameter_says_what_it_takes_and_its_default_as_a_text():
     assert found["sizes"] == ("LIST|all", "all", False, "Sizes.")
     assert found["turned"] == ("true|false", "true", False, "Whether it is turned.")
     assert found["kind"] == ("small|large", "small", False, "Kind.")
-    assert found["folder"] == ("TEXT|none", "none", False, "Folder.")
+    assert found["folder"] == ("PATH|none", "none", False, "Folder.")
 
 
 def test_only_some_of_a_class():

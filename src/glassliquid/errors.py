@@ -1,5 +1,6 @@
 """Errors that a user can repair."""
 
+import difflib
 import re
 from collections.abc import Iterable
 
@@ -54,10 +55,17 @@ def listed(values: Iterable[object]) -> str:
 
 
 def check_choice(what: str, value: str, allowed: Iterable[str]) -> None:
-    """Raise UserError unless `value` is one of `allowed`."""
+    """Raise UserError, which suggests the nearest, unless `value` is one of `allowed`."""
     choices = list(allowed)
     if value not in choices:
-        raise UserError(f"{what} is {value!r}, which is not known: choose one of {listed(choices)}.")
+        hint = did_you_mean(value, choices)
+        raise UserError(f"{what} is {value!r}, which is not known{hint}: choose one of {listed(choices)}.")
+
+
+def did_you_mean(value: str, known: Iterable[str]) -> str:
+    """` (did you mean 'compact'?)` for what is nearly a known name; empty if nothing is near."""
+    near = difflib.get_close_matches(value, list(known), n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def check_positive(what: str, value: float) -> None:

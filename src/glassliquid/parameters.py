@@ -19,7 +19,7 @@ from glassliquid.settings import Absent, Choice, FromText, fields_of, settings_i
 Declared = TypeVar("Declared")
 _LONGEST_TEXT = 1900
 """Characters of a parameter; all 201 snapshot indices, or forty models, are fewer."""
-_KINDS = {bool: "true|false", int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "TEXT"}
+_KINDS = {bool: "true|false", int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH"}
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Parameter:
     sentence: str
     """What it is, for `--help`."""
     kind: str
-    """What it takes: INTEGER, NUMBER, TEXT, LIST, or the choices with bars between them; and the word for None."""
+    """What it takes: INTEGER, NUMBER, TEXT, PATH, LIST, or the choices with bars between them; and the word for None."""
     default: str
     """As a text; the parameter is required if it is empty."""
     is_number: bool
@@ -106,9 +106,12 @@ def _parameter(name: str, field: FieldInfo) -> Parameter:
 
 
 def _checked(name: str, text: str, field: FieldInfo) -> Any:
-    """A text that may become a value; pydantic would take more for true and false than these two words."""
+    """A text that may become a value, without blanks at its ends and with `~` for the home folder in a path.
+
+    pydantic would take more for true and false than these two words.
+    """
     absent = _rule(field, Absent)
-    if absent is not None and text == absent.word:
+    if absent is not None and text.strip() == absent.word:
         return None
     # Neither a file system, nor a database, nor a terminal takes such texts well.
     if not text.strip() or len(text) > _LONGEST_TEXT or one_line(text) != text:
@@ -117,7 +120,12 @@ def _checked(name: str, text: str, field: FieldInfo) -> Any:
         raise UserError(f"{name} is {text!r}: pass {words.get(_type(field), 'a name')}{alternative}.")
     if _type(field) is bool and text.lower() not in ("true", "false"):
         raise UserError(f"{name} is {text!r}: pass true or false.")
-    return text
+    if _type(field) is Path and text.strip().startswith("~"):
+        try:
+            return Path(text.strip()).expanduser()
+        except RuntimeError:  # of a user who is not known
+            raise UserError(f"{name} is {text!r}, and there is no such home folder: write the path out.") from None
+    return text.strip()
 
 
 def _text(value: Any, field: FieldInfo) -> str:

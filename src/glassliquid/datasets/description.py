@@ -16,9 +16,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
+from glassliquid.command_line import command_line
 from glassliquid.datasets.draw import DrawConfig
 from glassliquid.ensembles.split import Split
-from glassliquid.errors import UserError, listed
+from glassliquid.errors import UserError, did_you_mean, listed
 from glassliquid.files import read_json, read_plain, whole_number
 from glassliquid.physics.protocol import check_snapshot, temperature
 from glassliquid.settings import Field, restored, settings, stored
@@ -160,9 +161,15 @@ def open_dataset(folder: Path) -> Dataset:
     """
     if not folder.is_dir():
         known = sorted(path.parent.name for path in folder.parent.glob(f"*/{DESCRIPTION}"))
+        line = command_line("make_data", _named(folder))
+        if not folder.parents[1].is_dir():
+            raise UserError(
+                f"data_dir is {str(folder.parents[1])!r}, which does not exist, so there is no dataset {folder.name!r}: pass another "
+                f"folder, or make the dataset with {line} and the snapshot indices that you want."
+            )
         raise UserError(
-            f"There is no dataset {folder.name!r} in {folder.parent} (there: {listed(known)}): make it with "
-            f"mlflow run . -e make_data -P name={folder.name} and the snapshot indices that you want."
+            f"There is no dataset {folder.name!r} in {folder.parent}{did_you_mean(folder.name, known)} (there: {listed(known)}): make "
+            f"it with {line} and the snapshot indices that you want."
         )
     value, what = read_json(folder / DESCRIPTION, "a dataset"), f"The values in {folder / DESCRIPTION}"
     found = restored(Description, value, what, "remove the dataset's folder and make it again")
@@ -173,6 +180,12 @@ def open_dataset(folder: Path) -> Dataset:
         )
     _check_simulations(folder, records, found.recipe.null)
     return Dataset(folder, found.recipe, found.digest, records)
+
+
+def _named(folder: Path) -> dict[str, str]:
+    """The parameters of make_data that name a dataset."""
+    data_dir = str(folder.parents[1])
+    return {"name": folder.name} | ({} if data_dir == "data" else {"data_dir": data_dir})
 
 
 def description(recipe: Recipe, records: list[Record], digest: str, made_with: Mapping[str, Any]) -> dict[str, Any]:

@@ -47,7 +47,11 @@ def require_dataset(name: str, data_dir: Path, make_default: bool) -> Dataset:
     default = MakeDataConfig(data_dir=data_dir)
     folder = Layout(data_dir).dataset(name)
     if not folder.exists() and name == default.name and make_default:
-        print(f"The dataset {name} does not exist yet: making it first, with the preset {default.preset}.", flush=True)
+        also = "" if data_dir.is_dir() else f", nor does the folder {data_dir}"
+        print(
+            f"The dataset {name} does not exist yet{also}: making it first, with the preset {default.preset}.",
+            flush=True,
+        )
         return make_data(default).dataset
     return open_dataset(folder)
 

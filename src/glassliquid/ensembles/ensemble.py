@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 
 from glassliquid.ensembles.split import LARGEST_ENSEMBLE, LARGEST_SEED, Split, draw_split
-from glassliquid.errors import UserError, listed
+from glassliquid.errors import UserError, did_you_mean, listed
 from glassliquid.files import check_name, read_json
 from glassliquid.physics.engines import REFERENCE, best_engine
 from glassliquid.physics.protocol import LARGEST_PARTICLES, MOST_STEPS, Protocol
@@ -182,7 +182,8 @@ def open_ensemble(folder: Path) -> Ensemble:
     if not folder.is_dir():
         known = sorted(path.parent.name for path in folder.parent.glob(f"*/{DESCRIPTION}"))
         raise UserError(
-            f"There is no ensemble {folder.name!r} in {folder.parent} (there: {listed(known)}): make it with make_data."
+            f"There is no ensemble {folder.name!r} in {folder.parent}{did_you_mean(folder.name, known)} (there: {listed(known)}): "
+            "make it with make_data."
         )
     value = read_json(folder / DESCRIPTION, "an ensemble")
     ensemble = restored(Ensemble, {**value, "folder": str(folder)}, f"The values in {folder / DESCRIPTION}", REMEDY)

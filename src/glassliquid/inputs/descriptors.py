@@ -61,7 +61,9 @@ class Descriptors(Input):
 
         def fill(array: NDArray[np.float32]) -> None:
             rows = zip(dataset.records, names, strict=True)
-            for place, (record, name) in enumerate(watched(rows, len(names), "Computing descriptors", "configurations")):
+            for place, (record, name) in enumerate(
+                watched(rows, len(names), "Computing descriptors", "configurations")
+            ):
                 (snapshot,) = read_configurations(ensemble.folder / name, [record.snapshot], with_log=False)
                 array[place] = self.sample_of(snapshot, dataset.recipe)
 

@@ -1,9 +1,9 @@
 """What a training says of going on: the command to paste after a stop, and what a resumed one continues."""
 
 import contextlib
-import shlex
 from collections.abc import Iterator, Mapping
 
+from glassliquid.command_line import command_line
 from glassliquid.errors import Stopped
 from glassliquid.layout import Layout
 from glassliquid.parameters import changed_texts, positional
@@ -29,9 +29,7 @@ def resume_command(run_id: str, environment: str, given: Mapping[str, str], is_n
     """
     manager = MANAGERS.get(environment, "--env-manager local")
     same_run = [] if is_new_step else ["--run-id", run_id]
-    parameters = [f"resume={run_id}", *(f"{name}={value}" for name, value in given.items())]
-    flags = [word for parameter in parameters for word in ("-P", parameter)]
-    return shlex.join(["mlflow", "run", ".", "-e", "train", *manager.split(), *same_run, *flags])
+    return command_line("train", {"resume": run_id, **given}, [*manager.split(), *same_run])
 
 
 def continue_with(job: TrainJob, tracked: TrackedRun) -> str:

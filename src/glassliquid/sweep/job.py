@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from glassliquid.command_line import command_line
 from glassliquid.errors import UserError
 from glassliquid.files import check_name
 from glassliquid.parameters import Part, changed_texts, to_texts
@@ -145,5 +145,4 @@ def sweep_line(job: SweepJob) -> str:
 def _line(entry_point: str, job: SweepJob | TrainJob, always: tuple[str, ...]) -> str:
     texts = to_texts(job)
     shown = {name: texts[name] for name in always} | changed_texts(job)
-    parameters = " ".join(f"-P {name}={shlex.quote(text)}" for name, text in shown.items())
-    return f"mlflow run . -e {entry_point} {parameters}"
+    return command_line(entry_point, shown)

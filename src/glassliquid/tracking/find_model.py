@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from glassliquid.errors import UserError, listed
+from glassliquid.errors import UserError, did_you_mean, listed
 from glassliquid.files import raise_if_full
 from glassliquid.scratch import scratch_folder
 from glassliquid.tracking.logged_models import CHECKPOINT_PLACE, MODEL_NAME, logged_model_id
@@ -49,7 +49,7 @@ def find_checkpoint(name: str, kind: str, runs_folder: Path) -> tuple[State, str
     except MlflowException as error:
         raise_if_lost(error)
         raise
-    path = Path(name)
+    path = Path(name).expanduser() if name.startswith("~/") else Path(name)
     if not path.is_file():
         raise UserError(
             f"There is no model {name!r}: pass a run id, runs:/RUN_ID, models:/NAME@ALIAS, models:/NAME/VERSION or the path of "
@@ -176,7 +176,7 @@ def _registered(name: str) -> tuple[str, str | None]:
     except (MlflowException, OSError) as error:
         raise_if_full(error)
         raise_if_lost(error)
-        raise UserError(f"There is no model {name!r} ({_known(name)}): choose one of these, or train one.") from error
+        raise UserError(f"There is no model {name!r}{_known(name)}: choose one of these, or train one.") from error
     except Exception as error:  # whatever MLflow stumbles over in a damaged MLmodel file
         raise UserError(
             f"The model {name!r} has a damaged description ({type(error).__name__}: {first_line(error)}): choose another."
@@ -189,17 +189,19 @@ def _registered(name: str) -> tuple[str, str | None]:
 
 
 def _known(name: str) -> str:
-    """What the registry has, for an error message."""
+    """What the registry has, and the nearest of it, for an error message."""
     from mlflow import MlflowClient
 
     client = MlflowClient()
     registered = re.split(r"[/@]", name.removeprefix("models:/"))[0]
     models = {model.name: model for model in client.search_registered_models()}
     if registered not in models:
-        return f"registered models: {listed(sorted(models))}"
+        return f"{did_you_mean(registered, models)} (registered models: {listed(sorted(models))})"
     versions = sorted((v.version for v in client.search_model_versions(f"name='{registered}'")), key=int)
     aliases = sorted(client.get_registered_model(registered).aliases)
-    return f"{registered} has the versions {listed(versions)} and the aliases {listed(aliases)}"
+    asked = name.removeprefix(f"models:/{registered}")[1:]
+    near = did_you_mean(asked, aliases)
+    return f"{near} ({registered} has the versions {listed(versions)} and the aliases {listed(aliases)})"
 
 
 def _label_of_run(run_id: str) -> str:

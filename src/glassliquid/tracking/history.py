@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glassliquid.errors import UserError, listed
+from glassliquid.errors import UserError, did_you_mean, listed
 from glassliquid.tracking.bulk import histories
 from glassliquid.tracking.store import without_credentials
 from glassliquid.tracking.stored import StoredRun, stored_where
@@ -65,8 +65,11 @@ def find_experiment(name: str | None) -> Experiment:
             except MlflowException:
                 found = None
     if found is None:
-        known = listed(sorted(experiment.name for experiment in client.search_experiments()))
-        raise UserError(f"There is no experiment {name!r} (there: {known}): choose one of these, or auto.")
+        names = sorted(experiment.name for experiment in client.search_experiments())
+        near = did_you_mean(name or "", names)
+        raise UserError(
+            f"There is no experiment {name!r}{near} (there: {listed(names)}): choose one of these, or auto."
+        )
     return Experiment(str(found.experiment_id), str(found.name), without_credentials(mlflow.get_tracking_uri()))
 
 

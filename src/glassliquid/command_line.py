@@ -1,0 +1,45 @@
+"""Command lines for a user to paste, written the way in which this process was started."""
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+CONSOLE = "glassliquid"
+"""The console command."""
+
+
+def command_line(entry_point: str, parameters: Mapping[str, str], flags: Sequence[str] = ()) -> str:
+    """The line that starts an entry point: `mlflow run ...`, or `glassliquid ...` if this process was started so.
+
+    Args:
+        entry_point: its name.
+        parameters: its parameters, as texts.
+        flags: further words for `mlflow run`.
+    """
+    if by_console():
+        options = (word for name, text in parameters.items() for word in (f"--{name.replace('_', '-')}", text))
+        return shlex.join([CONSOLE, entry_point, *options])
+    values = (word for name, text in parameters.items() for word in ("-P", f"{name}={text}"))
+    return shlex.join(["mlflow", "run", project_address(), "-e", entry_point, *flags, *values])
+
+
+def by_console() -> bool:
+    """Whether this process is the console command."""
+    return Path(sys.argv[0]).stem == CONSOLE
+
+
+def project_address() -> str:
+    """What names the project where the user is: `.`, or its path if `mlflow run PROJECT` was started in another folder.
+
+    MLflow starts a command in the project's folder; where it was itself started only its process tells.
+    """
+    import psutil
+
+    here = Path.cwd()
+    try:
+        there = Path(psutil.Process(os.getppid()).cwd())
+    except (OSError, psutil.Error):
+        return "."
+    return "." if there == here else str(here)
