@@ -7,28 +7,34 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import click
 
-from glassliquid.errors import Stopped, UserError, one_line
+from entrypoints import STOP_SIGNALS, STOPPED, exit_code
+from glassliquid.errors import Stopped, UserError, did_you_mean, one_line
 from glassliquid.files import storage_fault
 from glassliquid.parameters import Parameter, from_texts, parameters_of
 
-STOPPED_EXIT_CODE = 143
 RUN_ID_VARIABLE = "MLFLOW_RUN_ID"
 """Set by `mlflow run`."""
-_END_SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 _PR_SET_PDEATHSIG = 1
 USER_ERROR_EXIT_CODE = 2
+LOOK_AGAIN_S = 0.05
+IMPORT_SYSTEM = "<frozen importlib"
+"""What the files of Python's import system are called."""
 
 
 class EntryPoint(click.Command):
     """A command whose options are the parameters of settings."""
 
-    def __init__(self, parameters: Iterable[Parameter], call: Callable[..., None], about: str | None) -> None:
+    def __init__(
+        self, name: str, parameters: Iterable[Parameter], call: Callable[..., None], about: str | None
+    ) -> None:
         self.parameters = tuple(parameters)
-        super().__init__("main", callback=call, params=[_option(each) for each in self.parameters], help=about)
+        super().__init__(name, callback=call, params=[_option(each) for each in self.parameters], help=about)
 
 
 def entry_point(cls: type[Any], about: str | None) -> Callable[[Callable[[Any], None]], EntryPoint]:
@@ -46,7 +52,7 @@ def entry_point(cls: type[Any], about: str | None) -> Callable[[Callable[[Any], 
             interrupt_on_terminate()
             call(from_texts(cls, texts))
 
-        return EntryPoint(parameters_of(cls), main, about)
+        return EntryPoint(Path(call.__code__.co_filename).stem, parameters_of(cls), main, about)
 
     return command
 
@@ -71,6 +77,7 @@ def run(command: click.Command) -> None:
     """
     # First: what comes next may take seconds.
     _end_with_mlflow()
+    name = command.name or ""
     if isinstance(sys.stdout, io.TextIOWrapper):
         # In a log file too, lines stand in the order in which they were written, among those of the other stream.
         sys.stdout.reconfigure(line_buffering=True)
@@ -79,48 +86,97 @@ def run(command: click.Command) -> None:
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except click.UsageError as error:
-        _end(one_line(f"{error.format_message()} See --help for what is allowed."), USER_ERROR_EXIT_CODE)
+        _end(_usage(error), USER_ERROR_EXIT_CODE, name)
     except UserError as error:
-        _end(str(error), USER_ERROR_EXIT_CODE)
+        _end(str(error), USER_ERROR_EXIT_CODE, name)
     except Stopped as stopped:
-        _end(str(stopped), STOPPED_EXIT_CODE)
-    except (KeyboardInterrupt, click.Abort):
-        _end("Stopped; run the same command again to go on with what is missing.", STOPPED_EXIT_CODE)
+        flag = signal.getsignal(signal.SIGINT)
+        received = flag.received if isinstance(flag, StopFlag) else []
+        _end(str(stopped), exit_code(received[0] if received else signal.SIGTERM), name)
+    except (KeyboardInterrupt, click.Abort) as error:
+        # click makes the one of the other.
+        cause = error.__cause__ or error
+        _end(STOPPED, exit_code(cause.number if isinstance(cause, Interrupted) else signal.SIGINT), name)
     except MemoryError:
         _end(
             "The machine's memory is full: run fewer commands at once, or choose a smaller batch_size.",
             USER_ERROR_EXIT_CODE,
+            name,
         )
     except OSError as error:
         sentence = storage_fault(error)
         if sentence is None:
             raise
-        _end(sentence, USER_ERROR_EXIT_CODE)
+        _end(sentence, USER_ERROR_EXIT_CODE, name)
+
+
+def _usage(error: click.UsageError) -> str:
+    """What is wrong with a command line, with the nearest parameter for one that does not exist."""
+    if isinstance(error, click.NoSuchOption) and error.ctx is not None:
+        asked = error.option_name.lstrip("-").replace("-", "_")
+        known = [parameter.name for parameter in error.ctx.command.params if parameter.name]
+        what = f"There is no parameter {asked!r}{did_you_mean(asked, known)}:"
+        return one_line(f"{what} see --help for those of {error.ctx.command.name}.")
+    return one_line(f"{error.format_message()} See --help for what is allowed.")
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal has asked the process to end."""
+
+    def __init__(self, number: int) -> None:
+        """Take the signal."""
+        super().__init__()
+        self.number = number
 
 
 def interrupt_on_terminate() -> None:
-    """Let SIGTERM (from a cluster, or from `mlflow run` when it is interrupted) and a closed terminal act as Ctrl-C does."""
+    """Let SIGTERM (from a cluster, or from `mlflow run` when it is interrupted) and a closed terminal act as Ctrl-C does.
 
-    def interrupt(_signal: int, _frame: object) -> None:
-        raise KeyboardInterrupt
+    In the middle of an import they wait for its end: what compiled modules make of an interrupt is another error.
+    """
 
-    for number in _END_SIGNALS:
-        signal.signal(number, interrupt)
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        if _is_importing(frame) and hasattr(signal, "setitimer"):
+            signal.signal(signal.SIGALRM, lambda _alarm, now: interrupt(number, now))
+            signal.setitimer(signal.ITIMER_REAL, LOOK_AGAIN_S)
+        else:
+            raise Interrupted(number)
+
+    for number in STOP_SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, interrupt)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    """Whether the code that runs was called by an import."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith(IMPORT_SYSTEM):
+            return True
+        frame = frame.f_back
+    return False
+
+
+class StopFlag:
+    """A handler of signals that notes them."""
+
+    def __init__(self) -> None:
+        """Nothing was received yet."""
+        self.received: list[int] = []
+
+    def __call__(self, number: int, _frame: object) -> None:
+        """Note a signal, and say so for the first."""
+        if not self.received:
+            with contextlib.suppress(OSError):  # the terminal may be gone
+                print("Stopping after this iteration ...", file=sys.stderr, flush=True)
+        self.received.append(number)
 
 
 def stop_flag() -> Callable[[], bool]:
     """From now on SIGTERM, SIGINT and a closed terminal only raise a flag; the function returned tells whether it is up."""
-    raised: list[int] = []
-
-    def raise_flag(number: int, _frame: object) -> None:
-        if not raised:
-            with contextlib.suppress(OSError):  # the terminal may be gone
-                print("Stopping after this iteration ...", file=sys.stderr, flush=True)
-        raised.append(number)
-
-    for number in (*_END_SIGNALS, signal.SIGINT):
-        signal.signal(number, raise_flag)
-    return lambda: bool(raised)
+    flag = StopFlag()
+    for number in STOP_SIGNALS:
+        signal.signal(number, flag)
+    return lambda: bool(flag.received)
 
 
 def _end_with_mlflow() -> None:
@@ -132,16 +188,16 @@ def _end_with_mlflow() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
-def _end(sentence: str, code: int) -> None:
+def _end(sentence: str, code: int, entry_point: str) -> None:
     with contextlib.suppress(OSError):  # the terminal may be gone
         print(f"Error: {sentence}" if code == USER_ERROR_EXIT_CODE else sentence, file=sys.stderr, flush=True)
-    _note_on_run(sentence)
+    _note_on_run(sentence, entry_point)
     sys.exit(code)
 
 
-def _note_on_run(sentence: str) -> None:
+def _note_on_run(sentence: str, entry_point: str) -> None:
     """If the run of `mlflow run` was not opened yet, its page would not say why it failed."""
     if run_id := os.environ.get(RUN_ID_VARIABLE):
         from glassliquid.tracking.given_run import note_error
 
-        note_error(run_id, sentence)
+        note_error(run_id, sentence, entry_point)

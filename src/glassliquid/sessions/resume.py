@@ -12,14 +12,16 @@ from glassliquid.sessions.run_lock import run_lock
 from glassliquid.sessions.training_job import TrainJob
 from glassliquid.settings import restored
 from glassliquid.tracking import tag
-from glassliquid.tracking.find_model import find_checkpoint, run_id_of
-from glassliquid.tracking.given_run import RUN_ID_VARIABLE
+from glassliquid.tracking.find_model import find_checkpoint, has_checkpoint, run_id_of
+from glassliquid.tracking.given_run import RUN_ID_VARIABLE, experiment_of_command
 from glassliquid.tracking.store import connect
-from glassliquid.tracking.stored import StoredRun, find_run, read_json_artifact
+from glassliquid.tracking.stored import StoredRun, find_run, read_json_artifact, stored_where
 from glassliquid.training.checkpoint import CURRENT, State
 from glassliquid.training.config import TrainConfig, format_thresholds
 from glassliquid.training.trainer import is_finished
 
+LATEST = "latest"
+"""Names the newest training run that can continue."""
 HOW_TO_END = "wait until it has ended, or stop it there with Ctrl-C or SIGTERM, which saves its state"
 """What to do about a run that is alive."""
 
@@ -73,6 +75,9 @@ def resumed(job: TrainJob, runs_folder: Path) -> Iterator[tuple[TrainJob, str | 
     if job.resume is None:
         yield job, None, None
         return
+    if job.resume == LATEST:
+        job = replace(job, resume=newest_resumable(runs_folder))
+        print(f"The newest training run that can continue is {job.resume}.", flush=True)
     found = _find_resumed(job, runs_folder)
     if (run_id := found[1]) is None:
         yield found
@@ -80,6 +85,27 @@ def resumed(job: TrainJob, runs_folder: Path) -> Iterator[tuple[TrainJob, str | 
     with run_lock(runs_folder, run_id):
         # Again: until a moment ago another command may have gone on in this run, and it may have finished it.
         yield _find_resumed(job, runs_folder)
+
+
+def newest_resumable(runs_folder: Path) -> str:
+    """Id of the training run of this command's experiment that began last among those that can continue.
+
+    Raises:
+        UserError: there is none.
+    """
+    connect()
+    experiment = experiment_of_command()
+    unfinished = f"tags.{tag.STAGE} = 'train' and attributes.status != 'FINISHED'"
+    for run in reversed(stored_where(unfinished, [experiment])):
+        if run.is_part or run.has_diverged or run.lives_in is not None or tag.STUCK in run.tags:
+            continue
+        # The parent of replicates has no state of its own.
+        if tag.REPEATS in run.tags or has_checkpoint(run.run_id, runs_folder):
+            return run.run_id
+    raise UserError(
+        f"resume is {LATEST}, and the experiment {experiment} has no training run that was stopped with a state to continue from: "
+        "start a new one, or name a run."
+    )
 
 
 def _find_resumed(job: TrainJob, runs_folder: Path) -> tuple[TrainJob, str | None, Start | None]:

@@ -24,7 +24,7 @@ class TrainJob:
     repeats: Annotated[int, Field(ge=1, le=10_000)] = 1
     """Train this often, with as many seeds, as child runs of one parent."""
     resume: Annotated[str | None, Absent("none")] = None
-    """Run id, runs:/..., models:/... or checkpoint file to go on from."""
+    """Run id, runs:/..., models:/... or checkpoint file to go on from; latest is the newest run that can continue."""
     change: Annotated[
         tuple[str, ...],
         FromText(

@@ -12,10 +12,16 @@ RUN_ID_VARIABLE = "MLFLOW_RUN_ID"
 STEP_KEY_VARIABLE = "GLASSLIQUID_STEP_KEY"
 """Set by a chain for its steps; never set by hand."""
 MOST_TAG_CHARACTERS = 5000
+DEFAULT_EXPERIMENT = "0"
+LONGEST_NAME = 120
+REFUSED = "refused"
+"""The stage of a run whose command did not begin."""
 
 
-def take_given_run() -> str | None:
-    """Id of the run that `mlflow run` made, which no other run of this process attaches to then; None without `mlflow run`.
+def take_given_run() -> tuple[str | None, str | None]:
+    """Id of the run that `mlflow run` made, which no other run of this process attaches to then, and the name that a user gave it.
+
+    Both are None without `mlflow run`, the name also without `--run-name`.
 
     Raises:
         UserError: another process is at work in it.
@@ -24,7 +30,42 @@ def take_given_run() -> str | None:
     found = None if given is None else find_run(given)
     if found is not None:
         found.refuse_living("leave out --run-id")
-    return given
+    return given, None if found is None else own_name(found.name)
+
+
+def experiment_of_command() -> str:
+    """Id of the experiment that this command's run is in, or will be in.
+
+    Raises:
+        UserError: there is no experiment of the name that MLFLOW_EXPERIMENT_NAME gives.
+    """
+    from mlflow import MlflowClient
+
+    client = MlflowClient()
+    if given := os.environ.get(RUN_ID_VARIABLE):
+        return str(client.get_run(given).info.experiment_id)
+    if number := os.environ.get("MLFLOW_EXPERIMENT_ID"):
+        return number
+    if name := os.environ.get("MLFLOW_EXPERIMENT_NAME"):
+        found = client.get_experiment_by_name(name)
+        if found is None:
+            raise UserError(f"MLFLOW_EXPERIMENT_NAME is {name!r}, and there is no such experiment: correct it.")
+        return str(found.experiment_id)
+    return DEFAULT_EXPERIMENT
+
+
+def own_name(name: str) -> str | None:
+    """The name of a run if a person gave it; None if MLflow has made it up, such as `funny-auk-650`."""
+    from mlflow.utils import name_utils
+
+    words = name.split("-")
+    is_made_up = (
+        len(words) == 3
+        and words[0] in name_utils._GENERATOR_PREDICATES
+        and words[1] in name_utils._GENERATOR_NOUNS
+        and words[2].isdecimal()
+    )
+    return None if is_made_up else name
 
 
 def take_step_key() -> dict[str, str]:
@@ -33,13 +74,13 @@ def take_step_key() -> dict[str, str]:
     return {} if key is None else {tag.STEP_KEY: key}
 
 
-def point_to(given: str, continued: str) -> None:
-    """Say on the run that `mlflow run` made for a resumed training which run has its numbers."""
+def point_to(given: str, continued: str, name: str | None) -> None:
+    """Say on the run that `mlflow run` made for a resumed training which run has its numbers; a name that a user gave it stays."""
     from mlflow import MlflowClient
     from mlflow.entities import RunTag
 
     pointer = {
-        tag.NAME: "(continues an earlier run)",
+        tag.NAME: name or "(continues an earlier run)",
         tag.STAGE: "continuation",
         tag.CONTINUES: continued,
         tag.NOTE: f"This command continued run `{continued}`, which holds its curves, checkpoints and model.",
@@ -48,16 +89,24 @@ def point_to(given: str, continued: str) -> None:
     MlflowClient().log_batch(given, tags=[RunTag(key, value) for key, value in pointer.items()])
 
 
-def note_error(run_id: str, sentence: str) -> None:
-    """Say on a run that was not opened why it failed; a store that cannot be reached is not another error.
+def note_error(run_id: str, sentence: str, entry_point: str) -> None:
+    """Say on a run that was not opened what it was for and why it failed; a store that cannot be reached is not another error.
 
     One that another process is at work in (`mlflow run --run-id`, which was refused for that) has not failed.
     """
     from mlflow import MlflowClient
+    from mlflow.entities import RunTag
     from mlflow.exceptions import MlflowException
 
     with contextlib.suppress(MlflowException, UserError):
         connect()
         stored = find_run(run_id)
         if stored is not None and stored.lives_in is None:
-            MlflowClient().set_tag(run_id, tag.ERROR, sentence[:MOST_TAG_CHARACTERS])
+            tags = {
+                tag.ERROR: sentence[:MOST_TAG_CHARACTERS],
+                tag.STAGE: REFUSED,
+                tag.NOTE: f"{entry_point} did not begin. {sentence}",
+                tag.NAME: own_name(stored.name) or f"{entry_point}: {sentence}"[:LONGEST_NAME],
+            }
+            # It stays: `mlflow run` fails itself when its run is deleted.
+            MlflowClient().log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])

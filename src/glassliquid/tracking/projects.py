@@ -98,7 +98,6 @@ def _run(project: Path, entry_point: str, parameters: Mapping[str, str], key: st
                 parameters=dict(parameters),
                 # The chain itself runs in the right environment, whichever manager made it.
                 env_manager="local",
-                run_name=entry_point,
             )
     except ExecutionException as error:
         raise UserError(

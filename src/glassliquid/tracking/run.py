@@ -24,6 +24,7 @@ from glassliquid.tracking.store import (
     store_fault,
     without_retries,
 )
+from glassliquid.tracking.stored import find_run
 
 
 class TrackedRun:
@@ -180,18 +181,23 @@ def tracked_run(
 
     Args:
         stage: the entry point, which becomes a tag.
-        name: the run's name.
+        name: the run's name; one that it has already, because a user gave it or it is continued, stays.
         run_id: an earlier run to continue; None attaches to the one that `mlflow run` made, or starts a new one.
         parent: the open run that this one belongs to as a child.
         tags: set when the run is created, so that a run that is killed at once has them too.
     """
     connect()
-    given = take_given_run()
+    given, own_name = take_given_run()
+    earlier = None if run_id is None else find_run(run_id)
+    if earlier is not None:
+        name = earlier.name
+    elif own_name is not None:
+        name = own_name
     tracked = _open(run_id, given, parent, name, {tag.STAGE: stage, **(tags or {})})
     with _true_status(tracked):
         tracked.name(name)
         if given and run_id and given != run_id:
-            point_to(given, run_id)
+            point_to(given, run_id, own_name)
         yield tracked
 
 
