@@ -76,7 +76,7 @@ ifneq ($(shell .venv/bin/python -c "print(open('.venv/.installed').read().strip(
 .PHONY: .venv/.installed
 endif
 
-.venv/.installed: requirements.lock tools/make_venv.sh tools/no_conda/conda $(wildcard tools/no_conda/*.*)
+.venv/.installed: requirements.lock pyproject.toml tools/make_venv.sh tools/no_conda/conda $(wildcard tools/no_conda/*.*)
 	@sh tools/make_venv.sh
 
 .venv/.installed-test: requirements-test.lock .venv/.installed

@@ -4,6 +4,7 @@ Started as `python -m entrypoints.train` in the folder of a clone, they run the 
 installed: its `src` goes to the front of Python's path here.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -33,6 +34,8 @@ def _is_command_line() -> bool:
 
 
 if _is_command_line():
+    # Until `glassliquid.memory.collect_garbage`.
+    gc.disable()
     for _number in STOP_SIGNALS:
         if signal.getsignal(_number) is not signal.SIG_IGN:
             signal.signal(_number, _end_at_once)

@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from entrypoints import STOP_SIGNALS, STOPPED, exit_code
 from glassliquid.errors import Stopped, UserError, did_you_mean, one_line
@@ -66,7 +67,20 @@ def _option(parameter: Parameter) -> click.Option:
         show_default=True,
         metavar=parameter.kind,
         help=parameter.sentence,
+        shell_complete=_completion(parameter.kind),
     )
+
+
+def _completion(kind: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    """What a shell completes a value to: the choices and words that a parameter takes, or a path."""
+
+    def complete(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        if kind.startswith("PATH"):
+            return [CompletionItem(incomplete, type="file")]
+        words = (word for word in kind.split("|") if not word.isupper())
+        return [CompletionItem(word) for word in words if word.startswith(incomplete)]
+
+    return complete
 
 
 def run(command: click.Command) -> None:

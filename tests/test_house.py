@@ -13,8 +13,10 @@ LARGEST_FILE = 300
 LEVELS = (
     {
         "command_line",
+        "console",
         "errors",
         "files",
+        "parameter_file",
         "settings",
         "parameters",
         "registry",

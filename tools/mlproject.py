@@ -15,7 +15,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 MLPROJECT = ROOT / "MLproject"
-SHARED = ("__init__", "shell")
+SHARED = ("__init__", "console", "shell")
 """Modules of entrypoints/ that are no entry points."""
 WIDTH = 114
 HEAD = """\

@@ -43,7 +43,7 @@ def test_mlproject_is_what_the_settings_say():
 
 
 def test_every_command_is_an_entry_point():
-    modules = {path.stem for path in (PROJECT / "entrypoints").glob("*.py")} - {"__init__", "shell"}
+    modules = {path.stem for path in (PROJECT / "entrypoints").glob("*.py")} - {"__init__", "console", "shell"}
     assert modules == set(ENTRY_POINTS)
 
 

@@ -29,6 +29,8 @@ def run(job: ChainJob, project: Path) -> None:
         project: the project's folder.
     """
     data, made = job.data, to_texts(job.data, DATA_OF_CHAIN)
+    if Path.cwd() != project:  # in which the steps run
+        made["data_dir"] = str(Path(made["data_dir"]).absolute())
     data_dir = {"data_dir": made["data_dir"]}
     training = {"dataset": data.name, **to_texts(job.training, TRAINING_OF_CHAIN)}
 

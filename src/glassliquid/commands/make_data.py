@@ -33,6 +33,9 @@ def run(config: MakeDataConfig) -> None:
     planned = plan_data(config)
     if config.dry_run:
         _rehearse(planned)
+        from glassliquid.tracking.given_run import note_rehearsal
+
+        note_rehearsal("make_data", "A rehearsal: nothing was written.")
         return
     with (
         tracked_run("make_data", f"make_data {config.name}") as tracked,

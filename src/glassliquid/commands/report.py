@@ -12,7 +12,7 @@ from glassliquid.report.artifacts import Artifacts
 from glassliquid.report.entries import TRAIN, TRIAL
 from glassliquid.report.log import ResultsLog, drawn_metrics
 from glassliquid.report.page import render
-from glassliquid.tracking.given_run import REFUSED
+from glassliquid.tracking.given_run import REFUSED, REHEARSAL
 from glassliquid.tracking.history import (
     Experiment,
     artifact_names,
@@ -25,7 +25,7 @@ from glassliquid.tracking.run import tracked_run
 from glassliquid.tracking.stored import StoredRun
 from glassliquid.upkeep.housekeeping import housekeeping
 
-NO_RESULTS = ("report", "continuation", "main", "tidy", REFUSED)
+NO_RESULTS = ("report", "continuation", "main", "tidy", REFUSED, REHEARSAL)
 """Stages that are left out: reports, pointers to continued runs, parents that only hold a chain together, and what did not begin."""
 
 

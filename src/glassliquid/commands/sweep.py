@@ -12,24 +12,27 @@ from glassliquid.ensembles.split import Split
 from glassliquid.errors import Stopped, UserError
 from glassliquid.files import locked
 from glassliquid.layout import Layout
-from glassliquid.progress_bar import progress_bar
+from glassliquid.progress_bar import duration, progress_bar
+from glassliquid.sessions.rehearsal import cost_of
 from glassliquid.sessions.training_run import conclude_run, load_training_splits, register_best, stopper
 from glassliquid.sweep.job import SweepJob, sweep_line, train_line
 from glassliquid.sweep.join import TAG_JOINS, TAG_TRIALS, left_to_make_table, parent_of
 from glassliquid.sweep.pictures import Pictures
+from glassliquid.sweep.space import BATCH_SIZE, configured
 from glassliquid.sweep.storage import open_storage, refuse_password, same_database, sqlite_file
 from glassliquid.sweep.study import FINISHED, State, Study, TrialRecord, finished, open_study
 from glassliquid.sweep.table import as_csv, counts, markdown, percent, ranked
 from glassliquid.sweep.trial import MODEL_RUN, RUN, TAG_STUDY
 from glassliquid.sweep.workers import Workers, cores, threads_of
 from glassliquid.tracking import tag
-from glassliquid.tracking.given_run import RUN_ID_VARIABLE
+from glassliquid.tracking.given_run import RUN_ID_VARIABLE, note_rehearsal
 from glassliquid.tracking.liveness import send_heartbeat
 from glassliquid.tracking.run import TrackedRun, tracked_run
 from glassliquid.tracking.store import connect
 from glassliquid.tracking.stored import children_of, find_run
 from glassliquid.training.checkpoint import remove_checkpoints
 from glassliquid.training.device import choose_device
+from glassliquid.training.size import megabytes
 from glassliquid.upkeep.housekeeping import housekeeping
 from glassliquid.upkeep.stale_runs import TAG_CLAIM, mark_killed, same_end_time
 
@@ -47,8 +50,13 @@ def run(job: SweepJob, watch_for_stop: WatchForStop) -> None:
     if job.storage is not None:
         # Before the minutes that it may take to make the dataset.
         _check_storage(job.storage, store)
-    dataset = require_dataset(job.dataset, job.data_dir, make_default=True)
+    dataset = require_dataset(job.dataset, job.data_dir, make_default=not job.dry_run)
     _check_batch_sizes(job, dataset)
+    if job.dry_run:
+        found = _rehearse(job, dataset)
+        note_rehearsal("sweep", found)
+        print(found)
+        return
     name = job.study_name(dataset)
     address = job.storage_address(name)
     with _alone(address), _how_to_go_on(job):
@@ -70,6 +78,24 @@ def run(job: SweepJob, watch_for_stop: WatchForStop) -> None:
             threads = threads_of(job.jobs) if device.type == "cpu" and threads_of(job.jobs) != cores() else None
             line = train_line(job, best.settings, threads)
             print(f"\n{_log_findings(job, study, trials, tracked, tested, line, images)}")
+
+
+def _rehearse(job: SweepJob, dataset: Dataset) -> str:
+    """What the sweep would search and what it costs, in lines, by the training with the largest batch."""
+    splits = load_training_splits(dataset, job.config.model, job.device)
+    config = configured(job.config, max(job.space.corners(), key=lambda corner: corner[BATCH_SIZE]))
+    cost, trainings = cost_of(config, splits), job.slots * job.repeats
+    return "\n".join(
+        [
+            f"Searching {job.caption}, {job.slots} trials with {job.jobs} workers, on {splits}.",
+            f"Network: {cost.size}.",
+            f"With batches of {config.batch_size} an iteration takes {cost.iteration_s:.3g} s here alone, a validation {cost.validation_s:.3g} s, "
+            f"and a training of {config.iterations} iterations {duration(cost.run_s(config))}: {trainings} trainings take at most about "
+            f"{duration(trainings * cost.run_s(config))} one after the other; workers share the cores.",
+            f"Memory: {megabytes(cost.memory_bytes)} for each worker.",
+            "This was a rehearsal, and nothing was kept: leave dry_run out to search.",
+        ]
+    )
 
 
 def _join(job: SweepJob, study: Study, parent: str, should_stop: Callable[[], bool]) -> bool:

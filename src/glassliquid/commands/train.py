@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from glassliquid.datasets.make import require_dataset
 from glassliquid.layout import Layout
+from glassliquid.memory import collect_garbage
+from glassliquid.sessions.rehearsal import overfit, rehearse
 from glassliquid.sessions.replicates import train_replicates
 from glassliquid.sessions.resume import Start, resumed
 from glassliquid.sessions.resume_command import saying_how_to_resume
@@ -19,6 +21,7 @@ from glassliquid.sessions.training_run import (
     stopper,
     train_in_run,
 )
+from glassliquid.tracking.given_run import note_rehearsal
 from glassliquid.tracking.run import TrackedRun, tracked_run
 from glassliquid.training.device import choose_device
 from glassliquid.upkeep.housekeeping import housekeeping
@@ -30,6 +33,9 @@ WatchForStop = Callable[[], Callable[[], bool]]
 def run(requested: TrainJob, watch_for_stop: WatchForStop) -> None:
     """Train, tracked; a run that is stopped saves its state, says how to go on and raises Stopped."""
     choose_device(requested.device)
+    if requested.dry_run or requested.overfit is not None:
+        _try_out(requested, watch_for_stop)
+        return
     runs_folder = Layout(requested.data_dir).runs
     with (
         resumed(requested, runs_folder) as (job, run_id, start),
@@ -49,6 +55,20 @@ def run(requested: TrainJob, watch_for_stop: WatchForStop) -> None:
             else:
                 found = _train(job, tracked, splits, should_stop, start)
         print(found)
+
+
+def _try_out(job: TrainJob, watch_for_stop: WatchForStop) -> None:
+    """Train a little without a run, of which nothing is kept."""
+    dataset = require_dataset(job.dataset, job.data_dir, make_default=False)
+    splits = load_training_splits(dataset, job.config.model, job.device)
+    collect_garbage()
+    print(f"Training {job.config.model} on {splits}.", flush=True)
+    if job.overfit is not None:
+        found = overfit(job, splits, stopper(job.max_hours, watch_for_stop()))
+    else:
+        found = rehearse(job, splits)
+    note_rehearsal("train", found)
+    print(found)
 
 
 def _train(

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 from glassliquid.evaluation.spread import spread
 from glassliquid.files import csv_text
-from glassliquid.plots.evidence import evidence_figure
 from glassliquid.tracking.run import TrackedRun
 from glassliquid.tracking.stored import StoredRun, read_json_artifact
 
@@ -21,6 +20,8 @@ def keep_evidence(tracked: TrackedRun, seeds: Sequence[Mapping[str, float]], cap
     """
     if not seeds or not seeds[0]:
         return
+    from glassliquid.plots.evidence import evidence_figure  # which takes half a second to import
+
     if len(seeds) == 1:
         tracked.json(seeds[0], VALUES)
     found = {name: spread([each[name] for each in seeds]) for name in seeds[0]}

@@ -11,7 +11,6 @@ from glassliquid.files import csv_text
 from glassliquid.layout import Layout
 from glassliquid.models.network import Network
 from glassliquid.models.networks import MODELS
-from glassliquid.plots.training import replicates_figure
 from glassliquid.sessions.evidence import evidence_of, keep_evidence
 from glassliquid.sessions.resume import HOW_TO_END, find_start
 from glassliquid.sessions.training_display import TrainingDisplay
@@ -99,6 +98,8 @@ def _train_one(
 
 def _summarise(job: TrainJob, tracked: TrackedRun, dataset: Dataset, finished: list[StoredRun], diverged: int) -> str:
     """Keep mean, spread and number of collapsed runs on the parent, a figure and a table; register the best replicate."""
+    from glassliquid.plots.training import replicates_figure  # which takes half a second to import
+
     metrics: dict[str, float] = {"replicates": len(finished)}
     sentences = []
     for name in FIGURES:

@@ -44,6 +44,10 @@ class TrainJob:
     """Label of the repetition."""
     register_as: Annotated[str | None, Absent("none")] = REGISTERED_NAME
     """Name of the registered model; none does not register."""
+    dry_run: bool = False
+    """Say what would be trained and what it costs, and stop; nothing is kept."""
+    overfit: Annotated[int | None, Field(ge=2, le=100_000), Absent("none")] = None
+    """Only see whether the network learns this many training images by heart, such as 32; nothing is kept."""
     device: str = "auto"
     """Where it is trained: auto, cpu, cuda or mps."""
     data_dir: Path = Path("data")
@@ -53,6 +57,8 @@ class TrainJob:
         """Check what can be checked without reading anything."""
         if self.change and self.resume is None:
             raise UserError("change is for a resumed training: pass resume too, or leave it out.")
+        if self.resume is not None and (self.dry_run or self.overfit is not None):
+            raise UserError("dry_run and overfit begin with a new network: leave out resume.")
         for name in self.change:
             check_choice("change", name, [field.name for field in fields(TrainConfig)])
         if self.register_as is not None:

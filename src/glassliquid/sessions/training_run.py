@@ -18,8 +18,6 @@ from glassliquid.inputs import Samples
 from glassliquid.layout import Layout
 from glassliquid.memory import keep_freed_memory
 from glassliquid.models.network import Network, input_of
-from glassliquid.plots.augmentation import augmentation_figure, augmented_versions
-from glassliquid.plots.training import training_figure
 from glassliquid.sessions.evidence import keep_evidence
 from glassliquid.sessions.resumable import check_state
 from glassliquid.sessions.resume import Start
@@ -122,12 +120,7 @@ def train_in_run(
                 f"The tracking server did not take all metrics; they wait in {folder} and the next command sends them."
             )
         _keep_checkpoints(tracked, folder)
-        if journal.history():  # none if it diverged at once
-            tracked.figure(training_figure(journal.history(), job.caption), "training.png")
-        if job.config.augment:
-            reads = trainer.model.reads
-            if (versions := augmented_versions(reads, splits.data.values, job.config.seed)) is not None:
-                tracked.figure(augmentation_figure(versions, reads.augmentation), "augmentation.png")
+        _draw(job, tracked, journal, trainer)
         has_state = (folder / CURRENT).exists()
     if isinstance(outcome, Diverged):
         tracked.tags({tag.DIVERGED: "true"})
@@ -147,6 +140,20 @@ def train_in_run(
         }
     )
     return outcome
+
+
+def _draw(job: TrainJob, tracked: TrackedRun, journal: MetricJournal, trainer: Trainer) -> None:
+    """Keep the curves, and what augmentation makes of images."""
+    # matplotlib is imported now, and not before a run's first iteration.
+    from glassliquid.plots.augmentation import augmentation_figure, augmented_versions
+    from glassliquid.plots.training import training_figure
+
+    if journal.history():  # none if it diverged at once
+        tracked.figure(training_figure(journal.history(), job.caption), "training.png")
+    if job.config.augment:
+        reads = trainer.model.reads
+        if (versions := augmented_versions(reads, trainer.data.values, job.config.seed)) is not None:
+            tracked.figure(augmentation_figure(versions, reads.augmentation), "augmentation.png")
 
 
 def _restore(trainer: Trainer, start: Start, tracked: TrackedRun, job: TrainJob) -> None:

@@ -54,6 +54,8 @@ class SweepJob:
     """Version label of the trials' runs."""
     register_as: Annotated[str | None, Absent("none")] = REGISTERED_NAME
     """Name of the registered model of the best trial; none does not register."""
+    dry_run: bool = False
+    """Say what would be searched and what it costs, and stop; nothing is kept."""
     device: str = "auto"
     """Where it is trained: auto, cpu, cuda or mps."""
     data_dir: Path = Path("data")

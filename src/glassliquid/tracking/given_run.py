@@ -1,6 +1,7 @@
 """The run that `mlflow run` made for this command, before the command opens it."""
 
 import contextlib
+import json
 import os
 
 from glassliquid.errors import UserError
@@ -11,11 +12,15 @@ from glassliquid.tracking.stored import find_run
 RUN_ID_VARIABLE = "MLFLOW_RUN_ID"
 STEP_KEY_VARIABLE = "GLASSLIQUID_STEP_KEY"
 """Set by a chain for its steps; never set by hand."""
+LAUNCH_VARIABLE = "GLASSLIQUID_LAUNCH"
+"""Set by the console command: entry point, folder of the project and parameters, as JSON; never set by hand."""
 MOST_TAG_CHARACTERS = 5000
 DEFAULT_EXPERIMENT = "0"
 LONGEST_NAME = 120
 REFUSED = "refused"
 """The stage of a run whose command did not begin."""
+REHEARSAL = "rehearsal"
+"""The stage of a run whose command has kept nothing."""
 
 
 def take_given_run() -> tuple[str | None, str | None]:
@@ -31,6 +36,30 @@ def take_given_run() -> tuple[str | None, str | None]:
     if found is not None:
         found.refuse_living("leave out --run-id")
     return given, None if found is None else own_name(found.name)
+
+
+def take_launch() -> tuple[dict[str, str], dict[str, str]]:
+    """Tags and parameters that `mlflow run` would have given the run of this command, which the console command has started.
+
+    Both are empty for other commands.
+    """
+    launch = os.environ.pop(LAUNCH_VARIABLE, None)
+    if launch is None:
+        return {}, {}
+    from mlflow.tracking._tracking_service.utils import _get_git_url_if_present
+    from mlflow.utils import mlflow_tags
+    from mlflow.utils.git_utils import get_git_commit, get_git_repo_url
+
+    entry_point, project, parameters = json.loads(launch)
+    tags = {
+        mlflow_tags.MLFLOW_PROJECT_ENTRY_POINT: entry_point,
+        mlflow_tags.MLFLOW_PROJECT_BACKEND: "local",
+        mlflow_tags.MLFLOW_SOURCE_TYPE: "PROJECT",
+        mlflow_tags.MLFLOW_SOURCE_NAME: _get_git_url_if_present(project),
+        mlflow_tags.MLFLOW_GIT_COMMIT: get_git_commit(project),
+        mlflow_tags.MLFLOW_GIT_REPO_URL: get_git_repo_url(project),
+    }
+    return {name: value for name, value in tags.items() if value is not None}, parameters
 
 
 def experiment_of_command() -> str:
@@ -89,6 +118,21 @@ def point_to(given: str, continued: str, name: str | None) -> None:
     MlflowClient().log_batch(given, tags=[RunTag(key, value) for key, value in pointer.items()])
 
 
+def note_rehearsal(entry_point: str, found: str) -> None:
+    """Say on the run that `mlflow run` made, if it did, that this command has kept nothing, and what it has found."""
+    run_id = os.environ.get(RUN_ID_VARIABLE)
+    if run_id is None:
+        return
+    from mlflow import MlflowClient
+    from mlflow.entities import RunTag
+
+    connect()
+    stored = find_run(run_id)
+    name = None if stored is None else own_name(stored.name)
+    tags = {tag.STAGE: REHEARSAL, tag.NOTE: found, tag.NAME: name or f"rehearsal of {entry_point}"}
+    MlflowClient().log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+
+
 def note_error(run_id: str, sentence: str, entry_point: str) -> None:
     """Say on a run that was not opened what it was for and why it failed; a store that cannot be reached is not another error.
 
@@ -105,7 +149,7 @@ def note_error(run_id: str, sentence: str, entry_point: str) -> None:
             tags = {
                 tag.ERROR: sentence[:MOST_TAG_CHARACTERS],
                 tag.STAGE: REFUSED,
-                tag.NOTE: f"{entry_point} did not begin. {sentence}",
+                tag.NOTE: sentence,
                 tag.NAME: own_name(stored.name) or f"{entry_point}: {sentence}"[:LONGEST_NAME],
             }
             # It stays: `mlflow run` fails itself when its run is deleted.

@@ -12,7 +12,7 @@ from glassliquid.datasets.description import Dataset
 from glassliquid.errors import Stopped, UserError
 from glassliquid.tracking import tag
 from glassliquid.tracking.code_version import code_version
-from glassliquid.tracking.given_run import MOST_TAG_CHARACTERS, point_to, take_given_run, take_step_key
+from glassliquid.tracking.given_run import MOST_TAG_CHARACTERS, point_to, take_given_run, take_launch, take_step_key
 from glassliquid.tracking.liveness import identity_tags
 from glassliquid.tracking.metrics import LARGEST_BATCH
 from glassliquid.tracking.page import add_study_view, way_to
@@ -207,7 +207,10 @@ def _open(
     """Make the run the active one of this process."""
     import mlflow
 
+    launch_tags, params = take_launch()
     all_tags = {**code_version(), **identity_tags(), **take_step_key(), **tags}
+    if run_id is None:  # one that is continued has them
+        all_tags |= launch_tags
     with raising_if_lost():
         if run_id is not None:
             # Before it is RUNNING again: nobody may take it for one that its dead process has left.
@@ -221,7 +224,10 @@ def _open(
             tags={key: str(value) for key, value in all_tags.items()},
         )
     found = active.data.tags
-    return TrackedRun(active.info.run_id, found.get(tag.ENVIRONMENT, ""), is_part=tag.PARENT in found)
+    opened = TrackedRun(active.info.run_id, found.get(tag.ENVIRONMENT, ""), is_part=tag.PARENT in found)
+    if params and run_id is None:
+        opened.params(params)
+    return opened
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from glassliquid.models.network import Network
+from glassliquid.training.uncompiled import leave_compiler_out
 
 COPIES = 4
 """Of each parameter: itself, its gradient, and Adam's two moments."""
@@ -43,6 +44,7 @@ def size_of(model: Network, values: Any, device: torch.device) -> Size:
     was_training = model.training
     model.eval()
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        leave_compiler_out(type(getattr(counter, "mode", counter)))
         model(model.reads.batch(values, slice(0, 1), device))
     model.train(was_training)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]

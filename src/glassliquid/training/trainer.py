@@ -22,6 +22,7 @@ from glassliquid.training.device import autocast_type
 from glassliquid.training.moments import moments_of, restore_moments
 from glassliquid.training.progress import Progress
 from glassliquid.training.schedule import SCHEDULES, Moment
+from glassliquid.training.uncompiled import leave_compiler_out
 
 WEIGHTS_STREAM, BATCHES_STREAM, DROPOUT_STREAM, AUGMENT_STREAM = range(4)
 """Branches of the run's seed."""
@@ -103,6 +104,7 @@ class Trainer:
         self.model = build_model(config.model, data.reads, config.dropout, weights, **config.own)
         self.model.fit_scales(data.values)
         self.model.to(self.device)
+        leave_compiler_out(torch.optim.Optimizer)
         # The fused kernels update all weights in one pass; they are the fastest on every device that has them.
         self._optimizer = torch.optim.Adam(self.model.parameters(), lr=config.learning_rate, fused=True)
         shuffles = _generator(config.seed, BATCHES_STREAM, torch.device("cpu"))

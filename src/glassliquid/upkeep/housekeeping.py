@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glassliquid.files import tidy
+from glassliquid.memory import collect_garbage
 from glassliquid.scratch import temporary_files_apart
 from glassliquid.tracking.metrics import Delivery, send_pending
 from glassliquid.tracking.page import prepare_page
@@ -32,6 +33,7 @@ def housekeeping(tracked: TrackedRun, runs_folder: Path) -> Iterator[None]:
         tracked: the run of the command.
         runs_folder: where training runs of this machine keep their metrics.
     """
+    collect_garbage()  # what a command imports is there
     with temporary_files_apart():
         tidy_up(runs_folder, [tracked.experiment_id])
         prepare_page(tracked.experiment_id)
