@@ -70,6 +70,20 @@ def test_texts_become_settings_and_settings_the_same_texts():
     assert changed_texts(Outer()) == {}
 
 
+def test_blanks_at_the_ends_do_not_count():
+    assert from_texts(Outer, {"name": "models:/a@b ", "sizes": " all", "rate": " 0.5"}) == Outer(
+        name="models:/a@b", inner=Inner(rate=0.5)
+    )
+
+
+def test_a_path_may_begin_with_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert from_texts(Outer, {"folder": "~/x"}).folder == tmp_path / "x"
+    assert from_texts(Outer, {"folder": "a~/x", "name": "~/x"}) == Outer(folder=Path("a~/x"), name="~/x")
+    with pytest.raises(UserError, match="folder is '~nobody-here/x', and there is no such home folder"):
+        from_texts(Outer, {"folder": "~nobody-here/x"})
+
+
 def test_what_is_left_out_has_its_default_even_inside():
     assert from_texts(Outer, {}) == Outer()
     assert from_texts(Outer, {"seed": "9"}) == Outer()

@@ -38,7 +38,16 @@ WRONG = [
     ("make_data", {"name": "latest"}, "dataset is 'latest'.*alias"),
     ("make_data", {"ensemble": "a/b"}, "ensemble is 'a/b'"),
     ("train", {"dataset": "data_liquid99"}, "no dataset 'data_liquid99'.*data_liquid5.*mlflow run . -e make_data"),
-    ("train", {"model": "resnet"}, "model is 'resnet'.*cnn2018, compact"),
+    ("train", {"dataset": "data_liquid6"}, r"no dataset 'data_liquid6' .*did you mean 'data_liquid5'\?.*-P data_dir=/"),
+    ("train", {"model": "resnet"}, "model is 'resnet', which is not known: choose one of cnn2018, compact"),
+    (
+        "train",
+        {"model": "compct"},
+        r"model is 'compct', which is not known \(did you mean 'compact'\?\): choose one of",
+    ),
+    ("train", {"schedule": "treshold"}, r"did you mean 'threshold'\?"),
+    ("train", {"resume": "latest"}, "resume is latest.*no training run that was stopped"),
+    ("sweep", {"sampler": "tp"}, r"sampler is 'tp', which is not known \(did you mean 'tpe'\?\)"),
     ("train", {"schedule": "cosine"}, "schedule is 'cosine'.*threshold, constant"),
     ("train", {"batch_size": 29}, "batch_size is 29, and the training split has 28 images"),
     ("train", {"batch_size": 0}, "batch_size is 0"),
@@ -52,7 +61,12 @@ WRONG = [
     ("train", {"max_hours": 0}, "max_hours is 0"),
     ("train", {"resume": "nothing"}, "no model 'nothing'.*run id"),
     ("train", {"resume": "0" * 32}, "no run '0{32}'"),
-    ("train", {"batchsize": 50}, "No such option.*batchsize"),
+    (
+        "train",
+        {"batchsize": 50},
+        r"no parameter 'batchsize' \(did you mean 'batch_size'\?\): see --help for those of train",
+    ),
+    ("train", {"zzz": 50}, "no parameter 'zzz': see --help"),
     (
         "evaluate",
         {"model": "models:/nobody@nothing"},
@@ -92,7 +106,7 @@ def test_the_run_of_mlflow_fails_and_says_why(mlflow_run: Command, tracking_uri:
 
     mlflow.set_tracking_uri(tracking_uri)
     for options, message in (
-        ({"schedule": "cosine"}, "schedule is 'cosine'"),
+        ({"schedule": "treshold"}, "schedule is 'treshold'"),
         ({"batch_size": 29}, "batch_size is 29"),
     ):
         done = mlflow_run("train", data_dir=data_dir, **options)
@@ -101,6 +115,17 @@ def test_the_run_of_mlflow_fails_and_says_why(mlflow_run: Command, tracking_uri:
         run = mlflow.MlflowClient().get_run(re.search(r"in run with ID '(\w+)'", done.stderr).group(1))
         assert run.info.status == "FAILED"
         assert message in run.data.tags["error"]
+        if "schedule" in options:  # nothing had begun
+            assert run.info.run_name.startswith("train: schedule is 'treshold', which")
+            assert run.data.tags["mlflow.note.content"] == run.data.tags["error"]
+            assert run.data.tags["stage"] == "refused"
+
+
+def test_a_data_dir_that_does_not_exist_is_told_as_such(quick_command: Command, tmp_path: Path):
+    missing = tmp_path / "dta"
+    done = quick_command("evaluate", data_dir=missing)
+    assert_one_sentence(done, f"data_dir is '{missing}', which does not exist, so there is no dataset 'data_liquid5'")
+    assert not missing.exists()
 
 
 def test_shell_characters_are_only_characters(mlflow_run: Command, data_dir: Path, tmp_path: Path):

@@ -42,7 +42,10 @@ def trained(mlflow_run: Command, client, dataset: Dataset, data_dir: Path):
 def test_the_run_tells_its_story(trained, client, dataset: Dataset):
     run_id, data = trained.info.run_id, trained.data
     assert trained.info.status == "FINISHED"
-    assert trained.info.run_name == "V5-S1-T2 compact data_liquid5 batch 14"
+    assert (
+        trained.info.run_name
+        == "V5-S1-T2 batch 14, iterations 5, batches_per_iteration 4, eval_every 1 data_liquid5 compact"
+    )
     assert data.params["batch_size"] == "14"
     assert data.tags["stage"] == "train"
     assert (data.tags["dataset"], data.tags["dataset_digest"]) == ("data_liquid5", dataset.digest)

@@ -57,7 +57,7 @@ class ScoredSplit:
 def run(job: EvaluateJob) -> None:
     """Score the model, print the result and keep it in MLflow, linked to the model and the dataset."""
     with (
-        tracked_run("evaluate", f"evaluate on {job.dataset}") as tracked,
+        tracked_run("evaluate", job.called("evaluate")) as tracked,
         housekeeping(tracked, Layout(job.data_dir).runs),
     ):
         dataset = require_dataset(job.dataset, job.data_dir, make_default=False)

@@ -3,6 +3,7 @@
 Nothing slow is imported, so that `--help` answers at once.
 """
 
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -27,6 +28,9 @@ TRAINING_OF_CHAIN = Part(only=("model", "batch_size", "dropout", "iterations", "
 """What the chain hands on of its settings to make_data and to train."""
 
 
+_RUN_ID = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{24}\b")
+
+
 @settings
 class ChainJob:
     """What the chain is run on."""
@@ -35,6 +39,11 @@ class ChainJob:
     """The dataset to make."""
     training: Annotated[TrainConfig, TRAINING_OF_CHAIN] = Field(default_factory=TrainConfig)
     """The training."""
+
+
+def brief(text: str) -> str:
+    """A text with the first eight digits of each run id in it."""
+    return _RUN_ID.sub(r"\1", text)
 
 
 @settings
@@ -52,6 +61,11 @@ class ModelOnDataset:
     def model_address(self) -> str:
         """What names the model."""
         return best_model(self.dataset) if self.model is None else self.model
+
+    def called(self, entry_point: str) -> str:
+        """A name for the run: with the model, if one was named, of a run id the first digits."""
+        model = "" if self.model is None else brief(self.model.removeprefix("models:/"))
+        return " ".join(filter(None, (entry_point, model, "on", self.dataset)))
 
 
 @settings

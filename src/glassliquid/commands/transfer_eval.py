@@ -6,12 +6,11 @@ validation split has chosen the model's checkpoint, by its images at the trainin
 one index, marked as training data everywhere, is a choice among few and may be too good by a trifle; all others are not.
 """
 
-import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
-from glassliquid.commands.jobs import TransferJob
+from glassliquid.commands.jobs import TransferJob, brief
 from glassliquid.datasets.description import open_dataset
 from glassliquid.ensembles.ensemble import open_ensemble
 from glassliquid.ensembles.thermodynamics import measured_transition
@@ -31,8 +30,6 @@ from glassliquid.training.found_model import FoundModel
 from glassliquid.upkeep.housekeeping import housekeeping
 
 STAGE = "transfer_eval"
-RUN_ID = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{24}\b")
-"""Its first eight digits are enough in a name."""
 SENTENCE_TAG = "sentence"
 FIGURE, TABLE, MATRIX = "transfer.png", "transfer.csv", "matrix.png"
 LONGEST_NAME = 200
@@ -98,7 +95,7 @@ def _own_run(tracked: TrackedRun, subject: Subject, several: bool) -> AbstractCo
 def run_name(job: TransferJob) -> str:
     """What the run is called."""
     where = listed_briefly(job.datasets) if job.datasets else job.ensemble or "the cooling"
-    models = [RUN_ID.sub(r"\1", name) for name in job.model]
+    models = [brief(name) for name in job.model]
     return f"transfer_eval {listed_briefly(models)} on {where}"
 
 

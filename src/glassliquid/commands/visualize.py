@@ -43,7 +43,7 @@ FIGURE_DPI = 110
 def run(job: VisualizeJob) -> None:
     """Draw everything into the run and into a folder under data_dir, and print where it is."""
     with (
-        tracked_run("visualize", f"visualize on {job.dataset}") as tracked,
+        tracked_run("visualize", job.called("visualize")) as tracked,
         housekeeping(tracked, Layout(job.data_dir).runs),
     ):
         dataset = require_dataset(job.dataset, job.data_dir, make_default=False)

@@ -77,7 +77,7 @@ def _train_one(
     # One that was killed before its first checkpoint starts afresh in its run.
     if earlier is not None and has_checkpoint(earlier.run_id, runs_folder):
         one, start = find_start(replace(one, resume=earlier.run_id), runs_folder)
-    name = f"{one.run_name}, seed {config.seed}"
+    name = f"seed {config.seed} of {job.run_name}"
     run_id = earlier.run_id if earlier is not None else None
     with (
         contextlib.suppress(Diverged),  # after the run has ended as FAILED

@@ -6,10 +6,13 @@ from typing import Annotated
 
 from glassliquid.errors import UserError, check_choice
 from glassliquid.files import check_name
+from glassliquid.parameters import changed_texts
 from glassliquid.settings import Absent, Field, FromText, settings
 from glassliquid.tracking.addresses import REGISTERED_NAME
 from glassliquid.training.config import TrainConfig, format_thresholds
 
+SHORT_NAMES = {"batch_size": "batch", "learning_rate": "rate", "final_learning_rate": "final rate"}
+"""Of settings, in the name of a run."""
 Label = Annotated[str | None, Absent("none")]
 
 
@@ -77,8 +80,17 @@ class TrainJob:
 
     @property
     def run_name(self) -> str:
-        """What the run is called."""
-        return " ".join(filter(None, (self.label, self.config.model, self.dataset, f"batch {self.config.batch_size}")))
+        """What the run is called: first what tells it from others, of which the page's narrow column shows some 22 letters.
+
+        That is its label, the settings that differ from their defaults, and the dataset; the network stands among the settings
+        if it is not the default one, else last.
+        """
+        config, usual = self.config, TrainConfig()
+        texts = changed_texts(config)
+        texts.pop("model", None)
+        changed = ", ".join(f"{SHORT_NAMES.get(name, name)} {text}" for name, text in texts.items())
+        special, plain = (config.model, "") if config.model != usual.model else ("", config.model)
+        return " ".join(filter(None, (self.label, changed, special, self.dataset, plain)))
 
     @property
     def caption(self) -> str:

@@ -163,7 +163,7 @@ class TrialRunner:
         for number in range(1, sweep.repeats + 1):
             one = replace(config, seed=config.seed + number - 1)
             job = replace(sweep.training(one, f"{trial.number}.{number}"), repeats=1)
-            name = f"{job.run_name}, seed {one.seed}"
+            name = f"seed {one.seed}, trial {job.run_name}"
             with tracked_run("replicate", name, parent=tracked.run_id) as child:
                 child.tags({TAG_STUDY: self.study.name})
                 found.append((child.run_id, self._train_once(job, child, reports)))
