@@ -26,6 +26,7 @@ from glassliquid.inputs.images.decoded import load_split
 from glassliquid.layout import Layout
 from glassliquid.physics.potential import SPECIES
 from glassliquid.plots import explanation as figures
+from glassliquid.progress_bar import progress_bar
 from glassliquid.tracking.find_model import find_model
 from glassliquid.tracking.run import TrackedRun, tracked_run
 from glassliquid.training.device import choose_device
@@ -38,6 +39,8 @@ COLUMNS = ("simulation", "snapshot", "label", "p_glass", "particle", "species", 
 EXTREMES = 6
 """Images in a row of the most certain and the most wrong."""
 FIGURE_DPI = 110
+PARTS = 3
+"""Attribution, filters and extremes."""
 
 
 def run(job: VisualizeJob) -> None:
@@ -58,9 +61,14 @@ def run(job: VisualizeJob) -> None:
         target = _Target(tracked, Layout(job.data_dir).pictures(f"{dataset.name}-{slug}"))
         remove_abandoned(target.folder)
         p_glass = _glass_probability(found, test)
-        headline = _explain(job, dataset, found, test, p_glass, target)
-        _first_layer(found, test, p_glass, _samples(test, job.samples), target)
-        headline += " " + _extremes(found, dataset, test, p_glass, target)
+        with progress_bar("Explaining", "parts") as show:
+            show(0, PARTS)
+            headline = _explain(job, dataset, found, test, p_glass, target)
+            show(1, PARTS, "attribution")
+            _first_layer(found, test, p_glass, _samples(test, job.samples), target)
+            show(2, PARTS, "filters")
+            headline += " " + _extremes(found, dataset, test, p_glass, target)
+            show(3, PARTS, "extremes")
         tracked.describe(headline)
         print(f"{headline}\nThe pictures are in {target.folder}.")
 

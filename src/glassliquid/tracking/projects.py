@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import sys
 import time
@@ -90,6 +91,9 @@ def _run(project: Path, entry_point: str, parameters: Mapping[str, str], key: st
     import mlflow
     from mlflow.exceptions import ExecutionException
 
+    print(f"\nStep {entry_point}", flush=True)
+    # Its own remarks name temporary folders and repeat the command line.
+    logging.getLogger("mlflow.projects").setLevel(logging.WARNING)
     try:
         with _step_key_given(key) if key is not None else contextlib.nullcontext():
             submitted = mlflow.projects.run(
