@@ -34,8 +34,8 @@ WRONG = [
     ("make_data", {"inherent": "yes"}, "inherent is 'yes': pass true or false"),
     ("make_data", {"seed": -1}, "seed is -1"),
     ("make_data", {"workers": 0}, "workers is 0, outside the allowed range 1 to 10000"),
-    ("make_data", {"name": "../escape"}, "dataset is '../escape'.*letters, digits"),
-    ("make_data", {"name": "latest"}, "dataset is 'latest'.*alias"),
+    ("make_data", {"name": "../escape"}, "name is '../escape'.*letters, digits"),
+    ("make_data", {"name": "latest"}, "name is 'latest'.*alias"),
     ("make_data", {"ensemble": "a/b"}, "ensemble is 'a/b'"),
     ("train", {"dataset": "data_liquid99"}, "no dataset 'data_liquid99'.*data_liquid5.*mlflow run . -e make_data"),
     ("train", {"dataset": "data_liquid6"}, r"no dataset 'data_liquid6' .*did you mean 'data_liquid5'\?.*-P data_dir=/"),
@@ -45,7 +45,7 @@ WRONG = [
         {"model": "compct"},
         r"model is 'compct', which is not known \(did you mean 'compact'\?\): choose one of",
     ),
-    ("train", {"schedule": "treshold"}, r"did you mean 'threshold'\?"),
+    ("train", {"schedule": "thresholds"}, r"did you mean 'threshold'\?"),
     ("train", {"resume": "latest"}, "resume is latest.*no training run that was stopped"),
     ("sweep", {"sampler": "tp"}, r"sampler is 'tp', which is not known \(did you mean 'tpe'\?\)"),
     ("train", {"schedule": "cosine"}, "schedule is 'cosine'.*threshold, constant"),
@@ -106,7 +106,7 @@ def test_the_run_of_mlflow_fails_and_says_why(mlflow_run: Command, tracking_uri:
 
     mlflow.set_tracking_uri(tracking_uri)
     for options, message in (
-        ({"schedule": "treshold"}, "schedule is 'treshold'"),
+        ({"schedule": "thresholds"}, "schedule is 'thresholds'"),
         ({"batch_size": 29}, "batch_size is 29"),
     ):
         done = mlflow_run("train", data_dir=data_dir, **options)
@@ -116,7 +116,7 @@ def test_the_run_of_mlflow_fails_and_says_why(mlflow_run: Command, tracking_uri:
         assert run.info.status == "FAILED"
         assert message in run.data.tags["error"]
         if "schedule" in options:  # nothing had begun
-            assert run.info.run_name.startswith("train: schedule is 'treshold', which")
+            assert run.info.run_name.startswith("train: schedule is 'thresholds', which")
             assert run.data.tags["mlflow.note.content"] == run.data.tags["error"]
             assert run.data.tags["stage"] == "refused"
 

@@ -179,9 +179,9 @@ def test_other_things_in_the_place_of_a_file_are_refused(typed: Typed, tmp_path:
 
 
 def test_wrong_words_are_answered_with_the_nearest_right_one(typed: Typed, dataset: Dataset):
-    done = typed("trian")
+    done = typed("traim")
     assert done.returncode == 2
-    assert "train" in done.stderr.partition("trian")[2]
+    assert "train" in done.stderr.partition("traim")[2]
     done = typed("train", "--batchsize", "5")
     assert (
         "There is no parameter 'batchsize' (did you mean 'batch_size'?): see --help for those of train." in done.stderr

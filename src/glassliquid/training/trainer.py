@@ -22,7 +22,7 @@ from glassliquid.training.device import autocast_type
 from glassliquid.training.moments import moments_of, restore_moments
 from glassliquid.training.progress import Progress
 from glassliquid.training.schedule import SCHEDULES, Moment
-from glassliquid.training.uncompiled import leave_compiler_out
+from glassliquid.training.uncompiled import Adam
 
 WEIGHTS_STREAM, BATCHES_STREAM, DROPOUT_STREAM, AUGMENT_STREAM = range(4)
 """Branches of the run's seed."""
@@ -104,9 +104,8 @@ class Trainer:
         self.model = build_model(config.model, data.reads, config.dropout, weights, **config.own)
         self.model.fit_scales(data.values)
         self.model.to(self.device)
-        leave_compiler_out(torch.optim.Optimizer)
         # The fused kernels update all weights in one pass; they are the fastest on every device that has them.
-        self._optimizer = torch.optim.Adam(self.model.parameters(), lr=config.learning_rate, fused=True)
+        self._optimizer = Adam(self.model.parameters(), lr=config.learning_rate, fused=True)
         shuffles = _generator(config.seed, BATCHES_STREAM, torch.device("cpu"))
         self._batches = ShuffledBatches(len(data.labels), config.batch_size, shuffles)
         self._dropout = _generator(config.seed, DROPOUT_STREAM, self.device)

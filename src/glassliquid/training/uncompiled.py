@@ -1,7 +1,27 @@
 """PyTorch without its compiler, which this project does not use and which takes a second of a processor to import."""
 
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
 _MARK = "__dynamo_disable"
 """Where PyTorch 2.13 keeps, beside a method that must not be compiled, the method that its compiler has marked so."""
+
+
+class Adam(torch.optim.Adam):
+    """PyTorch's Adam: the same numbers, bit for bit."""
+
+    def __init__(self, parameters: Any, **settings: Any) -> None:
+        """Take what PyTorch's takes."""
+        leave_compiler_out(torch.optim.Optimizer)
+        super().__init__(parameters, **settings)
+
+    def step(self, closure: Callable[[], float] | None = None) -> Any:
+        """One step. PyTorch's own is wrapped in what tells its compiler where to pause, and sets gradients off meanwhile."""
+        with torch.no_grad():
+            return inspect.unwrap(torch.optim.Adam.step)(self, closure)
 
 
 def leave_compiler_out(cls: type) -> None:
