@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from entrypoints import shell
-from glassliquid.errors import UserError
+from glassliquid.errors import UserError, did_you_mean, listed
 from glassliquid.parameters import Parameter
 
 FOLDER = Path(__file__).parent
@@ -34,6 +34,15 @@ class Console(click.Group):
         """The command of that name."""
         name = cmd_name.replace("-", "_")
         return _with_file(name) if name in entry_points() else super().get_command(ctx, cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first word names; UserError, which suggests the nearest, if there is none."""
+        word, known = args[0], self.list_commands(ctx)
+        if not word.startswith("-") and not ctx.resilient_parsing and self.get_command(ctx, word) is None:
+            raise UserError(f"There is no command {word!r}{did_you_mean(word, known)}: choose one of {listed(known)}.")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """A line for each, without importing them."""

@@ -12,6 +12,7 @@ from glassliquid.ensembles.split import Split
 from glassliquid.errors import Stopped, UserError
 from glassliquid.files import locked
 from glassliquid.layout import Layout
+from glassliquid.memory import collect_garbage
 from glassliquid.progress_bar import duration, progress_bar
 from glassliquid.sessions.rehearsal import cost_of
 from glassliquid.sessions.training_run import conclude_run, load_training_splits, register_best, stopper
@@ -47,6 +48,7 @@ def run(job: SweepJob, watch_for_stop: WatchForStop) -> None:
     if job.storage is not None:
         refuse_password(job.storage, os.environ.get(RUN_ID_VARIABLE))
     device, store = choose_device(job.device), connect()
+    collect_garbage()  # what a command imports is there
     if job.storage is not None:
         # Before the minutes that it may take to make the dataset.
         _check_storage(job.storage, store)
