@@ -5,12 +5,13 @@ import ctypes
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
 
-from glassliquid.errors import Stopped, UserError, one_line
+from glassliquid.errors import Abandoned, Stopped, UserError, one_line
 from glassliquid.files import storage_fault
 from glassliquid.parameters import Parameter, from_texts, parameters_of
 
@@ -79,19 +80,31 @@ def run(command: click.Command) -> None:
     except UserError as error:
         _end(str(error), USER_ERROR_EXIT_CODE)
     except Stopped as stopped:
-        _end(str(stopped), STOPPED_EXIT_CODE)
+        _end(str(stopped), STOPPED_EXIT_CODE, at_once=isinstance(stopped, Abandoned))
     except (KeyboardInterrupt, click.Abort):
-        _end("Stopped; run the same command again to go on with what is missing.", STOPPED_EXIT_CODE)
+        sentence = "Stopped; run the same command again to go on with what is missing."
+        _end(sentence, STOPPED_EXIT_CODE, at_once=True)
     except MemoryError:
         _end(
             "The machine's memory is full: run fewer commands at once, or choose a smaller batch_size.",
             USER_ERROR_EXIT_CODE,
         )
-    except OSError as error:
-        sentence = storage_fault(error)
-        if sentence is None:
+    except Exception as error:
+        reason = (storage_fault(error) if isinstance(error, OSError) else None) or _lost_store(error)
+        if reason is None:
             raise
-        _end(sentence, USER_ERROR_EXIT_CODE)
+        _end(reason, USER_ERROR_EXIT_CODE)
+
+
+def _lost_store(error: Exception) -> str | None:
+    """The sentence of a tracking or artifact store that was lost outside of any run; None if the error tells of something else."""
+    from glassliquid.tracking.store import raise_if_lost
+
+    try:
+        raise_if_lost(error)
+    except UserError as lost:
+        return str(lost)
+    return None
 
 
 def interrupt_on_terminate() -> None:
@@ -128,10 +141,16 @@ def _end_with_mlflow() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
-def _end(sentence: str, code: int) -> None:
+def _end(sentence: str, code: int, at_once: bool = False) -> None:
+    """Print why the command ends, and end the process; at once without waiting for threads that may hang in an upload."""
     with contextlib.suppress(OSError):  # the terminal may be gone
         print(f"Error: {sentence}" if code == USER_ERROR_EXIT_CODE else sentence, file=sys.stderr, flush=True)
     _note_on_run(sentence)
+    others = [thread for thread in threading.enumerate() if not thread.daemon and thread is not threading.main_thread()]
+    if at_once and others:
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+        os._exit(code)
     sys.exit(code)
 
 

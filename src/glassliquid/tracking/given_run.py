@@ -2,13 +2,16 @@
 
 import contextlib
 import os
+from collections.abc import Iterator
 
 from glassliquid.errors import UserError
 from glassliquid.tracking import liveness, tag
-from glassliquid.tracking.store import connect
+from glassliquid.tracking.faults import shortened
+from glassliquid.tracking.store import connect, raise_if_lost
 from glassliquid.tracking.stored import find_run
 
 RUN_ID_VARIABLE = "MLFLOW_RUN_ID"
+EXPERIMENT_VARIABLES = ("MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID")
 STEP_KEY_VARIABLE = "GLASSLIQUID_STEP_KEY"
 """Set by a chain for its steps; never set by hand."""
 MOST_TAG_CHARACTERS = 5000
@@ -25,6 +28,33 @@ def take_given_run() -> str | None:
     if found is not None:
         found.refuse_living("leave out --run-id")
     return given
+
+
+@contextlib.contextmanager
+def explaining_surroundings(given: str | None) -> Iterator[None]:
+    """What MLflow says of a run that it cannot open becomes a sentence that names the variables that it took it from.
+
+    Args:
+        given: what MLFLOW_RUN_ID was.
+
+    Raises:
+        UserError: MLflow knows no such run or experiment, or it was deleted.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        raise_if_lost(error)
+        names = {RUN_ID_VARIABLE: given, **{name: os.environ.get(name) for name in EXPERIMENT_VARIABLES}}
+        chosen = [f"{name} is {value!r}" for name, value in names.items() if value is not None]
+        remedy = (
+            f"{' and '.join(chosen)}: correct that or unset it"
+            if chosen
+            else "restore its experiment, such as with `mlflow experiments restore --experiment-id 0`, or name another one in "
+            "MLFLOW_EXPERIMENT_NAME"
+        )
+        raise UserError(f"MLflow opens no run ({shortened(error.message).rstrip('.')}); {remedy}.") from error
 
 
 def take_step_key() -> dict[str, str]:
