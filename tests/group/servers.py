@@ -125,7 +125,8 @@ def mlflow_server(
         sys.executable, "-m", "mlflow", "server", "--backend-store-uri", database, *kept, artifacts,
         "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
     ]  # fmt: skip
-    variables = {**own_environment(), **(environment or {})}
+    # Nobody needs the processes for its background jobs, four beside each server.
+    variables = {**own_environment(), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **(environment or {})}
     if logins:
         pytest.importorskip("flask_wtf", reason="no logins: MLflow's extra `auth` is not installed")
         config = folder / "auth.ini"

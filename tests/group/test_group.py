@@ -62,6 +62,8 @@ class Member:
             "MLFLOW_TRACKING_URI": tracking,
             "MLFLOW_TRACKING_USERNAME": name,
             "MLFLOW_TRACKING_PASSWORD": PASSWORD,
+            # A machine that does much else: a server that is slow is not what is tested here.
+            "MLFLOW_HTTP_REQUEST_TIMEOUT": "300",
             "PYTHONPATH": f"{self.clone}/src:{self.clone}:{folder / 'machine'}",
             "OMP_NUM_THREADS": "1",
         }

@@ -63,11 +63,12 @@ def ending_soon(should_stop: Callable[[], bool]) -> Iterator[None]:
                 raise _Interrupted
 
     before = signal.signal(signal.SIGALRM, look)
+    timer = signal.setitimer(signal.ITIMER_REAL, LOOK_EVERY_S, LOOK_EVERY_S)
     try:
-        signal.setitimer(signal.ITIMER_REAL, LOOK_EVERY_S, LOOK_EVERY_S)
         yield
     except _Interrupted:
         raise Abandoned("Stopped while a store took what it was given; what it lacks is on this machine.") from None
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_REAL, *timer)
