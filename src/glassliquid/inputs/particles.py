@@ -18,7 +18,6 @@ from glassliquid.datasets.configurations import (
     as_array,
     lacks_particles,
     load_configurations,
-    refusal,
     sources_of,
 )
 from glassliquid.datasets.description import Dataset, Recipe
@@ -80,7 +79,7 @@ class Particles(Input):
     def load(self, dataset: Dataset, split: Split, device: torch.device) -> Samples:
         """The neighbours of all particles: on a GPU if they fit there, else a memory map of a cache beside the dataset."""
         configurations = load_configurations(dataset)
-        ensemble, names = sources_of(dataset)
+        files = sources_of(dataset)
 
         def fill(array: NDArray[np.float32]) -> None:
             for place, configuration in enumerate(configurations):
@@ -92,8 +91,8 @@ class Particles(Input):
             (*configurations.shape[:2], 1 + 2 * self.neighbours),
             np.float32,
             fill,
-            (ensemble.folder, names),
-            refusal(ensemble),
+            files.names,
+            files.refuse,
         )
         found = samples_of(dataset, split, values)
         return Samples(resident(torch.from_numpy(found.values), device), found.labels, found.simulations)

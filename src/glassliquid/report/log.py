@@ -192,7 +192,10 @@ def _facts(description_file: bytes | None) -> list[str]:
         return [
             f"liquid {recipe['liquid']} (T = {temperatures['liquid']:.3g})",
             f"glass {recipe['glass']} (T = {temperatures['glass']:.3g})",
-            f"ensemble {recipe['ensemble']}" + (", inherent structures" if recipe["inherent"] else ""),
+            f"ensemble {recipe['ensemble']}"
+            + (f" and of the glasses {recipe['glass_ensemble']}" if recipe.get("glass_ensemble") else "")
+            + (", inherent structures" if recipe["inherent"] else "")
+            + (", matched in energy" if recipe.get("match", "none") != "none" else ""),
             f"{' + '.join(str(count) for count in images.values())} images of {recipe['image_size']} pixels for "
             f"{', '.join(images)}",
         ]

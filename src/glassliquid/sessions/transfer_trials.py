@@ -169,7 +169,7 @@ class DatasetsTrial:
         rows, notes = [], []
         for dataset, unseen in zip(self._datasets, self._unseen, strict=True):
             recipe = dataset.recipe
-            row = partial(_row, subject, ensemble=recipe.ensemble, liquid=recipe.liquid, glass=recipe.glass)
+            row = partial(_row, subject, ensemble=recipe.ensembles, liquid=recipe.liquid, glass=recipe.glass)
             rows.append(row(dataset.name, point=self._point(dataset, unseen, device)))
             notes += [note for note in (unseen.note, differences(subject.trained, dataset)) if note]
         return ModelTransfer(subject.found.label, subject.trained_on, subject.trained, tuple(rows), None, tuple(notes))
@@ -209,7 +209,7 @@ def _counted(
 
 def _row(subject: Subject, data: str, *, ensemble: str, liquid: int, glass: int, point: Point) -> TransferRow:
     trained = subject.trained
-    is_training = (ensemble, liquid, glass) == (trained.ensemble, trained.liquid, trained.glass)
+    is_training = (ensemble, liquid, glass) == (trained.ensembles, trained.liquid, trained.glass)
     return TransferRow(subject.found.label, subject.trained_on, data, ensemble, liquid, glass, is_training, point)
 
 

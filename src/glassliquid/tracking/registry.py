@@ -39,7 +39,7 @@ def register(model_uri: str, name: str, run_id: str, dataset: Dataset, accuracy:
     tags: dict[str, str] = {
         tag.DATASET: dataset.name,
         tag.DATASET_DIGEST: dataset.digest,
-        "ensemble": recipe.ensemble,
+        "ensemble": recipe.ensembles,
         "liquid": str(recipe.liquid),
         "glass": str(recipe.glass),
         tag.INPUT: reads.name,

@@ -29,6 +29,11 @@ class Images(Source):
         "snapshots",
         "inherent",
         "null",
+        "liquid_ensemble",
+        "glass_ensemble",
+        "match",
+        "liquid_range",
+        "match_tolerance",
         "files",
         "temperature",
         "first_step",
@@ -48,7 +53,7 @@ class Images(Source):
         images, _ = self.found
         # The folder's name may be anything, and stands in texts from now on.
         name = config.ensemble or one_line(self.input.name)[:100]
-        self.recipe = recipe_of(config, name, listing_digest(images, self.input, config.seed))
+        self.recipe = recipe_of(config, ensemble=name, ensemble_digest=listing_digest(images, self.input, config.seed))
 
     def rehearse(self) -> tuple[list[str], Any]:
         """How the names were understood, and the first picture."""

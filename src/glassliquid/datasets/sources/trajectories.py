@@ -36,6 +36,11 @@ class Trajectories(EnsembleSource):
                     "of them out."
                 )
 
+    @staticmethod
+    def own_name(config: MakeDataConfig) -> str | None:
+        """The ensemble's, or else that of the folder."""
+        return config.ensemble or (_named_after(config.input) if config.input is not None else None)
+
     def plan(self) -> Ensemble:
         """The ensemble that the files give."""
         config, folder = self.config, self.config.input_folder
@@ -80,6 +85,7 @@ class Trajectories(EnsembleSource):
 
     def complete(self, pool: WorkerPool) -> Ensemble:
         """Import."""
+        assert self.planned is not None
         if self.importing is None:
             return self.planned
         print("\n".join(self.importing.remarks), flush=True)
@@ -89,10 +95,10 @@ class Trajectories(EnsembleSource):
     def rehearse(self) -> tuple[list[str], Any]:
         """How the files were understood, and a picture of the first frame."""
         if self.importing is None:
-            return [f"The ensemble {self.planned.name} was imported before."], None
+            return [f"{listed(each.name for each in self.sides.both)} was imported before."], None
         first, config = self.importing.first, self.config
         drawing = DrawConfig(image_size=config.image_size, window=config.window)
-        splits = [each.split for each in self.planned.simulations]
+        splits = [each.split for each in self.importing.ensemble.simulations]
         counts = listed(f"{splits.count(split)} for {split}" for split in Split)
         remarks = [*self.importing.remarks]
         if len(splits) >= SMALLEST_ENSEMBLE:
