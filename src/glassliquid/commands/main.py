@@ -36,12 +36,10 @@ def run(job: ChainJob, project: Path) -> None:
     step = partial(run_step, project, layout.steps)
 
     def digest() -> dict[str, str]:
-        return {"dataset": _digest(layout.dataset(data.name))}
+        return {"dataset": dataset_digest(layout.dataset(data.name))}
 
     def cooling() -> dict[str, str]:
-        return digest() | {
-            "ensemble": _fingerprint(layout.ensemble(data.ensemble or data.preset) / ensemble.DESCRIPTION)
-        }
+        return digest() | {"ensemble": ensemble_fingerprint(layout, data.ensemble or data.preset)}
 
     with tracked_run("main", f"chain on {data.name}") as tracked, housekeeping(tracked, layout.runs):
         steps = [step("make_data", made, digest)]
@@ -58,7 +56,7 @@ def run(job: ChainJob, project: Path) -> None:
         print(f"\n{found}\n")
 
 
-def _digest(folder: Path) -> str:
+def dataset_digest(folder: Path) -> str:
     """The digest of a dataset; of one that was deleted or damaged no finished step is reused."""
     try:
         return str(read_json(folder / DESCRIPTION, "a dataset").get("digest"))
@@ -66,8 +64,9 @@ def _digest(folder: Path) -> str:
         return MISSING
 
 
-def _fingerprint(path: Path) -> str:
-    """Changes with the content of a file."""
+def ensemble_fingerprint(layout: Layout, name: str) -> str:
+    """Changes with the description of an ensemble."""
+    path = layout.ensemble(name) / ensemble.DESCRIPTION
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else MISSING
 
 
