@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from glassliquid.datasets.config import MakeDataConfig
+from glassliquid.datasets.description import Label
 from glassliquid.datasets.draw import DrawConfig, draw
 from glassliquid.datasets.source import EnsembleSource
 from glassliquid.datasets.sources import SOURCES
@@ -74,8 +75,8 @@ class Trajectories(EnsembleSource):
 
     def check_recipe(self) -> None:
         """Say of an index that nobody has asked for that it is the one drawn by default."""
-        stored = self.planned.protocol.snapshots
-        for what in ("liquid", "glass"):
+        for label in Label:
+            what, stored = label.value, self.sides.of(label).protocol.snapshots
             index = getattr(self.config, what)
             if index == fields_of(MakeDataConfig)[what].default and index not in stored:
                 raise UserError(
