@@ -254,7 +254,7 @@ def _keep(tracked: TrackedRun, job: TransitionJob, measured: Sequence[Measured],
     text = "\n\n".join([headline, *found.notes, answers_table(found)])
     tracked.input(first.ensemble.name, first.ensemble.digest, first.ensemble.folder, STAGE)
     tracked.tags({SENTENCE_TAG: headline, "ensemble": first.ensemble.name, "ensemble_digest": first.ensemble.digest})
-    tracked.params({"guesses": ",".join(map(str, found.curves[job.model].guesses)), "model": job.model})
+    tracked.record(params={"guesses": ",".join(map(str, found.curves[job.model].guesses)), "model": job.model})
     tracked.describe(text)
     tracked.metrics(metrics(found))
     points: dict[int, dict[str, float]] = {}
