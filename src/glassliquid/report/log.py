@@ -130,6 +130,7 @@ def drawn_metrics(runs: Sequence[StoredRun]) -> tuple[str, ...]:
 def dataset_rows(runs: Sequence[StoredRun], trained: Sequence[StoredRun], artifacts: Artifacts) -> list[DatasetRow]:
     """A row for each dataset that was made or used, by name and digest."""
     used = [run for run in runs if "dataset_digest" in run.tags]
+    transitions = {run.tags.get("ensemble_digest"): run for run in runs if "glass_transition" in run.metrics}
     rows = []
     for dataset in dict.fromkeys(map(_dataset, used)):
         # The newest first; one that found the dataset made already has drawn its examples all the same.
@@ -137,6 +138,11 @@ def dataset_rows(runs: Sequence[StoredRun], trained: Sequence[StoredRun], artifa
         pictures = (artifacts.picture(maker, EXAMPLES) for maker in makers)
         picture = next(filter(None, pictures), None)
         facts = next(filter(None, (_facts(artifacts.read(maker.run_id, "dataset.json")) for maker in makers)), None)
+        measured = next(
+            (transitions[digest] for run in makers if (digest := run.tags.get("ensemble_digest")) in transitions), None
+        )
+        if facts and measured is not None:
+            facts.append(_glass_transition(measured))
         missing = ""
         if not makers:
             missing = "no picture: it was not made by a make_data run of this report"
@@ -201,6 +207,12 @@ def _facts(description_file: bytes | None) -> list[str]:
         ]
     except (ValueError, KeyError, TypeError, AttributeError):
         return []
+
+
+def _glass_transition(run: StoredRun) -> str:
+    """T_g of an ensemble as a run of `transition` has measured it."""
+    value, low, high = (run.metrics[f"glass_transition{end}"] for end in ("", "_low", "_high"))
+    return f"T_g = {value:.3f} (95 % interval {low:.3f} to {high:.3f}), measured in the run {run.name}"
 
 
 def _conclusion(run: StoredRun) -> str:
