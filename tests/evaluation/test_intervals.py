@@ -53,7 +53,7 @@ def test_fixed_classes_give_a_narrower_interval_than_one_pot_of_images():
 
 
 @pytest.mark.parametrize("accuracy", [0.5, 0.75, 0.9])
-@pytest.mark.parametrize("agreement", [0.3, 0.7, 1.0])
+@pytest.mark.parametrize("agreement", [0.0, 0.7, 1.0])
 def test_the_mean_accuracy_of_several_models_is_covered_95_times_in_100(accuracy: float, agreement: float):
     """8 models on two images of 60 simulations; by lot, an answer is that of the simulation or the model's own."""
     models, n, generator = 8, 60, np.random.default_rng(3)
@@ -64,8 +64,7 @@ def test_the_mean_accuracy_of_several_models_is_covered_95_times_in_100(accuracy
         right = np.where(generator.random(own.shape) < agreement, common, own) < accuracy
         low, high = pooled_interval(right, simulations)
         covered += low <= accuracy <= high
-    # Where the models differ more, they are covered more often: they are not counted as further images.
-    assert 0.93 <= covered / SETS <= (0.97 if agreement > 0.5 else 1.0)
+    assert 0.93 <= covered / SETS <= 0.97
 
 
 def test_models_without_a_mistake_are_certain_to_what_their_simulations_show():

@@ -50,11 +50,11 @@ def pooled_interval(
 ) -> tuple[float, float]:
     """Interval of the mean accuracy of several models on the same images, of which those of a simulation belong together.
 
-    Wilson's with an effective number of images n* = p (1 - p) / V (z / t)^2, where p is the share of right answers, V its variance
-    with S simulations as units, S/(S - 1) sum_j (r_j - p n_j)^2 / (sum_j n_j)^2, and t Student's quantile of S - 1 degrees of
-    freedom. It is never above the number of images, since another model shows no further one; where all answers
-    are right, or all wrong, it is the number of simulations. Source: Korn and Graubard, Survey Methodology 24, 193 (1998), there
-    with the interval of Clopper and Pearson. It is of other simulations, not of other models.
+    Wilson's with an effective number of answers n* = p (1 - p) / V (z / t)^2, where p is the share of right answers, V its variance
+    with S simulations as units, S/(S - 1) sum_j (r_j - p n_j)^2 / (sum_j n_j)^2 for r_j of n_j right in simulation j, and t
+    Student's quantile of S - 1 degrees of freedom. Where all answers are right, or all wrong, it is S: each simulation then
+    says one thing. Source: Korn and Graubard, Survey Methodology 24, 193 (1998), there with the interval of Clopper and Pearson.
+    It says what these models would do in other simulations, not what other models would do.
 
     Args:
         right: whether each model is right on each image, shape (models, images).
@@ -77,7 +77,6 @@ def pooled_interval(
     variance = units / (units - 1) * float((residuals**2).sum()) / float(answers.sum()) ** 2
     if variance > NOTHING:
         count = share * (1 - share) / variance * (z / float(t.ppf((1 + confidence) / 2, units - 1))) ** 2
-        count = min(count, float(right.shape[1]))
     else:
         count = float(units)
     middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
