@@ -12,7 +12,7 @@ from glassliquid.datasets.make import require_dataset
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError
 from glassliquid.evaluation.calibration import ReliabilityBin, expected_calibration_error, reliability
-from glassliquid.evaluation.comparison import compare
+from glassliquid.evaluation.comparison import LINEAR, compare
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import GLASS, Scores, glass_probabilities, score_logits
 from glassliquid.evaluation.unseen import Unseen, check_fits, differences, trained_recipe, unseen_of_dataset
@@ -110,7 +110,7 @@ def _beside(
     verdict = compare(own.right, other.right, own.images)
     scores = "; ".join(f"{each.split} {each.scores}" for each in beside)
     return (
-        f"{found.label} is {verdict} the linear model on g(r) ({scored[-1].split} split). That, trained on the same data: {scores}.",
+        f"{found.label} is {verdict} the {LINEAR} ({scored[-1].split} split). That, trained on the same data: {scores}.",
         {key: value for key, value in metrics.items() if np.isfinite(value)},
     )
 

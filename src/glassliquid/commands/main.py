@@ -12,6 +12,7 @@ from glassliquid.datasets.config import MakeDataConfig
 from glassliquid.datasets.description import DESCRIPTION
 from glassliquid.ensembles import ensemble
 from glassliquid.errors import UserError
+from glassliquid.evaluation.comparison import LINEAR, verdict_of
 from glassliquid.files import read_json
 from glassliquid.layout import Layout
 from glassliquid.parameters import to_texts
@@ -48,7 +49,7 @@ def run(job: ChainJob, project: Path) -> None:
         steps.append(step("evaluate", evaluation | data_dir, digest))
         transfer = {"model": evaluation["model"], "glass": made["glass"], "liquids": _liquids(data)}
         steps.append(step("transfer_eval", transfer | data_dir, cooling))
-        found = f"{_table(steps)}\n\n{steps[-1].tags[SENTENCE_TAG]}"
+        found = f"{_table(steps)}\n\n{steps[-1].tags[SENTENCE_TAG]}\n\n{_beside_physics(job.training.model, steps[2])}"
         tracked.describe(found)
         tracked.metrics({key: steps[-2].metrics[key] for key in ("val_accuracy", "test_accuracy")})
         tracked.metrics({key: value for key, value in steps[-1].metrics.items() if key.startswith("breakdown")})
@@ -91,6 +92,16 @@ def _table(steps: list[StepResult]) -> str:
     return tabulate(rows, ("step", "result", "run"), "github", disable_numparse=True)
 
 
+def _beside_physics(model: str, evaluated: StepResult) -> str:
+    """The network's test score and, below it, the linear model's on the same images, as a table; then what that means, in words."""
+    metrics = evaluated.metrics
+    if "structure_test_accuracy" not in metrics:  # evaluate has said why
+        return f"There is no {LINEAR} beside {model}: see the evaluation {evaluated.run_id[:8]}."
+    pairs = [(model, "test"), (LINEAR, "structure_test")]
+    table = tabulate([(name, _accuracy(metrics, split)) for name, split in pairs], ("test split", "accuracy"), "github")
+    return f"{table}\n\n{model} is {verdict_of(metrics)} the {LINEAR}."
+
+
 def _breakdown(metrics: dict[str, float]) -> str:
     if "breakdown_temperature" not in metrics:
         return "accuracy below 75 % everywhere"
@@ -99,8 +110,7 @@ def _breakdown(metrics: dict[str, float]) -> str:
 
 
 def _accuracy(metrics: dict[str, float], split: str) -> str:
-    low, high = metrics[f"{split}_accuracy_low"], metrics[f"{split}_accuracy_high"]
-    return (
-        f"{100 * metrics[f'{split}_accuracy']:.2f} % (95 % interval {100 * low:.1f} to {100 * high:.1f} %, "
-        f"{metrics[f'{split}_images']:.0f} images)"
-    )
+    """`100.00 % (120 of 120, 95 % interval 96.9 to 100.0 %)`."""
+    accuracy, images = metrics[f"{split}_accuracy"], metrics[f"{split}_images"]
+    low, high = 100 * metrics[f"{split}_accuracy_low"], 100 * metrics[f"{split}_accuracy_high"]
+    return f"{100 * accuracy:.2f} % ({accuracy * images:.0f} of {images:.0f}, 95 % interval {low:.1f} to {high:.1f} %)"

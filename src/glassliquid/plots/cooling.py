@@ -14,8 +14,8 @@ from glassliquid.plots.axes import TEMPERATURE, add_caption
 from glassliquid.trajectories.trajectory import CoolingCurve
 
 LABELS = {
-    "potential_energy": "potential energy per particle [epsilon_AA]",
-    "pressure": "pressure [epsilon_AA / sigma_AA²]",
+    "potential_energy": r"potential energy / N [$\varepsilon_{AA}$]",
+    "pressure": r"pressure [$\varepsilon_{AA}\,/\,\sigma_{AA}^2$]",
 }
 COLOURS = ("#1f63be", "#d9480f")
 """Of the first and the second ensemble."""
@@ -29,7 +29,7 @@ class Mark:
     label: str
 
 
-ASSUMED = Mark(temperature(GLASS_TRANSITION_SNAPSHOT), "next to the log's assumed T_g = 0.21")
+ASSUMED = Mark(temperature(GLASS_TRANSITION_SNAPSHOT), r"next to the log's assumed $T_g$ = 0.21")
 """Of an ensemble whose T_g was not measured."""
 
 
@@ -38,7 +38,7 @@ def mark_of(measured: MeasuredTransition | None) -> Mark:
     if measured is None:
         return ASSUMED
     where = f"{measured.temperature:.2f} ({measured.low:.2f} to {measured.high:.2f})"
-    return Mark(measured.temperature, f"T_g = {where}, measured by the {measured.observable}")
+    return Mark(measured.temperature, f"$T_g$ = {where}, measured by the {measured.observable}")
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def cooling_figure(
     for axes, label in zip(panels, LABELS.values(), strict=False):
         axes.set_ylabel(label, fontsize=9)
     if has_energies:
-        panels[-1].set_ylabel("e_IS per particle [epsilon_AA]", fontsize=9)
+        panels[-1].set_ylabel(r"$e_{IS}$ per particle [$\varepsilon_{AA}$]", fontsize=9)
         if equal_energy is not None:
             index, energy = equal_energy
             panels[-1].plot(
@@ -94,7 +94,7 @@ def cooling_figure(
                 [energy],
                 "k*",
                 markersize=11,
-                label=f"equal energy: index {index:.1f}, e_IS {energy:.4f}",
+                label=f"equal energy: index {index:.1f}, $e_{{IS}}$ {energy:.4f}",
             )
         panels[-1].legend(fontsize=9)
     panels[0].legend(fontsize=9)

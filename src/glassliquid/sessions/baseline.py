@@ -5,6 +5,7 @@ from pathlib import Path
 from glassliquid.datasets.description import Dataset, open_dataset
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError
+from glassliquid.evaluation.comparison import LINEAR
 from glassliquid.layout import Layout
 from glassliquid.sessions.training_job import TrainJob
 from glassliquid.sessions.training_run import load_training_splits, train_in_run
@@ -37,7 +38,7 @@ def baseline_of(found: FoundModel, data_dir: Path, tracked: TrackedRun) -> Found
         if dataset.digest != digest:
             raise UserError(f"The dataset {name} is another one by now (digest {dataset.digest}, not {digest}).")
         state = _trained_before(dataset, data_dir, tracked) or _train(dataset, data_dir, tracked)
-        return FoundModel(restore_model(state), state, MODEL, None)
+        return FoundModel(restore_model(state), state, LINEAR, None)
     except TrackingLost:
         raise
     except UserError as error:
@@ -46,7 +47,7 @@ def baseline_of(found: FoundModel, data_dir: Path, tracked: TrackedRun) -> Found
 
 def lacking(error: UserError) -> str:
     """Why no linear model stands beside a network, in a sentence."""
-    return f"No linear model on g(r) to compare with. {error}"
+    return f"No {LINEAR} to compare with. {error}"
 
 
 def _trained_before(dataset: Dataset, data_dir: Path, tracked: TrackedRun) -> State | None:
