@@ -6,7 +6,7 @@ without MLflow, and tests the best state once; each result is a file in data/inp
 
     mlflow run . -e make_data -P name=data_12steps -P liquid=171 -P glass=195
     mlflow run . -e make_data -P name=data_12steps_inherent -P liquid=171 -P glass=195 -P inherent=true
-    mlflow run . -e make_data -P name=data_null -P liquid=171 -P null=true
+    mlflow run . -e make_data -P name=data_12steps_null -P liquid=171 -P null=true
 """
 
 import argparse
@@ -36,7 +36,7 @@ from glassliquid.training.trainer import Trainer
 
 ITERATIONS = {"structure": 60, "graph": 60, "compact": 150}
 """Networks, and how long each is trained; compact sits at chance for a while on the pair 171 and 195."""
-DATASETS = ("data_12steps", "data_12steps_inherent", "data_null")
+DATASETS = ("data_12steps", "data_12steps_inherent", "data_12steps_null")
 TARGETS = {"graph": 200, "structure": 20_000}
 """Configurations a second on two cores."""
 BATCHES = {"structure": 200, "graph": 3, "compact": 20}

@@ -108,6 +108,9 @@ def _seen(ensemble: Ensemble, trained: Recipe, layout: Layout) -> tuple[frozense
         elif original.protocol.particles == ensemble.protocol.particles:
             seeds = {member.seed for member in original.simulations if member.split is Split.TRAIN}
             seen |= {member.number for member in ensemble.simulations if member.seed in seeds}
+        else:
+            here, there = ensemble.protocol.particles, original.protocol.particles
+            note = f"The simulations of {ensemble.name} have {here} particles, those of the training {there}."
     return seen, note
 
 
