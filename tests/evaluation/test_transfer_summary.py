@@ -100,7 +100,7 @@ def test_tables_have_a_row_for_each_index_and_mark_the_training_data():
 def test_the_figure_marks_what_there_is(middle: float):
     scan = result_of(Invented(turns(middle))).scan
     linear = result_of(Invented(turns(135.0))).scan
-    above, areas, below = transfer_figure(scan, 5, 200, "caption", linear).axes
+    above, areas, below = transfer_figure(scan, 5, 200, "caption", linear=linear).axes
     labels = [line.get_label() for axes in (above, below) for line in axes.get_lines()]
     assert r"next to the log's assumed $T_g$ = 0.21" in labels
     assert {"training data: liquid 5", "training data: glass 200"} <= set(labels)
