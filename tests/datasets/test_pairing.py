@@ -110,7 +110,7 @@ def test_two_ensembles_without_matching_are_all_drawn(sides, pool):
 def test_too_few_pairs_name_the_index_at_which_the_energies_meet(sides, pool):
     with pytest.raises(
         UserError,
-        match=r"Only \d+ of \d+ possible pairs are left in \w+.* which the liquids of 'slow' have at index \d+, "
+        match=r"Only \d+ of \d+ pairs can be made in \w+ with liquid 200: .* which the liquids of 'slow' have at index \d+, "
         r"between (5 and 60|60 and 100|100 and 195): pass liquid=(60|100)\.",
     ):
         made(sides, "far", pool, liquid=200, match_tolerance=1e-5)

@@ -86,7 +86,7 @@ def matched_samples(
                 raise _too_few_pairs(
                     sides,
                     recipe,
-                    f"{len(pairs.glass)} of {possible} possible pairs are left in {split}",
+                    f"{len(pairs.glass)} of {possible} pairs can be made in {split}",
                     found.glass,
                     pool,
                 )

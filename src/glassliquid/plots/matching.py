@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from glassliquid.datasets.description import Label
 from glassliquid.datasets.matching import Matching
@@ -23,6 +24,7 @@ def matching_figure(matching: Matching, caption: str) -> Figure:
             heights = counts[label.value]
             axes.stairs(heights, edges, fill=True, alpha=0.5, color=colour, label=f"{label} ({sum(heights)})")
         axes.set_title(title, fontsize=11)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.set_xlabel("e_IS per particle [epsilon_AA]")
         axes.legend(fontsize=9)
     panels[0].set_ylabel("samples")
