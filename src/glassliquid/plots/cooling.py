@@ -37,8 +37,9 @@ def mark_of(measured: MeasuredTransition | None) -> Mark:
     """The measured T_g, or else the log's."""
     if measured is None:
         return ASSUMED
-    where = f"{measured.temperature:.2f} ({measured.low:.2f} to {measured.high:.2f})"
-    return Mark(measured.temperature, f"$T_g$ = {where}, measured by the {measured.observable}")
+    return Mark(
+        measured.temperature, f"measured $T_g$ = {measured.temperature:.2f} ({measured.low:.2f} to {measured.high:.2f})"
+    )
 
 
 @dataclass(frozen=True)
