@@ -26,9 +26,9 @@ Snapshots = Annotated[
 
 
 def _labels(text: str) -> tuple[str, ...]:
-    """Pairs of a word and the label that it stands for; ValueError if it is something else."""
+    """Pairs of a word, or a folder's name, and the label that it stands for; ValueError if it is something else."""
     pairs = tuple(pair.strip().lower() for pair in text.split(","))
-    if not all(re.fullmatch(r"[^:\W\d_]+:(glass|liquid)", pair) for pair in pairs):
+    if not all(re.fullmatch(r"[^:/]+:(glass|liquid)", pair) for pair in pairs):
         raise ValueError
     return pairs
 
@@ -95,7 +95,8 @@ class MakeDataConfig:
     files: Annotated[str | None, Absent("all")] = None
     """Pattern that the names of imported trajectories match, such as prod*.lammpstrj."""
     number: Annotated[str | None, Absent("auto")] = None
-    """Where the simulation's number is in imported names: the word before it, such as run, or a regular expression."""
+    """Where the simulation's number is in imported names: the word before it, such as run, or a regular expression; page: the pages of
+    imported images are simulations."""
     temperature: Annotated[
         str | None, Field(pattern=r"^[A-Za-z]+$|\.(csv|tsv|txt|dat)$", max_length=4096), Absent("none")
     ] = None
@@ -126,7 +127,7 @@ class MakeDataConfig:
         FromText(_labels, "WORD:glass or WORD:liquid, separated by commas, such as solid:glass,fluid:liquid"),
         Absent("none"),
     ] = None
-    """Words that stand for glass or liquid in the names of imported images, such as solid:glass,fluid:liquid."""
+    """Words or names of folders that stand for glass or liquid in imported images, such as solid:glass,fluid:liquid or 0:glass,1:liquid."""
     skip_unreadable: bool = False
     """Leave out images that cannot be read."""
     dry_run: bool = False

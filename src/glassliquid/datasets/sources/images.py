@@ -62,9 +62,9 @@ class Images(Source):
         remarks += [f"Cannot be used: {each.file} {each.reason}." for each in unreadable[:NAMED_IN_MESSAGE]]
         picture = None
         if images:
-            first = self.input / images[0].file
+            first, page = self.input / images[0].file, images[0].page
             try:
-                picture = convert(first, self.config.image_size, grey_range(first) or FULL_RANGE)
+                picture = convert(first, self.config.image_size, grey_range(first, page) or FULL_RANGE, page)
             except UnusableImage as error:
                 remarks.append(f"Cannot be used: {images[0].file} {error}.")
         return remarks, picture
@@ -77,7 +77,7 @@ class Images(Source):
         counts = listed(f"{splits.count(split)} for {split}" for split in Split)
         for label in Label:
             of_label = [image for image in images if image.label is label]
-            example = f"{of_label[0].file} (simulation {of_label[0].simulation})" if of_label else "none"
+            example = f"{of_label[0].name} (simulation {of_label[0].simulation})" if of_label else "none"
             yield f"{len(of_label)} images of {label}, such as {example}."
         yield f"{counts}, {'as the folders say' if own else 'drawn by the numbers of the simulations'}."
 
