@@ -6,6 +6,7 @@ import io
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FrameType
@@ -15,7 +16,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from entrypoints import STOP_SIGNALS, STOPPED, exit_code
-from glassliquid.errors import Stopped, UserError, did_you_mean, one_line
+from glassliquid.errors import Abandoned, Stopped, UserError, did_you_mean, one_line
 from glassliquid.files import storage_fault
 from glassliquid.parameters import Parameter, from_texts, parameters_of
 
@@ -106,22 +107,35 @@ def run(command: click.Command) -> None:
     except Stopped as stopped:
         flag = signal.getsignal(signal.SIGINT)
         received = flag.received if isinstance(flag, StopFlag) else []
-        _end(str(stopped), exit_code(received[0] if received else signal.SIGTERM), name)
+        code = exit_code(received[0] if received else signal.SIGTERM)
+        _end(str(stopped), code, name, at_once=isinstance(stopped, Abandoned))
     except (KeyboardInterrupt, click.Abort) as error:
         # click makes the one of the other.
         cause = error.__cause__ or error
-        _end(STOPPED, exit_code(cause.number if isinstance(cause, Interrupted) else signal.SIGINT), name)
+        code = exit_code(cause.number if isinstance(cause, Interrupted) else signal.SIGINT)
+        _end(STOPPED, code, name, at_once=True)
     except MemoryError:
         _end(
             "The machine's memory is full: run fewer commands at once, or choose a smaller batch_size.",
             USER_ERROR_EXIT_CODE,
             name,
         )
-    except OSError as error:
-        sentence = storage_fault(error)
-        if sentence is None:
+    except Exception as error:
+        reason = (storage_fault(error) if isinstance(error, OSError) else None) or _lost_store(error)
+        if reason is None:
             raise
-        _end(sentence, USER_ERROR_EXIT_CODE, name)
+        _end(reason, USER_ERROR_EXIT_CODE, name)
+
+
+def _lost_store(error: Exception) -> str | None:
+    """The sentence of a tracking or artifact store that was lost outside of any run; None if the error tells of something else."""
+    from glassliquid.tracking.store import raise_if_lost
+
+    try:
+        raise_if_lost(error)
+    except UserError as lost:
+        return str(lost)
+    return None
 
 
 def _usage(error: click.UsageError) -> str:
@@ -202,10 +216,16 @@ def _end_with_mlflow() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
-def _end(sentence: str, code: int, entry_point: str) -> None:
+def _end(sentence: str, code: int, entry_point: str, at_once: bool = False) -> None:
+    """Print why the command ends, and end the process; at once without waiting for threads that may hang in an upload."""
     with contextlib.suppress(OSError):  # the terminal may be gone
         print(f"Error: {sentence}" if code == USER_ERROR_EXIT_CODE else sentence, file=sys.stderr, flush=True)
     _note_on_run(sentence, entry_point)
+    others = [thread for thread in threading.enumerate() if not thread.daemon and thread is not threading.main_thread()]
+    if at_once and others:
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+        os._exit(code)
     sys.exit(code)
 
 

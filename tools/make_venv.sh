@@ -57,5 +57,9 @@ unset PYTHONDONTWRITEBYTECODE
     fail "mlflow was installed but cannot be imported; the lines above say why."
 wait $! || fail "torch was installed but cannot be imported; the lines above say why."
 
+# Two `mlflow run` that begin at once would spoil a database of runs that is not there yet.
+env -u MLFLOW_TRACKING_URI .venv/bin/python -c 'from glassliquid.tracking.store import connect; connect()' ||
+    fail "MLflow's database mlflow.db could not be made; the lines above say why."
+
 rm .venv/.incomplete
 pwd >.venv/.installed

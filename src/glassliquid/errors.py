@@ -35,6 +35,10 @@ class Stopped(Exception):
     """The process was asked to stop (SIGTERM, SIGINT or a time limit) and has put its work in order."""
 
 
+class Abandoned(Stopped):
+    """The process was asked to stop while something hung; threads that wait for that may still be there."""
+
+
 def one_line(text: str) -> str:
     """The text as one line of printable characters, its middle left out beyond 2,000 characters."""
     line = _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], " ".join(text.split("\n")))

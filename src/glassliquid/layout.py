@@ -14,9 +14,14 @@ class Layout:
 
     data_dir: Path
 
+    @property
+    def ensembles(self) -> Path:
+        """Folder of all ensembles."""
+        return self.data_dir / "ensembles"
+
     def ensemble(self, name: str) -> Path:
         """Folder of an ensemble."""
-        return self.data_dir / "ensembles" / check_name("ensemble", name)
+        return self.ensembles / check_name("ensemble", name)
 
     def dataset(self, name: str) -> Path:
         """Folder of a dataset."""

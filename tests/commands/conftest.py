@@ -66,19 +66,19 @@ def own_dir(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def quick_command(
     tracking_uri: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Iterator[Command]:
-    """The same in this process, which has imported PyTorch and MLflow already: for what ends a command early."""
+    """The same in this process, which has imported PyTorch and MLflow already: for what takes a moment, as mistakes do."""
 
     def run(entry_point: str, /, **options: object) -> subprocess.CompletedProcess[str]:
         arguments = [f"entrypoints.{entry_point}", *_arguments(options)]
         monkeypatch.setattr(sys, "argv", arguments)
         monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri)
-        code = 0
+        code: str | int | None = 0
         try:
             shell.run(importlib.import_module(f"entrypoints.{entry_point}").main)
         except SystemExit as ended:
-            code = int(ended.code or 0)
+            code = ended.code
         out, err = capfd.readouterr()
-        return subprocess.CompletedProcess(arguments, code, out, err)
+        return subprocess.CompletedProcess(arguments, int(code or 0), out, err)
 
     kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     yield run

@@ -45,8 +45,12 @@ def run_of(done, client):
 
 def test_the_chain_ends_with_the_sentence_and_the_figure(chain, client):
     run = run_of(chain, client)
-    *_, table, sentence = [part for part in chain.stdout.split("\n\n") if part.strip()]
+    *_, table, sentence, scores, verdict = [part for part in chain.stdout.split("\n\n") if part.strip()]
     assert "transfer_eval" in table
+    network, line = scores.strip().splitlines()[-2:]
+    for row, name in ((network, "compact"), (line, r"linear model on g\(r\)")):
+        assert re.fullmatch(rf"\| {name} +\| \d+\.\d\d % \(\d+ of 120, 95 % interval .* %\) \|", row), row
+    assert verdict.strip() == "compact is no better than the linear model on g(r)."
     found = re.fullmatch(
         r"glass-liquid v\d+ \(trained on liquid 5, T = 1.95\) holds to T = (\d\.\d+) \+- (\d\.\d+) \(.* in 120 simulations "
         r"that it was not trained on\) and calls everything glass below T = (\d\.\d+)\. Mean P\(glass\) passes one half at "

@@ -311,3 +311,25 @@ def test_stacks_and_animations_are_refused(make_data, tmp_path, ending):
         draw(tmp_path / "theirs" / f"{name}.{ending}", grey(1), grey(2), grey(3))
     options = {"source": "images", "input": tmp_path / "theirs", "data_dir": tmp_path / "data"}
     assert_one_sentence(make_data(**options), rf"glass_1\.{ending} has several pages or frames: save each as a file")
+
+
+@pytest.mark.parametrize("ending", ["tif", "gif", "png"])
+def test_pages_are_simulations_if_the_user_says_so(make_data, tmp_path, ending):
+    for label, start in (("glass", 100), ("liquid", 0)):
+        draw(tmp_path / "theirs" / f"{label}.{ending}", *(grey(start + k) for k in range(1, 21)))
+    done = make_data(
+        source="images", input=tmp_path / "theirs", data_dir=tmp_path / "data", image_size=24, number="page"
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"20 images of glass, such as glass.{ending} (page 1) (simulation 1)." in done.stdout
+    dataset = open_dataset(tmp_path / "data" / "datasets" / "data_liquid5")
+    assert len(dataset.records) == 40
+    for record in dataset.records:
+        with Image.open(dataset.folder / record.file_name) as image:
+            value = {"glass": 100, "liquid": 0}[record.label.value] + record.simulation
+            assert (np.asarray(image)[4:] == value).all()
+    write(tmp_path / "theirs" / f"more_glass.{ending}", (tmp_path / "theirs" / f"glass.{ending}").read_bytes())
+    assert_one_sentence(
+        make_data(source="images", input=tmp_path / "theirs", data_dir=tmp_path / "data", name="again", number="page"),
+        rf"more_glass\.{ending} is glass of simulation 1, as glass\.{ending} \(page 1\) is",
+    )

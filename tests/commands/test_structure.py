@@ -97,6 +97,13 @@ def test_it_stands_beside_other_networks(command: Command, client: MlflowClient,
         assert len(client.search_runs(["0"], condition)) == before + 1
     newest = client.search_runs(["0"], "tags.stage = 'evaluate'", max_results=1)[0]
     assert newest.data.metrics["structure_test_accuracy"] == 1
+    line = client.search_runs(["0"], condition, max_results=1)[0]
+    assert line.data.metrics["test_accuracy"] == newest.data.metrics["structure_test_accuracy"]
+    assert {"evidence.csv", "evidence.png"} <= {each.path for each in client.list_artifacts(line.info.run_id)}
+    rows = list(csv.DictReader(mlflow.artifacts.load_text(f"runs:/{line.info.run_id}/evidence.csv").splitlines()))
+    assert [row["name"] for row in rows] == [feature.name for feature in FEATURES]
+    assert {row["seeds"] for row in rows} == {"5"}
+    assert all(float(row["low"]) <= float(row["mean"]) <= float(row["high"]) for row in rows)
     done = command("transfer_eval", model=address, liquids="5,100", find_breakdown="false", data_dir=own_data)
     assert done.returncode == 0, done.stderr
     assert "the linear model on g(r) on " in done.stdout

@@ -115,6 +115,20 @@ def assert_complete(store: mlflow.MlflowClient, study: str, count: int, killed: 
     assert not by_run
 
 
+@pytest.mark.slow
+def test_what_graph_has_of_its_own_is_searched_and_held_fixed(command: Command, store, dataset, data_dir):
+    searched = {"widths": "8,16", "depth": 1, "sampler": "grid", "trials": 2, "dropout_high": 0.1}
+    settings = {**SMALL, "batch_sizes": "8", "iterations": 2, **searched}
+    done = command("sweep", model="graph", study="of-graph", data_dir=data_dir, **settings)
+    assert done.returncode == 0, done.stderr
+    found = [(run.data.params["width"], run.data.params["depth"]) for run in trials(store, "of-graph")]
+    assert sorted(found) == [("16", "1"), ("8", "1")]
+    assert {row["width"] for row in table(store, "of-graph")} == {"8", "16"}
+    best = re.search(r"trial \d+, batch_size 8, width (\d+), dropout 0.1", done.stdout).group(1)
+    assert "-P depth=1 -P iterations=2" in done.stdout.partition("To repeat it:")[2]
+    assert f"-P width={best}" in done.stdout.partition("To repeat it:")[2]
+
+
 @pytest.fixture(scope="module")
 def finished(command: Command, dataset: Dataset, data_dir: Path) -> subprocess.CompletedProcess[str]:
     """A sweep of four trials."""

@@ -12,6 +12,7 @@ import pytest
 
 from glassliquid.files import ABANDONED_AFTER_S
 from glassliquid.tracking.liveness import identity_tags
+from glassliquid.upkeep.stale_runs import close_stale_runs
 from tests.commands.conftest import Command, history
 from tests.commands.test_bad_input import assert_one_sentence
 
@@ -96,3 +97,30 @@ def test_the_chosen_experiment_alone_is_tidied(command: Command, client, gone: s
     assert done.returncode == 0, done.stderr
     assert [client.get_run(run_id).info.status for run_id in runs] == ["KILLED", "RUNNING"]
     client.set_terminated(runs[1])
+
+
+def test_a_database_that_may_not_be_written_is_a_sentence(quick_command: Command, tmp_path: Path, monkeypatch):
+    """What a second user of a database file meets, before any run is opened."""
+    from mlflow.exceptions import MlflowException
+
+    from glassliquid.commands import tidy
+
+    def refuse(*_arguments: object) -> None:
+        raise MlflowException("(sqlite3.OperationalError) attempt to write a readonly database\n[SQL: UPDATE runs]")
+
+    monkeypatch.setattr(tidy, "tidy_up", refuse)
+    done = quick_command("tidy", data_dir=tmp_path)
+    assert_one_sentence(done, "does not take what it is given (attempt to write a readonly database)")
+
+
+def test_what_other_commands_have_closed_is_named_once(command: Command, client, gone: str, tmp_path: Path):
+    experiment = client.create_experiment(f"closed {time.time_ns()}")
+    tags = {**identity_tags(), "process": gone, "stage": "sweep"}
+    run_id = client.create_run(experiment, tags=tags, run_name="left").info.run_id
+    assert close_stale_runs([experiment]) == {run_id: "left"}  # as every command does, without a word
+    assert client.get_run(run_id).info.status == "KILLED"
+    first, second = (command("tidy", experiment=experiment, data_dir=tmp_path) for _ in range(2))
+    assert "now KILLED: 0." in first.stdout
+    named = f"Closed by other commands before: 1.\n- {run_id} (left). Run the same command again to continue."
+    assert named in first.stdout
+    assert run_id not in second.stdout

@@ -84,16 +84,21 @@ def test_images_show_their_snapshots(dataset, ensemble):
 def test_the_description_says_how_it_was_made(dataset, recipe, ensemble):
     described = json.loads((dataset.folder / "dataset.json").read_text())
     assert described["recipe"] == {
-        "version": 2,
+        "version": 3,
         "source": "simulate",
         "ensemble": "small",
         "ensemble_digest": ensemble.digest,
+        "glass_ensemble": "",
+        "glass_ensemble_digest": "",
         "liquid": 5,
         "glass": 200,
         "image_size": 64,
         "window": 1.0,
         "inherent": False,
         "null": False,
+        "match": "none",
+        "liquid_range": 0,
+        "match_tolerance": None,
     }
     assert described["images"] == {"train": 28, "validation": 6, "test": 6}
     assert described["classes"] == ["glass", "liquid"]

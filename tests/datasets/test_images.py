@@ -323,6 +323,28 @@ def test_other_words_for_the_labels_can_be_told(tmp_path):
     assert found == {"solid/1.png": ("glass", 1), "fluid/1.png": ("liquid", 1), "a_fluid_2.png": ("liquid", 2)}
 
 
+def test_folders_of_numbers_can_be_classes(tmp_path):
+    """As class folders of image datasets are: the number of the class is none of a simulation."""
+    flat_source(tmp_path, [f"{split}/{kind}/{k}.png" for split in ("train", "test") for kind in (0, 1) for k in (3, 4)])
+    found, unreadable = find_images(tmp_path, labels=("0:glass", "1:liquid"))
+    assert len(unreadable) == 4  # the same numbers in train and in test
+    assert {(image.file, image.label.value, image.simulation) for image in found} == {
+        (f"test/{kind}/{k}.png", label, k) for kind, label in ((0, "glass"), (1, "liquid")) for k in (3, 4)
+    }
+
+
+def test_pictures_of_few_values_are_told(tmp_path, pool, capsys):
+    """Masks of 0 and 1 in 8 bits look black."""
+    for k in range(1, 41):
+        for label in Label:
+            picture = np.zeros((16, 16), np.uint8)
+            picture[: k % 16, 1:] = 1
+            picture[0, 0] = 1
+            Image.fromarray(picture).save(tmp_path / f"{label}_{k}.png")
+    take(tmp_path, tmp_path.parent / "faint" / "theirs", pool, size=16)
+    assert "80 of 80 pictures use less than 16 of the 256 values" in capsys.readouterr().out
+
+
 def test_somebodys_own_split_is_kept(tmp_path, pool):
     parts = {"train": range(1, 15), "val": range(15, 18), "test": range(18, 21)}
     names = [f"{part}/{label}/{k:04d}.png" for part, numbers in parts.items() for label in Label for k in numbers]

@@ -7,7 +7,8 @@ import pytest
 
 from glassliquid.datasets.description import Dataset
 from glassliquid.datasets.draw import COLOURS
-from glassliquid.datasets.particles import drawn_ensemble, shown_particles
+from glassliquid.datasets.particles import shown_particles
+from glassliquid.datasets.sides import Sides, open_sides
 from glassliquid.ensembles.ensemble import Ensemble
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError
@@ -18,7 +19,7 @@ def test_each_particle_has_its_colour_in_the_image(dataset: Dataset, ensemble: E
     data = load_split(dataset, Split.TRAIN)
     glasses = [place for place, record in enumerate(dataset.records) if record.label == "glass"][:3]
     for place in glasses:  # glasses, whose particles do not overlap
-        shown = shown_particles(dataset, ensemble, dataset.records[place])
+        shown = shown_particles(dataset, Sides(ensemble, ensemble), dataset.records[place])
         assert len(shown.numbers) == 100
         columns, rows = np.floor(shown.points).astype(int).T
         pixels = data.values[place][rows, columns]
@@ -30,8 +31,8 @@ def test_each_particle_has_its_colour_in_the_image(dataset: Dataset, ensemble: E
 
 def test_a_window_shows_only_the_particles_inside_it(dataset: Dataset, ensemble: Ensemble):
     half = replace(dataset, recipe=replace(dataset.recipe, window=0.5))
-    whole = shown_particles(dataset, ensemble, dataset.records[0])
-    shown = shown_particles(half, ensemble, dataset.records[0])
+    whole = shown_particles(dataset, Sides(ensemble, ensemble), dataset.records[0])
+    shown = shown_particles(half, Sides(ensemble, ensemble), dataset.records[0])
     assert 10 < len(shown.numbers) < 45  # a quarter of the area of 100 particles
     assert set(shown.numbers) < set(whole.numbers)
     assert (shown.points >= 0).all()
@@ -46,4 +47,4 @@ def test_another_ensemble_of_the_same_name_is_refused(dataset: Dataset, ensemble
     with pytest.raises(
         UserError, match=f"'small' in .* is not the one that data_liquid5 was drawn from .*{ensemble.digest}"
     ):
-        drawn_ensemble(other, ensemble.folder)
+        open_sides(other)

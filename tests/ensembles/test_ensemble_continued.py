@@ -1,13 +1,14 @@
 """Ensembles whose making was cut short: the next command makes what is missing, and nothing else."""
 
 import os
+import shutil
 import signal
 import time
 
 import pytest
 
 from glassliquid.ensembles.ensemble import open_ensemble, plan_ensemble
-from glassliquid.ensembles.inherent import make_inherent
+from glassliquid.ensembles.inherent import inherent_energies, known_energies, make_inherent
 from glassliquid.ensembles.making import make_ensemble
 from glassliquid.errors import UserError
 from glassliquid.files import PARTIAL_SUFFIX
@@ -148,3 +149,47 @@ def test_dying_workers_end_in_a_short_sentence_and_keep_what_is_done(ensemble, c
     left = contents(copy.folder)
     assert left.keys() - kept.keys() == {"inherent/inherent.json"}
     assert kept.items() <= left.items()
+
+
+def test_an_interruption_loses_no_minimised_simulation(ensemble, copied, tmp_path, pool):
+    def interrupt(done, total):
+        if done == 6:
+            raise Interrupted("by the user")
+
+    undisturbed, folder = open_ensemble(copied(ensemble.folder)), tmp_path / "other"
+    make_inherent(undisturbed, PROTOCOL.snapshots, pool, ignore_progress)
+    shutil.copytree(ensemble.folder, folder, ignore=shutil.ignore_patterns("inherent"))
+    again = open_ensemble(folder)
+    with pytest.raises(Interrupted, match="by the user"):
+        make_inherent(again, PROTOCOL.snapshots, pool, interrupt)
+    finished = {path: path.stat().st_mtime_ns for path in (folder / "inherent").glob("sim-*.gsd")}
+    assert 6 <= len(finished) < SIMULATIONS
+    reported = []
+    make_inherent(again, PROTOCOL.snapshots, pool, lambda done, _total: reported.append(done))
+    assert reported == list(range(len(finished), SIMULATIONS + 1))
+    assert all(path.stat().st_mtime_ns == written for path, written in finished.items())
+    assert contents(folder / "inherent") == contents(undisturbed.folder / "inherent")
+    energies = inherent_energies(again, PROTOCOL.snapshots)
+    assert energies.shape == (SIMULATIONS, len(PROTOCOL.snapshots))
+    indices, known = known_energies(again)
+    assert indices == list(PROTOCOL.snapshots)
+    assert (known == energies).all()
+
+
+INHERENT = MAKE_DATA.replace("image_size=64,", "image_size=64, inherent=True,")
+
+
+@pytest.mark.faults
+def test_a_killed_minimisation_continues(ensemble, tmp_path, pool, start_python, copied):
+    """All stored snapshots are asked for, by `snapshots`."""
+    undisturbed = open_ensemble(copied(ensemble.folder))
+    make_inherent(undisturbed, PROTOCOL.snapshots, pool, ignore_progress)
+    target = tmp_path / "killed" / "ensembles" / "small"
+    shutil.copytree(ensemble.folder, target, ignore=shutil.ignore_patterns("inherent"))
+    process = start_python(INHERENT % str(tmp_path / "killed"))
+    wait_until(lambda: len(list((target / "inherent").glob("sim-*.gsd"))) >= 3, seconds=60)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    again = start_python(INHERENT % str(tmp_path / "killed"))
+    assert again.wait() == 0
+    assert contents(target / "inherent") == contents(undisturbed.folder / "inherent")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from glassliquid.evaluation.comparison import Verdict, compare
+from glassliquid.evaluation.comparison import Verdict, compare, verdict_of
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,12 @@ from glassliquid.evaluation.comparison import Verdict, compare
 )
 def test_a_difference_that_chance_makes_is_none(right: int, linear_right: int, samples: int, expected: Verdict):
     assert compare(right, linear_right, samples) is expected
+
+
+def test_the_verdict_is_read_from_the_metrics_of_a_run():
+    metrics = {"test_images": 120.0, "test_accuracy": 1.0, "structure_test_images": 120.0}
+    assert verdict_of({**metrics, "structure_test_accuracy": 119 / 120}) is Verdict.NO_BETTER
+    assert verdict_of({**metrics, "structure_test_accuracy": 100 / 120}) is Verdict.BETTER
 
 
 def test_of_equal_models_few_are_called_better_or_worse():

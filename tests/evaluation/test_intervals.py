@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from glassliquid.evaluation import intervals
-from glassliquid.evaluation.intervals import combined_interval
+from glassliquid.evaluation.intervals import combined_interval, pooled_interval
 from glassliquid.evaluation.scores import wilson_interval
 
 SETS = 3000
@@ -50,6 +50,28 @@ def test_fixed_classes_give_a_narrower_interval_than_one_pot_of_images():
     pot_low, pot_high = wilson_interval(60, 120)
     assert low < 0.5 < high
     assert high - low < 0.4 * (pot_high - pot_low)
+
+
+@pytest.mark.parametrize("accuracy", [0.5, 0.75, 0.9])
+@pytest.mark.parametrize("agreement", [0.0, 0.7, 1.0])
+def test_the_mean_accuracy_of_several_models_is_covered_95_times_in_100(accuracy: float, agreement: float):
+    """8 models on two images of 60 simulations; by lot, an answer is that of the simulation or the model's own."""
+    models, n, generator = 8, 60, np.random.default_rng(3)
+    simulations, covered = np.tile(np.arange(n), 2), 0
+    for _ in range(SETS):
+        own = generator.random((models, 2 * n))
+        common = generator.random(n)[simulations]
+        right = np.where(generator.random(own.shape) < agreement, common, own) < accuracy
+        low, high = pooled_interval(right, simulations)
+        covered += low <= accuracy <= high
+    assert 0.93 <= covered / SETS <= 0.97
+
+
+def test_models_without_a_mistake_are_certain_to_what_their_simulations_show():
+    simulations = np.tile(np.arange(60), 2)
+    assert pooled_interval(np.ones((8, 120), bool), simulations) == pytest.approx(wilson_interval(60, 60))
+    with pytest.raises(ValueError, match="two of them"):
+        pooled_interval(np.ones((8, 2), bool), np.zeros(2, int))
 
 
 def test_an_accuracy_of_nothing_is_refused():

@@ -69,7 +69,9 @@ def test_a_longer_ensemble_of_the_same_seed_repeats_the_training(layout: Layout)
     assert unseen.numbers == set(range(1, 61)) - numbers(own, Split.TRAIN)
     # With another number of particles the same seed is another simulation.
     larger = planned(layout, "larger", 60, seed=1, particles=144)
-    assert unseen_of_ensemble(larger, recipe_of(own), layout, "model").numbers == set(range(1, 61))
+    unseen = unseen_of_ensemble(larger, recipe_of(own), layout, "model")
+    assert unseen.numbers == set(range(1, 61))
+    assert unseen.note == "The simulations of larger have 144 particles, those of the training 100."
 
 
 def test_without_the_ensemble_of_the_training_only_held_out_splits_count_and_that_is_said(layout: Layout):

@@ -73,7 +73,7 @@ def variants(draw: Any) -> Truth:
         "blank": BLANKS[pick("one", "one", "two", "tab")],
         "end": pick("", "", " "),
     }
-    write = pick(dump_frame, xyz_frame)
+    write = pick(dump_frame, xyz_frame, yaml_frame)
     style = write.style(draw)  # type: ignore[attr-defined]
     lines = [line for frame in order for line in write(truth, frame, table, style, generator)]
     if repeat == "other":
@@ -83,6 +83,10 @@ def variants(draw: Any) -> Truth:
         lines = ["ITEM: UNITS", units, *lines]
     truth.has_to_be_refused = (
         (write is dump_frame and (units == "metal" or style["tilt"] == "0.5" or style["flags"] != "pp pp pp"))
+        or (
+            write is yaml_frame
+            and (style["units"] == "metal" or style["tilt"] == "0.5" or style["boundary"] != "pppppp")
+        )
         or (write is xyz_frame and (style["pbc"].startswith("F") or not (style["lattice"] or truth.hints.density)))
         or repeat == "other"
         or (tail == "" and not truth.hints.unterminated)
@@ -188,7 +192,40 @@ def xyz_frame(
     return [str(count), comment, *rows(truth, {key: columns[key] for key in keys}, table, order)]
 
 
-dump_frame.style, xyz_frame.style = dump_style, xyz_style  # type: ignore[attr-defined]
+def yaml_style(draw: Any) -> dict[str, Any]:
+    return dump_style(draw) | {
+        "units": draw(st.sampled_from(("", "", "lj", "metal"))),
+        "boundary": draw(st.sampled_from(("pppppp", "pppppp", "pppppp", "ppffpp"))),
+        "time": draw(st.booleans()),
+        "thermo": draw(st.booleans()),
+        "row": draw(st.sampled_from(("  - [ {}, ]", "  - [ {}, ]", "- [{}]", "    - [{} ]"))),
+        "comma": draw(st.sampled_from((" , ", " , ", ",", ", "))),
+        "between": (),
+    }
+
+
+def yaml_frame(
+    truth: Truth, frame: int, table: dict[str, Any], style: dict[str, Any], generator: np.random.Generator
+) -> list[str]:
+    """Lines of a LAMMPS YAML dump: the numbers of a text dump's frame as lists."""
+    lines = [line for line in dump_frame(truth, frame, table, style, generator) if line]
+    bounds = [line.split() for line in lines[5:8]]
+    lists = [style["row"].format(style["comma"].join(line.split())) for line in lines[9:]]
+    head = [
+        "---",
+        "creator: LAMMPS",
+        f"timestep: {lines[1]}",
+        *([f"units: {style['units']}"] if style["units"] else []),
+    ]
+    head += [f"time: {0.005 * truth.steps[frame]:g}"] * style["time"] + [f"natoms: {lines[3]}"]
+    head += [f"boundary: [ {', '.join(style['boundary'])}, ]"]
+    head += ["thermo:", "  - keywords: [ Step, Temp, ]", "  - data: [ 0, 1.5, ]"] * style["thermo"]
+    head += ["box:", *(f"  - [ {', '.join(each[:2])} ]" for each in bounds)]
+    head += [f"  - [ {style['tilt']}, 0, 0 ]"] if style["tilt"] else []
+    return [*head, f"keywords: [ {', '.join(lines[8].split()[2:])},  ]", "data:", *lists, "..."]
+
+
+dump_frame.style, xyz_frame.style, yaml_frame.style = dump_style, xyz_style, yaml_style  # type: ignore[attr-defined]
 
 
 def use(path: Any, truth: Truth) -> None:

@@ -137,17 +137,41 @@ def test_contributions_are_parts_of_the_logits(configurations):
 
 
 def test_particles_beyond_the_cutoff_are_not_seen(configurations):
-    """Stretched so far that nobody has a neighbour: finite, and the same wherever they are."""
-    far = configurations * torch.tensor([30.0, 30, 1, 30])
-    found = logits(made(), far)
+    """So far away that nobody has a neighbour: finite, and the same wherever they are."""
+    batch, model = Particles().served(configurations), made()
+    far = batch._replace(distances=30 * batch.distances)
+    found = model(far)
     assert torch.isfinite(found).all()
     torch.testing.assert_close(found, found[:1].expand(4, 2), **SINGLE)
     # A neighbour that comes in from the cutoff changes nothing at once.
-    pair = far[:1].clone()
-    pair[0, 0, :2] = pair[0, 1, :2] + torch.tensor([1.5001, 0])
-    inside = pair.clone()
-    inside[0, 0, 0] -= 0.0004
-    assert (logits(made(), inside) - logits(made(), pair)).abs().max() < 1e-4
+    outside, inside = far.distances.clone(), far.distances.clone()
+    outside[0, 0, 0], inside[0, 0, 0] = 1.5001, 1.4997
+    assert not torch.equal(model(far._replace(distances=inside)), found)
+    assert (model(far._replace(distances=inside)) - model(far._replace(distances=outside))).abs().max() < 1e-4
+
+
+def test_what_is_no_configuration_is_refused_by_the_exported_network_too(configurations):
+    served, auto = GlassProbability(made(), glass=0), torch.export.Dim.AUTO
+    example = torch.from_numpy(Particles().example())
+    exported = torch.export.export(served, (example,), dynamic_shapes=({0: auto, 1: auto},)).module()
+    for column, value, said in (
+        (0, math.nan, "not finite"),
+        (2, 2, "species in a configuration is unknown"),
+        (2, 0.5, "species in a configuration is unknown"),
+        (3, -10, "side of a box is not positive"),
+        (3, 99, "or not the same for all particles"),
+    ):
+        wrong = configurations.clone()
+        wrong[1, 7, column] = value
+        for network in (served, exported):
+            with pytest.raises(RuntimeError, match=said):
+                network(wrong)
+    far = configurations * torch.tensor([30.0, 30, 1, 30])
+    for network in (served, exported):
+        with pytest.raises(RuntimeError, match="no particle has a neighbour within 2 sigma_AA"):
+            network(far)
+    with pytest.raises(UserError, match="cannot be read as a graph, as no particle has a neighbour within 2 sigma_AA"):
+        Particles().of_configuration(far[0].numpy())
 
 
 def test_the_exported_network_answers_any_number_of_systems_of_any_size(configurations):

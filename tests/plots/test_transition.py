@@ -80,9 +80,9 @@ def test_figures_mark_the_measured_tg_or_the_logs():
         ensemble_digest="0" * 16, observable="potential energy", temperature=0.62, low=0.6, high=0.65
     )
     assert mark_of(measured).temperature == 0.62
-    assert mark_of(measured).label == "T_g = 0.62 (0.60 to 0.65), measured by the potential energy"
+    assert mark_of(measured).label == "measured $T_g$ = 0.62 (0.60 to 0.65)"
     assert mark_of(None) is ASSUMED
-    assert "log's assumed T_g = 0.21" in ASSUMED.label
+    assert "log's assumed $T_g$ = 0.21" in ASSUMED.label
 
 
 @pytest.mark.parametrize("index", [0, 0.5, 183, 200])

@@ -54,7 +54,7 @@ def test_the_best_of_each_dataset_by_validation_accuracy_then_by_stability():
         # The same name, but other pixels: not comparable.
         training("remade", tags={"dataset_digest": "f00d"}, metrics={**RESULTS, "best_val_accuracy": 1.0}),
     ]
-    rows = log.best_rows(runs)
+    rows = log.best_rows(runs, {})
     assert [(row.dataset, row.digest, row.best.run_id, row.runs, row.collapsed) for row in rows] == [
         ("d", "beef", "steady", 4, 1),
         ("e", "cafe", "other", 1, 0),

@@ -190,3 +190,19 @@ def test_a_sweep_is_concluded_by_its_best_trial_and_links_into_another_page_are_
         in page.text
     )
     assert "compare-runs" not in page.text
+
+
+def test_a_dataset_says_the_tg_of_its_ensemble_where_it_was_measured():
+    recipe = {"liquid": 5, "glass": 200, "ensemble": "demo", "inherent": False, "image_size": 128}
+    described = {"recipe": recipe, "temperatures": {"liquid": 1.95, "glass": 0.05}, "images": {"train": 2}}
+    files = {("m", "dataset.json"): json.dumps(described).encode(), ("t", "transition.png"): png()}
+    maker = past_run("m", "make_data", tags={"ensemble_digest": "cafe"})
+    metrics = {"glass_transition": 0.82, "glass_transition_low": 0.71, "glass_transition_high": 0.93}
+
+    def measured(digest: str):
+        return past_run("t", "transition", 1, metrics=metrics, tags={"ensemble_digest": digest})
+
+    page = page_of([maker, measured("cafe")], files=files)
+    assert "T_g = 0.820 (95 % interval 0.710 to 0.930), measured in the run run t" in page.text
+    assert len(page.sources) == 1
+    assert "T_g" not in page_of([maker, measured("other")], files=files).text

@@ -39,10 +39,10 @@ def learner(change: int | None, folder: Path) -> Learner:
 
 def learned(change: int | None, folder: Path) -> tuple[ConfusionCurve, OrderParameter]:
     found = learner(change, folder)
-    right = answers_of_guesses(found, GUESSES, [0], lambda: None)
+    right = answers_of_guesses(found, GUESSES, [0])
     generator = np.random.default_rng(0)
     curve = confusion_curve(right, SNAPSHOTS, GUESSES, generator)
-    return curve, order_parameter(*answers_of_ends(found, [0], lambda: None), SNAPSHOTS, generator)
+    return curve, order_parameter(*answers_of_ends(found, [0]), SNAPSHOTS, generator)
 
 
 def said_of(curve: ConfusionCurve, order: OrderParameter) -> str:
@@ -75,6 +75,7 @@ def test_what_has_been_learned_is_not_learned_twice_and_is_the_same(tmp_path: Pa
     first = learner(120, tmp_path).guess(120, 3)
     monkeypatch.setattr(Learner, "_train", None)  # to call it would fail
     assert learner(120, tmp_path).guess(120, 3) == first
+    assert learner(120, tmp_path).missing([100, 120], [3, 4]) == 5  # of four guesses and two ends
     assert {path.name for path in tmp_path.iterdir()} == {"compact-guess-120-seed-3.json"}
 
 

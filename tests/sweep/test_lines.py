@@ -58,6 +58,17 @@ def test_the_line_of_a_sweep_gives_exactly_the_sweep():
     assert from_texts(SweepJob, options_of(sweep_line(JOB), "sweep")) == JOB
 
 
+def test_the_lines_of_a_search_over_a_networks_own_settings_give_exactly_these():
+    space = SearchSpace(batch_sizes=(8,), widths=(16, 32), cutoffs=(1.3, 1.5))
+    job = replace(JOB, config=TrainConfig(model="graph", depth=3), space=space)
+    assert from_texts(SweepJob, options_of(sweep_line(job), "sweep")) == job
+    settings = {"batch_size": 8, "dropout": 0.2, "width": 32, "cutoff": 1.3}
+    line = train_line(job, settings, threads=None)
+    assert {"width=32", "cutoff=1.3", "depth=3"} <= set(shlex.split(line))
+    assert from_texts(TrainJob, options_of(line, "train")) == job.training(configured(job.config, settings))
+    assert "width 16, 32; cutoff 1.3, 1.5;" in job.caption
+
+
 def test_a_line_that_continues_is_not_limited_in_time():
     assert sweep_line(replace(JOB, max_hours=0.5)) == sweep_line(JOB)
     assert "max_hours" not in train_line(replace(JOB, max_hours=0.5), {"batch_size": 8, "dropout": 0.2}, threads=None)

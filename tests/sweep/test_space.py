@@ -24,6 +24,27 @@ def test_the_grids_order_depends_on_the_seed_alone():
     assert LOG_SPACE.grid(3) != LOG_SPACE.grid(4)
 
 
+def test_what_a_network_has_of_its_own_is_chosen_from_lists():
+    space = SearchSpace(
+        batch_sizes=(8,), dropout_high=0.1, widths="16,32", depths="1,3", cutoffs="1.3,1.5", head_counts="2"
+    )
+    assert space.names == ["batch_size", "width", "depth", "cutoff", "heads", "dropout"]
+    points = space.grid(seed=0)
+    found = {(p["width"], p["depth"], p["cutoff"], p["heads"]) for p in points}
+    assert found == {(width, depth, cutoff, 2) for width in (16, 32) for depth in (1, 3) for cutoff in (1.3, 1.5)}
+    assert len(points) == 8
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
+    chosen = [space.suggest(study.ask()) for _ in range(60)]
+    assert {(c["width"], c["depth"], c["cutoff"], c["heads"]) for c in chosen} == found
+    config = configured(TrainConfig(model="graph"), chosen[0])
+    assert config.own == {name: chosen[0][name] for name in ("width", "depth", "cutoff", "heads")}
+    assert space.to_json()["cutoff"] == [1.3, 1.5]
+
+
+def test_a_space_without_them_is_stored_as_before():
+    assert list(LOG_SPACE.to_json()) == ["batch_size", "dropout"]
+
+
 def test_rates_are_spaced_by_their_logarithm_and_thresholds_evenly():
     # Five levels over four decades are the decades themselves.
     assert Range("learning_rate", 0.00001, 0.1).levels() == pytest.approx([1e-5, 1e-4, 1e-3, 1e-2, 1e-1])
@@ -61,6 +82,10 @@ def test_a_point_becomes_the_settings_of_a_training():
         ({"dropout_low": -1e308, "dropout_high": 1e308}, "pass two finite numbers"),
         ({"batch_sizes": "10,many"}, "batch_sizes is '10,many'.*10,50,100"),
         ({"batch_sizes": "10,10"}, "batch_sizes is '10,10'.*each once"),
+        ({"widths": "16,16"}, "widths is '16,16': give at least one width, and each once"),
+        ({"widths": "16,wide"}, "widths is '16,wide'.*16,32,64, or none"),
+        ({"cutoffs": "1.3,"}, "cutoffs is '1.3,'.*1.3,1.5, or none"),
+        ({"head_counts": "1.5"}, "head_counts is '1.5'"),
         ({"batch_sizes": "10,0"}, "batch size is 0"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Tell MLflow about the stand-in for conda, if this machine has no conda.
+"""Tell MLflow about the stand-in for conda, if this machine has no conda, and to keep a password off the screen.
 
 `mlflow run` starts a conda project with conda and knows no setting to do otherwise, except where conda lives:
 MLFLOW_CONDA_HOME. Python runs this file whenever it starts in the project's .venv, so that the literal
@@ -24,4 +24,11 @@ def name_stand_in() -> None:
         os.environ["MLFLOW_CONDA_HOME"] = HOME
 
 
+def hide_password() -> None:
+    """Let MLflow not print the address of a run's page where the server's address, a part of it, holds a password."""
+    if "@" in os.environ.get("MLFLOW_TRACKING_URI", ""):
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+
+
 name_stand_in()
+hide_password()

@@ -12,7 +12,7 @@ from glassliquid.datasets.make import require_dataset
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError
 from glassliquid.evaluation.calibration import ReliabilityBin, expected_calibration_error, reliability
-from glassliquid.evaluation.comparison import compare
+from glassliquid.evaluation.comparison import LINEAR, compare
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import GLASS, Scores, glass_probabilities, score_logits
 from glassliquid.evaluation.unseen import Unseen, check_fits, differences, trained_recipe, unseen_of_dataset
@@ -21,6 +21,7 @@ from glassliquid.inputs import Samples
 from glassliquid.inputs.images.decoded import read_image
 from glassliquid.layout import Layout
 from glassliquid.plots import evaluation as plots
+from glassliquid.roc import auc_interval
 from glassliquid.sessions.baseline import baseline_of, lacking
 from glassliquid.sessions.training_run import prefixed
 from glassliquid.tracking.find_model import find_model
@@ -52,6 +53,11 @@ class ScoredSplit:
     def labels(self) -> NDArray[np.int64]:
         """Class indices of the images that count."""
         return self.data.labels[self.chosen]
+
+    @property
+    def auc_interval(self) -> tuple[float, float]:
+        """95 % interval of the area under the ROC curve."""
+        return auc_interval(self.p_glass, self.labels == GLASS, self.data.simulations[self.chosen])
 
 
 def run(job: EvaluateJob) -> None:
@@ -106,7 +112,7 @@ def _beside(
     verdict = compare(own.right, other.right, own.images)
     scores = "; ".join(f"{each.split} {each.scores}" for each in beside)
     return (
-        f"{found.label} is {verdict} the linear model on g(r) ({scored[-1].split} split). That, trained on the same data: {scores}.",
+        f"{found.label} is {verdict} the {LINEAR} ({scored[-1].split} split). That, trained on the same data: {scores}.",
         {key: value for key, value in metrics.items() if np.isfinite(value)},
     )
 
@@ -136,7 +142,9 @@ def _score(found: FoundModel, dataset: Dataset, unseen: Unseen, device: torch.de
 
 def _metrics(scored: ScoredSplit) -> dict[str, float]:
     prefix, scores = SPLITS[scored.split], scored.scores
-    metrics = prefixed(prefix, scores) | {f"{prefix}_ece": expected_calibration_error(scored.bins)}
+    low, high = scored.auc_interval
+    metrics = prefixed(prefix, scores) | {f"{prefix}_auc_low": low, f"{prefix}_auc_high": high}
+    metrics |= {f"{prefix}_ece": expected_calibration_error(scored.bins)}
     for index, label in enumerate(CLASSES):
         if sum(scores.confusion[index]):
             metrics[f"{prefix}_{label}_accuracy"] = scores.class_accuracy(index)
@@ -181,7 +189,7 @@ def _keep_pictures(tracked: TrackedRun, found: FoundModel, dataset: Dataset, sco
 
 def _headline(found: FoundModel, dataset: Dataset, scored: list[ScoredSplit]) -> str:
     parts = [
-        f"{each.split} {each.scores}, area under the curve {each.scores.auc:.4f}, calibration error "
+        f"{each.split} {each.scores}, area under the curve {each.scores.auc:.4f} (95 % interval {each.auc_interval[0]:.3f} to {each.auc_interval[1]:.3f}), calibration error "
         f"{100 * expected_calibration_error(each.bins):.1f} %"
         for each in scored
     ]

@@ -101,7 +101,7 @@ class TransferJob:
     datasets: Annotated[tuple[str, ...] | None, _NAMES, Absent("none")] = None
     """Names of datasets, separated by commas; none scans an ensemble's cooling."""
     ensemble: Annotated[str | None, Absent("auto")] = None
-    """Ensemble to scan; auto is that of the model's training data."""
+    """Ensemble to scan; auto is that of the model's training data, of its liquids if they are of two."""
     liquids: Annotated[
         tuple[int, ...] | None,
         FromText(

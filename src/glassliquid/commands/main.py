@@ -12,9 +12,11 @@ from glassliquid.datasets.config import MakeDataConfig
 from glassliquid.datasets.description import DESCRIPTION
 from glassliquid.ensembles import ensemble
 from glassliquid.errors import UserError
+from glassliquid.evaluation.comparison import LINEAR, verdict_of
 from glassliquid.files import read_json
 from glassliquid.layout import Layout
 from glassliquid.parameters import to_texts
+from glassliquid.sessions.baseline import MODEL
 from glassliquid.sessions.resumable import can_resume
 from glassliquid.tracking.projects import MISSING, StepResult, run_step
 from glassliquid.tracking.run import tracked_run
@@ -38,12 +40,10 @@ def run(job: ChainJob, project: Path) -> None:
     step = partial(run_step, project, layout.steps)
 
     def digest() -> dict[str, str]:
-        return {"dataset": _digest(layout.dataset(data.name))}
+        return {"dataset": dataset_digest(layout.dataset(data.name))}
 
     def cooling() -> dict[str, str]:
-        return digest() | {
-            "ensemble": _fingerprint(layout.ensemble(data.ensemble or data.preset) / ensemble.DESCRIPTION)
-        }
+        return digest() | {"ensemble": ensemble_fingerprint(layout, data.ensemble or data.preset)}
 
     with tracked_run("main", f"chain on {data.name}") as tracked, housekeeping(tracked, layout.runs):
         steps = [step("make_data", made, digest)]
@@ -52,7 +52,7 @@ def run(job: ChainJob, project: Path) -> None:
         steps.append(step("evaluate", evaluation | data_dir, digest))
         transfer = {"model": evaluation["model"], "glass": made["glass"], "liquids": _liquids(data)}
         steps.append(step("transfer_eval", transfer | data_dir, cooling))
-        found = f"{_table(steps)}\n\n{steps[-1].tags[SENTENCE_TAG]}"
+        found = f"{_table(steps)}\n\n{steps[-1].tags[SENTENCE_TAG]}\n\n{_beside_physics(job.training.model, steps[2])}"
         tracked.describe(found)
         tracked.metrics({key: steps[-2].metrics[key] for key in ("val_accuracy", "test_accuracy")})
         tracked.metrics({key: value for key, value in steps[-1].metrics.items() if key.startswith("breakdown")})
@@ -60,7 +60,7 @@ def run(job: ChainJob, project: Path) -> None:
         print(f"\n{found}\n")
 
 
-def _digest(folder: Path) -> str:
+def dataset_digest(folder: Path) -> str:
     """The digest of a dataset; of one that was deleted or damaged no finished step is reused."""
     try:
         return str(read_json(folder / DESCRIPTION, "a dataset").get("digest"))
@@ -68,8 +68,9 @@ def _digest(folder: Path) -> str:
         return MISSING
 
 
-def _fingerprint(path: Path) -> str:
-    """Changes with the content of a file."""
+def ensemble_fingerprint(layout: Layout, name: str) -> str:
+    """Changes with the description of an ensemble."""
+    path = layout.ensemble(name) / ensemble.DESCRIPTION
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else MISSING
 
 
@@ -94,6 +95,18 @@ def _table(steps: list[StepResult]) -> str:
     return tabulate(rows, ("step", "result", "run"), "github", disable_numparse=True)
 
 
+def _beside_physics(model: str, evaluated: StepResult) -> str:
+    """The network's test score and, below it, the linear model's on the same images, as a table; then what that means, in words."""
+    metrics = evaluated.metrics
+    if model == MODEL:
+        return f"The network {model} is the {LINEAR} itself."
+    if "structure_test_accuracy" not in metrics:  # evaluate has said why
+        return f"There is no {LINEAR} beside {model}: see the evaluation {evaluated.run_id[:8]}."
+    pairs = [(model, "test"), (LINEAR, "structure_test")]
+    table = tabulate([(name, _accuracy(metrics, split)) for name, split in pairs], ("test split", "accuracy"), "github")
+    return f"{table}\n\n{model} is {verdict_of(metrics)} the {LINEAR}."
+
+
 def _breakdown(metrics: dict[str, float]) -> str:
     if "breakdown_temperature" not in metrics:
         return "accuracy below 75 % everywhere"
@@ -102,8 +115,7 @@ def _breakdown(metrics: dict[str, float]) -> str:
 
 
 def _accuracy(metrics: dict[str, float], split: str) -> str:
-    low, high = metrics[f"{split}_accuracy_low"], metrics[f"{split}_accuracy_high"]
-    return (
-        f"{100 * metrics[f'{split}_accuracy']:.2f} % (95 % interval {100 * low:.1f} to {100 * high:.1f} %, "
-        f"{metrics[f'{split}_images']:.0f} images)"
-    )
+    """`100.00 % (120 of 120, 95 % interval 96.9 to 100.0 %)`."""
+    accuracy, images = metrics[f"{split}_accuracy"], metrics[f"{split}_images"]
+    low, high = 100 * metrics[f"{split}_accuracy_low"], 100 * metrics[f"{split}_accuracy_high"]
+    return f"{100 * accuracy:.2f} % ({accuracy * images:.0f} of {images:.0f}, 95 % interval {low:.1f} to {high:.1f} %)"

@@ -15,7 +15,8 @@ from glassliquid.layout import Layout
 from glassliquid.memory import collect_garbage
 from glassliquid.progress_bar import duration, progress_bar
 from glassliquid.sessions.rehearsal import cost_of
-from glassliquid.sessions.training_run import conclude_run, load_training_splits, register_best, stopper
+from glassliquid.sessions.stopping import ending_soon, stopper
+from glassliquid.sessions.training_run import conclude_run, load_training_splits, register_best
 from glassliquid.sweep.job import SweepJob, sweep_line, train_line
 from glassliquid.sweep.join import TAG_JOINS, TAG_TRIALS, left_to_make_table, parent_of
 from glassliquid.sweep.pictures import Pictures
@@ -29,7 +30,7 @@ from glassliquid.tracking import tag
 from glassliquid.tracking.given_run import RUN_ID_VARIABLE, note_rehearsal
 from glassliquid.tracking.liveness import send_heartbeat
 from glassliquid.tracking.run import TrackedRun, tracked_run
-from glassliquid.tracking.store import connect
+from glassliquid.tracking.store import connect, raise_if_lost
 from glassliquid.tracking.stored import children_of, find_run
 from glassliquid.training.checkpoint import remove_checkpoints
 from glassliquid.training.device import choose_device
@@ -71,15 +72,16 @@ def run(job: SweepJob, watch_for_stop: WatchForStop) -> None:
         with tracked_run("sweep", f"sweep {name}", parent) as tracked, housekeeping(tracked, _runs(job)):
             _introduce(job, study, tracked, dataset, store)
             trials = _run_trials(job, study, tracked, tracked.run_id, should_stop)
-            # No worker shows any more that the command lives, and a test and pictures may take a while.
-            send_heartbeat([tracked.run_id])
-            _clear_away(job, trials)
-            images = len(dataset.split_range(Split.VALIDATION))
-            best = _log_table(job, trials, tracked, images)
-            tested = _test_and_register(job, best, tracked.run_id, dataset)
-            threads = threads_of(job.jobs) if device.type == "cpu" and threads_of(job.jobs) != cores() else None
-            line = train_line(job, best.settings, threads)
-            print(f"\n{_log_findings(job, study, trials, tracked, tested, line, images)}")
+            with ending_soon(should_stop):
+                # No worker shows any more that the command lives, and a test and pictures may take a while.
+                send_heartbeat([tracked.run_id])
+                _clear_away(job, trials)
+                images = len(dataset.split_range(Split.VALIDATION))
+                best = _log_table(job, trials, tracked, images)
+                tested = _test_and_register(job, best, tracked.run_id, dataset)
+                threads = threads_of(job.jobs) if device.type == "cpu" and threads_of(job.jobs) != cores() else None
+                line = train_line(job, best.settings, threads)
+                print(f"\n{_log_findings(job, study, trials, tracked, tested, line, images)}")
 
 
 def _rehearse(job: SweepJob, dataset: Dataset) -> str:
@@ -139,11 +141,15 @@ def _run_trials(
 
 @contextlib.contextmanager
 def _how_to_go_on(job: SweepJob) -> Iterator[None]:
-    """Let whatever stops the sweep say how to go on."""
+    """Let whatever stops the sweep, or a store that is lost, say how to go on."""
+    again = f"un the same command again to continue: {sweep_line(job)}"
     try:
         yield
     except Stopped as stopped:
-        raise Stopped(f"{stopped} Run the same command again to continue: {sweep_line(job)}") from stopped
+        raise type(stopped)(f"{stopped} R{again}") from stopped
+    except Exception as error:
+        raise_if_lost(error, f"When the store works again, r{again}")
+        raise
 
 
 def _check_storage(address: str, store: str) -> None:

@@ -14,6 +14,7 @@ from glassliquid.tracking.run import tracked_run
 from glassliquid.tracking.store import connect
 from glassliquid.tracking.stored import find_run
 from glassliquid.upkeep.housekeeping import Tidied, housekeeping, tidy_up
+from glassliquid.upkeep.stale_runs import take_closed
 
 AGAIN = ("main", "make_data", "sweep", "transition")
 """Commands that find by themselves what is there already."""
@@ -26,6 +27,7 @@ def run(job: TidyJob) -> None:
     experiments = all_experiments() if job.experiment is None else [find_experiment(job.experiment)]
     tidied = tidy_up(layout.runs, [experiment.experiment_id for experiment in experiments])
     removed = remove_abandoned(job.data_dir)
+    earlier = take_closed([experiment.experiment_id for experiment in experiments])
     with tracked_run("tidy", "tidy") as tracked, housekeeping(tracked, layout.runs):
         tracked.metrics(
             {
@@ -35,17 +37,19 @@ def run(job: TidyJob) -> None:
                 "removed_files": len(removed),
             }
         )
-        found = "\n".join(_lines(job, tidied, len(removed)))
+        found = "\n".join(_lines(job, tidied, earlier, len(removed)))
         tracked.describe(found)
         print(found)
 
 
-def _lines(job: TidyJob, tidied: Tidied, removed: int) -> list[str]:
+def _lines(job: TidyJob, tidied: Tidied, earlier: dict[str, str], removed: int) -> list[str]:
     closed, delivery = tidied.closed, tidied.delivery
     runs_folder = Layout(job.data_dir).runs
     lines = [f"Runs that dead processes had left RUNNING, now KILLED: {len(closed)}."]
-    for run_id, name in closed.items():
-        lines.append(f"- {run_id} ({name}). {_going_on(run_id, job.data_dir)}".rstrip())
+    lines += _named(closed, job.data_dir)
+    if others := {run_id: name for run_id, name in earlier.items() if run_id not in closed}:
+        lines.append(f"Closed by other commands before: {len(others)}.")
+        lines += _named(others, job.data_dir)
     points = sum(delivery.sent.values())
     lines.append(f"Metric points that waited and were sent: {points}, of {len(delivery.sent)} runs.")
     if delivery.waiting:
@@ -55,6 +59,11 @@ def _lines(job: TidyJob, tidied: Tidied, removed: int) -> list[str]:
         )
     lines.append(f"Half-written files removed: {removed}.")
     return lines
+
+
+def _named(runs: dict[str, str], data_dir: Path) -> list[str]:
+    """A line for each run, with how it continues."""
+    return [f"- {run_id} ({name}). {_going_on(run_id, data_dir)}".rstrip() for run_id, name in runs.items()]
 
 
 def _going_on(run_id: str, data_dir: Path) -> str:

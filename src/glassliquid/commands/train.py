@@ -10,6 +10,7 @@ from glassliquid.sessions.replicates import train_replicates
 from glassliquid.sessions.resume import Start, resumed
 from glassliquid.sessions.resume_command import saying_how_to_resume
 from glassliquid.sessions.run_lock import run_lock
+from glassliquid.sessions.stopping import ending_soon, stopper
 from glassliquid.sessions.training_display import TrainingDisplay
 from glassliquid.sessions.training_job import TrainJob
 from glassliquid.sessions.training_run import (
@@ -18,7 +19,6 @@ from glassliquid.sessions.training_run import (
     headline,
     load_training_splits,
     register_best,
-    stopper,
     train_in_run,
 )
 from glassliquid.tracking.given_run import note_rehearsal
@@ -75,8 +75,9 @@ def _train(
     job: TrainJob, tracked: TrackedRun, splits: TrainingSplits, should_stop: Callable[[], bool], start: Start | None
 ) -> str:
     outcome = train_in_run(job, tracked, splits, should_stop, start, display=TrainingDisplay())
-    test, model_uri = conclude_run(job, tracked, splits)
-    registered = register_best(job, model_uri, tracked.run_id, splits.dataset, outcome.progress.best_accuracy)
-    found = f"{headline(outcome, test)} {registered}"
-    tracked.describe(f"{found}\n\n{job.caption}")
+    with ending_soon(should_stop):
+        test, model_uri = conclude_run(job, tracked, splits)
+        registered = register_best(job, model_uri, tracked.run_id, splits.dataset, outcome.progress.best_accuracy)
+        found = f"{headline(outcome, test)} {registered}"
+        tracked.describe(f"{found}\n\n{job.caption}")
     return found

@@ -9,25 +9,37 @@ one index, marked as training data everywhere, is a choice among few and may be 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from glassliquid.commands.jobs import TransferJob, brief
 from glassliquid.datasets.description import open_dataset
 from glassliquid.ensembles.ensemble import open_ensemble
 from glassliquid.ensembles.thermodynamics import measured_transition
 from glassliquid.errors import UserError
-from glassliquid.evaluation.transfer_summary import ModelTransfer, beside_linear, csv_table, markdown_table, sentence
+from glassliquid.evaluation.transfer_summary import (
+    ModelTransfer,
+    beside_linear,
+    comparison_table,
+    csv_table,
+    markdown_table,
+    reach,
+    sentence,
+)
 from glassliquid.evaluation.unseen import trained_recipe
 from glassliquid.layout import Layout
 from glassliquid.physics.protocol import temperature
 from glassliquid.plots import transfer as plots
 from glassliquid.plots.cooling import ASSUMED, Mark, mark_of
-from glassliquid.sessions.baseline import baseline_of, lacking
+from glassliquid.sessions.baseline import MODEL, baseline_of, lacking
 from glassliquid.sessions.transfer_trials import CoolingTrial, DatasetsTrial, Subject, Trial
 from glassliquid.tracking.find_model import find_model
 from glassliquid.tracking.run import TrackedRun, tracked_run
 from glassliquid.training.device import choose_device
 from glassliquid.training.found_model import FoundModel
 from glassliquid.upkeep.housekeeping import housekeeping
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 STAGE = "transfer_eval"
 SENTENCE_TAG = "sentence"
@@ -55,11 +67,11 @@ def run(job: TransferJob) -> None:
                 trial.link(own, result)
                 own.tags({"model": subject.name, "model_label": subject.found.label})
                 result, line = _beside(trial, result, baseline_of(subject.found, job.data_dir, own))
-                _keep(own, result, mark)
+                _keep(own, result, line, mark)
                 results.append(result)
                 lines |= {} if line is None else {line.trained_on: line}
         if len(results) > 1 or job.datasets:
-            _keep_all(tracked, results, list(lines.values()), job)
+            _keep_all(tracked, results, list(lines.values()), job, marks[0])
 
 
 def _beside(
@@ -125,8 +137,8 @@ def _mark(trial: Trial) -> Mark:
     return mark_of(measured_transition(trial.ensemble)) if isinstance(trial, CoolingTrial) else ASSUMED
 
 
-def _keep(tracked: TrackedRun, result: ModelTransfer, mark: Mark) -> None:
-    """Sentence, table and figure of one model."""
+def _keep(tracked: TrackedRun, result: ModelTransfer, line: ModelTransfer | None, mark: Mark) -> None:
+    """Sentence, table and figure of one model, with the linear model on g(r)."""
     headline = sentence(result)
     table = markdown_table(result.rows)
     text = "\n\n".join([headline, *result.notes, table])
@@ -134,27 +146,50 @@ def _keep(tracked: TrackedRun, result: ModelTransfer, mark: Mark) -> None:
     tracked.tags({SENTENCE_TAG: headline})
     tracked.text(csv_table(result.rows), TABLE)
     if result.scan is not None:
-        tracked.figure(
-            plots.transfer_figure(result.scan, result.trained.liquid, result.trained.glass, headline, mark), FIGURE
-        )
+        linear = None if line is None else line.scan
+        figure = plots.transfer_figure(result.scan, result.trained.liquid, result.trained.glass, headline, mark, linear)
+        tracked.figure(figure, FIGURE)
     # On a screen what matters most comes last.
     print("\n" + "\n\n".join([table, *result.notes, headline]), flush=True)
 
 
 def _keep_all(
-    tracked: TrackedRun, results: Sequence[ModelTransfer], lines: Sequence[ModelTransfer], job: TransferJob
+    tracked: TrackedRun, results: Sequence[ModelTransfer], lines: Sequence[ModelTransfer], job: TransferJob, mark: Mark
 ) -> None:
-    """The matrix of all models, the linear ones below, and all data: heat map, table, sentences."""
-    shown = [*results, *lines]
-    rows = [[row for row in result.rows if _is_column(row.liquid, job)] for result in shown]
-    points = [[row.point for row in line] for line in rows]
-    models = [f"{result.label}\n({result.trained_on})" for result in shown]
-    columns = [f"{row.data}\nT = {temperature(row.liquid):.3g}" for row in rows[0]]
-    tracked.figure(plots.matrix_figure(points, models, columns), MATRIX)
+    """The matrix of all models, the linear ones behind, and all data: heat map, curves, table, sentences."""
+    # Who tries `structure` itself sees it once.
+    own = {result.trained_on for result in results if result.network == MODEL}
+    beside = [line for line in lines if line.trained_on not in own]
+    shown = [
+        replace(result, rows=tuple(row for row in result.rows if _is_column(row.liquid, job)))
+        for result in (*results, *beside)
+    ]
+    points = [[row.point for row in result.rows] for result in shown]
+    models = [f"{result.label}\n{result.network},\n{result.trained_on}" for result in shown]
+    data = [f"{row.data}\nT = {temperature(row.liquid):.3g}" for row in shown[0].rows]
+    tracked.figure(plots.matrix_figure(points, models, data), MATRIX)
+    if len(results) > 1 and not job.datasets:
+        tracked.figure(_curves(results, beside, mark), FIGURE)
     tracked.text(csv_table(row for result in results for row in result.rows), TABLE)
-    sentences = "\n\n".join(sentence(result) for result in results)
-    tracked.describe(sentences)
+    sentences, table = "\n\n".join(sentence(result) for result in results), comparison_table(shown)
+    said = "\n\n".join(part for result in results for part in (sentence(result), *result.notes))
+    tracked.describe(f"{said}\n\n{table}")
     tracked.tags({SENTENCE_TAG: sentences})
+    print(f"\n{table}\n", flush=True)
+
+
+def _curves(results: Sequence[ModelTransfer], beside: Sequence[ModelTransfer], mark: Mark) -> "Figure":
+    """All models in one figure."""
+    shown = []
+    for result in (*results, *beside):
+        assert result.scan is not None
+        name = f"{result.label}\n{result.network}, {result.trained_on}\n{reach(result)}"
+        shown.append(plots.Compared(name, result.scan, result.trained.liquid, result in beside))
+    simulations = sorted({row.point.simulations for result in results for row in result.rows})
+    count = " and ".join(map(str, simulations))
+    return plots.comparison_figure(
+        shown, f"{len(results)} models in {count} simulations that they were not trained on", mark
+    )
 
 
 def _is_column(liquid: int, job: TransferJob) -> bool:

@@ -6,7 +6,7 @@ found below `transitions/` in data_dir. So the same command, run again, goes on 
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -192,17 +192,16 @@ def _learn(
     """Make the trainings that are missing; the curves of each network."""
     seeds = range(job.seed, job.seed + job.repeats)
     total = len(learners) * len(seeds) * (len(guesses) + 1)
-    done = itertools.count(1)
+    there = total - sum(each.missing(guesses, seeds) for each in learners.values())
+    done = itertools.count(there + 1)
     curves, order = {}, {}
     with progress_bar("learning", "trainings") as progress:
-
-        def each_done() -> None:
-            progress(next(done), total)
-
-        for name, learner in learners.items():
+        progress(there, total)
+        for name, silent in learners.items():
+            learner = replace(silent, each_trained=lambda: progress(next(done), total))
             with locked(learner.folder, "training"):
-                right = answers_of_guesses(learner, guesses, seeds, each_done)
-                ends = answers_of_ends(learner, seeds, each_done)
+                right = answers_of_guesses(learner, guesses, seeds)
+                ends = answers_of_ends(learner, seeds)
             snapshots = learner.samples.snapshots
             curves[name] = confusion_curve(right, snapshots, guesses, np.random.default_rng(SEED))
             order[name] = order_parameter(*ends, snapshots, np.random.default_rng(SEED))
@@ -254,7 +253,7 @@ def _keep(tracked: TrackedRun, job: TransitionJob, measured: Sequence[Measured],
     text = "\n\n".join([headline, *found.notes, answers_table(found)])
     tracked.input(first.ensemble.name, first.ensemble.digest, first.ensemble.folder, STAGE)
     tracked.tags({SENTENCE_TAG: headline, "ensemble": first.ensemble.name, "ensemble_digest": first.ensemble.digest})
-    tracked.params({"guesses": ",".join(map(str, found.curves[job.model].guesses)), "model": job.model})
+    tracked.record(params={"guesses": ",".join(map(str, found.curves[job.model].guesses)), "model": job.model})
     tracked.describe(text)
     tracked.metrics(metrics(found))
     points: dict[int, dict[str, float]] = {}

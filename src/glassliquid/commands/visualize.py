@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from glassliquid.commands.jobs import VisualizeJob
 from glassliquid.datasets.description import CLASSES, Dataset, Label
 from glassliquid.datasets.make import require_dataset
-from glassliquid.datasets.particles import ShownParticles, drawn_ensemble, shown_particles
+from glassliquid.datasets.particles import ShownParticles, shown_particles
+from glassliquid.datasets.sides import open_sides
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError
 from glassliquid.evaluation import explanation
@@ -111,7 +112,7 @@ def _explain(
     """Attribution of the samples, over the pictures and by particle; returns what the headline says of it."""
     chosen = _samples(test, job.samples)
     attribution = explanation.attribute(found.model, test.values[chosen])
-    particles, lacking = _particles(job, dataset, chosen)
+    particles, lacking = _particles(dataset, chosen)
     size = dataset.recipe.image_size
     values = [
         None if shown is None else attribution.over_discs(place, shown.points, shown.radii)
@@ -142,14 +143,12 @@ def _explain(
     return f"{text}, and as a number per particle in {PARTICLES}."
 
 
-def _particles(
-    job: VisualizeJob, dataset: Dataset, chosen: list[int]
-) -> tuple[list[ShownParticles | None], str | None]:
+def _particles(dataset: Dataset, chosen: list[int]) -> tuple[list[ShownParticles | None], str | None]:
     """The particles of the chosen images; without trajectories, none and the reason."""
     first = dataset.split_range(Split.TEST).start
     try:
-        ensemble = drawn_ensemble(dataset, Layout(job.data_dir).ensemble(dataset.recipe.ensemble))
-        return [shown_particles(dataset, ensemble, dataset.records[first + index]) for index in chosen], None
+        sides = open_sides(dataset)
+        return [shown_particles(dataset, sides, dataset.records[first + index]) for index in chosen], None
     except UserError as error:
         return [None] * len(chosen), str(error)
 

@@ -1,12 +1,13 @@
 """Draw the images of an ensemble's snapshots into a dataset folder."""
 
 import hashlib
+import itertools
 import math
 import shutil
 import uuid
 import zlib
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,9 @@ from glassliquid.datasets.description import (
     write_table,
 )
 from glassliquid.datasets.draw import DrawConfig, draw
+from glassliquid.datasets.pairing import matched_samples, minimise_snapshots, minimiser_of
+from glassliquid.datasets.sides import Sample, Sides, check_sides
 from glassliquid.ensembles.ensemble import Ensemble
-from glassliquid.ensembles.inherent import make_inherent, minimised_by
 from glassliquid.ensembles.split import Split
 from glassliquid.ensembles.workers import WorkerPool, run_all
 from glassliquid.errors import UserError, listed
@@ -41,7 +43,7 @@ from glassliquid.trajectories.trajectory import read_configurations
 
 TASKS_PER_WORKER = 16
 """Tasks are so large that each worker gets about this many: in the end none waits long for another's last one."""
-MOST_SIMULATIONS_PER_TASK = 40
+MOST_SAMPLES_PER_TASK = 80
 NULL_STREAM = 2
 """Branch of the ensemble's seed from which the classes of a null dataset are drawn."""
 
@@ -53,14 +55,11 @@ MadeWith = dict[str, Any]
 
 @dataclass(frozen=True)
 class DrawTask:
-    """Some simulations of an ensemble, to be drawn into a folder."""
+    """Some samples, to be drawn into a folder; those of one file stand together."""
 
-    ensemble: Ensemble
-    """The ensemble, reduced to the simulations of this task."""
+    samples: tuple[Sample, ...]
     recipe: Recipe
     folder: Path
-    labels: Mapping[int, tuple[Label, ...]]
-    """The classes that each simulation is drawn for, by its number."""
 
 
 def check_recipe(protocol: Protocol, ensemble: str, liquid: int, glass: int, null: bool) -> None:
@@ -106,7 +105,14 @@ def check_same_recipe(present: Dataset, wanted: Recipe) -> None:
         )
 
 
-def make_dataset(folder: Path, ensemble: Ensemble, recipe: Recipe, pool: WorkerPool, progress: ShowProgress) -> Dataset:
+def make_dataset(
+    folder: Path,
+    ensemble: Ensemble,
+    recipe: Recipe,
+    pool: WorkerPool,
+    progress: ShowProgress,
+    glass_ensemble: Ensemble | None = None,
+) -> Dataset:
     """Draw the dataset, or find that it is there already.
 
     The folder appears whole, in one step, when the last image is drawn; an interrupted build leaves nothing that the
@@ -118,21 +124,41 @@ def make_dataset(folder: Path, ensemble: Ensemble, recipe: Recipe, pool: WorkerP
         recipe: what is drawn, and how.
         pool: where the drawing runs.
         progress: called with the progress.
+        glass_ensemble: complete ensemble whose glasses are drawn, if it is another one.
 
     Raises:
-        UserError: a dataset of this name was made differently, or the folder holds something else.
+        UserError: a dataset of this name was made differently, or the folder holds something else; or the samples cannot be matched.
     """
+    sides = Sides(ensemble, glass_ensemble or ensemble)
+    check_sides(sides)
     made_with: MadeWith = (
         {} if ensemble.engine is None else {"engine": f"{ensemble.engine} {ensemble.engine_version}".rstrip()}
     )
 
     def fill(partial: Path) -> tuple[list[Row], MadeWith]:
+        if recipe.match != "none":
+            samples, made_with["matching"] = matched_samples(sides, recipe, pool, progress)
+        else:
+            samples = all_samples(sides, recipe)
         if recipe.inherent:
-            make_inherent(ensemble, sorted({recipe.liquid, recipe.glass}), pool, progress)
-            made_with["minimised_by"] = str(minimised_by(ensemble))
-        return _draw_all(partial, ensemble, recipe, pool, progress), made_with
+            minimise_snapshots(sides, recipe, pool, progress)
+            made_with["minimised_by"] = minimiser_of(sides)
+        return _draw_all(partial, samples, recipe, pool, progress), made_with
 
     return publish_dataset(folder, recipe, fill)
+
+
+def all_samples(sides: Sides, recipe: Recipe) -> list[Sample]:
+    """The liquid and the glass of each simulation; for a null dataset one of them."""
+    snapshots = {Label.GLASS: recipe.glass, Label.LIQUID: recipe.liquid}
+    labels = {each.folder: labels_of(each, recipe.null) for each in sides.both}
+    return [
+        sides.sample(label, member, snapshots[label], recipe.inherent)
+        for ensemble in sides.both
+        for member in ensemble.simulations
+        for label in labels[ensemble.folder][member.number]
+        if sides.of(label) is ensemble
+    ]
 
 
 def publish_dataset(folder: Path, recipe: Recipe, fill: Callable[[Path], tuple[list[Row], MadeWith]]) -> Dataset:
@@ -168,30 +194,27 @@ def publish_dataset(folder: Path, recipe: Recipe, fill: Callable[[Path], tuple[l
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
-    return Dataset(folder, recipe, digest, tuple(records))
+    return Dataset(folder, recipe, digest, tuple(records), made_with.get("matching"))
 
 
-def draw_simulations(task: DrawTask) -> list[Row]:
-    """Draw the snapshots of each simulation as PNG files; return their records and the SHA-256 of their pixels."""
-    recipe = task.recipe
-    config = DrawConfig(image_size=recipe.image_size, window=recipe.window)
-    snapshots = {Label.GLASS: recipe.glass, Label.LIQUID: recipe.liquid}
+def draw_samples(task: DrawTask) -> list[Row]:
+    """Draw samples as PNG files; return their records and the SHA-256 of their pixels."""
+    config = DrawConfig(image_size=task.recipe.image_size, window=task.recipe.window)
     drawn = []
-    for simulation in task.ensemble.simulations:
-        path = task.ensemble.inherent_path(simulation) if recipe.inherent else task.ensemble.path(simulation)
-        labels = task.labels[simulation.number]
-        found = read_configurations(path, [snapshots[label] for label in labels], with_log=False)
-        for label, configuration in zip(labels, found, strict=True):
+    for path, samples in itertools.groupby(task.samples, lambda sample: sample.path):
+        there = list(samples)
+        found = read_configurations(path, [each.snapshot for each in there], with_log=False)
+        for sample, configuration in zip(there, found, strict=True):
             pixels = draw(configuration.positions, configuration.types, configuration.length, config)
-            file_name = file_name_of(simulation.split, label, simulation.number)
+            file_name = file_name_of(sample.split, sample.label, sample.simulation)
             save_image(pixels, task.folder / file_name)
             record = Record(
                 file_name,
-                label,
-                simulation.number,
+                sample.label,
+                sample.simulation,
                 configuration.snapshot,
                 temperature(configuration.snapshot),
-                simulation.split,
+                sample.split,
             )
             drawn.append((record, pixel_digest(pixels)))
     return drawn
@@ -211,17 +234,14 @@ def pixel_digest(pixels: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest()
 
 
-def _draw_all(partial: Path, ensemble: Ensemble, recipe: Recipe, pool: WorkerPool, progress: ShowProgress) -> list[Row]:
-    members, labels = ensemble.simulations, labels_of(ensemble, recipe.null)
-    each = min(MOST_SIMULATIONS_PER_TASK, math.ceil(len(members) / (TASKS_PER_WORKER * pool.size)))
-    tasks = [
-        DrawTask(
-            replace(ensemble, simulations=part), recipe, partial, {each.number: labels[each.number] for each in part}
-        )
-        for part in (members[start : start + each] for start in range(0, len(members), each))
-    ]
+def _draw_all(
+    partial: Path, samples: list[Sample], recipe: Recipe, pool: WorkerPool, progress: ShowProgress
+) -> list[Row]:
+    each = min(MOST_SAMPLES_PER_TASK, math.ceil(len(samples) / (TASKS_PER_WORKER * pool.size)))
+    parts = (tuple(samples[start : start + each]) for start in range(0, len(samples), each))
+    tasks = [DrawTask(part, recipe, partial) for part in parts]
     drawn: list[Row] = []
-    for done, (_, rows) in enumerate(run_all(pool, draw_simulations, tasks), start=1):
+    for done, (_, rows) in enumerate(run_all(pool, draw_samples, tasks), start=1):
         drawn += rows
         progress(done, len(tasks))
     return drawn

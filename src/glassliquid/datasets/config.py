@@ -12,7 +12,7 @@ from glassliquid.errors import UserError
 from glassliquid.layout import Layout, check_dataset_name
 from glassliquid.numbering import check_pattern
 from glassliquid.physics.engines import ENGINES
-from glassliquid.physics.protocol import PRESETS, Protocol, check_snapshot
+from glassliquid.physics.protocol import INTERVALS, PRESETS, Protocol, check_snapshot
 from glassliquid.settings import Absent, Choice, Field, FromText, fields_of, settings, whole_numbers
 
 ARRAYS = ("positions", "types", "box", "steps", "ids", "sizes")
@@ -26,9 +26,9 @@ Snapshots = Annotated[
 
 
 def _labels(text: str) -> tuple[str, ...]:
-    """Pairs of a word and the label that it stands for; ValueError if it is something else."""
+    """Pairs of a word, or a folder's name, and the label that it stands for; ValueError if it is something else."""
     pairs = tuple(pair.strip().lower() for pair in text.split(","))
-    if not all(re.fullmatch(r"[^:\W\d_]+:(glass|liquid)", pair) for pair in pairs):
+    if not all(re.fullmatch(r"[^:/]+:(glass|liquid)", pair) for pair in pairs):
         raise ValueError
     return pairs
 
@@ -40,6 +40,10 @@ def _arrays(text: str) -> tuple[tuple[str, str], ...]:
     if not all(name and role in ARRAYS for role, name in pairs) or len(set(roles)) < len(roles):
         raise ValueError
     return pairs
+
+
+MATCHES = ("none", "energy")
+"""Which samples are drawn: all, or pairs of the same e_IS."""
 
 
 @settings
@@ -58,6 +62,16 @@ class MakeDataConfig:
     """Protocol that the settings from particles to snapshots change."""
     ensemble: Annotated[str | None, Absent("auto")] = None
     """Name of the ensemble; auto is the preset's name."""
+    liquid_ensemble: Annotated[str | None, Absent("auto")] = None
+    """Ensemble of the liquids, one that was made before; auto is that of `ensemble`."""
+    glass_ensemble: Annotated[str | None, Absent("auto")] = None
+    """Ensemble of the glasses, likewise."""
+    match: Annotated[str, Choice(lambda: MATCHES)] = "none"
+    """Samples to draw: none takes all, energy pairs of inherent structures with equal e_IS."""
+    liquid_range: Annotated[int, Field(ge=0, le=INTERVALS)] = 0
+    """Candidates of match are the stored snapshots up to this many from liquid."""
+    match_tolerance: Annotated[float | None, Field(gt=0), Absent("auto")] = None
+    """Largest difference of e_IS within a pair [epsilon_AA]; auto is a tenth of the glasses' spread, or what the smallest split needs."""
     liquid: int = 5
     """Snapshot index drawn as liquid, 0 to 200."""
     glass: int = 200
@@ -75,13 +89,14 @@ class MakeDataConfig:
     window: float = 1.0
     """Side of the square that is drawn, as a fraction of the box's."""
     inherent: bool = False
-    """Draw inherent structures and record their energies."""
+    """Draw inherent structures and record their energies; where snapshots is given, those of all of these snapshots."""
     null: bool = False
     """Draw both classes from liquid's snapshot, of different simulations: a score other than chance is a leak."""
     files: Annotated[str | None, Absent("all")] = None
     """Pattern that the names of imported trajectories match, such as prod*.lammpstrj."""
     number: Annotated[str | None, Absent("auto")] = None
-    """Where the simulation's number is in imported names: the word before it, such as run, or a regular expression."""
+    """Where the simulation's number is in imported names: the word before it, such as run, or a regular expression; page: the pages of
+    imported images are simulations."""
     temperature: Annotated[
         str | None, Field(pattern=r"^[A-Za-z]+$|\.(csv|tsv|txt|dat)$", max_length=4096), Absent("none")
     ] = None
@@ -112,7 +127,7 @@ class MakeDataConfig:
         FromText(_labels, "WORD:glass or WORD:liquid, separated by commas, such as solid:glass,fluid:liquid"),
         Absent("none"),
     ] = None
-    """Words that stand for glass or liquid in the names of imported images, such as solid:glass,fluid:liquid."""
+    """Words or names of folders that stand for glass or liquid in imported images, such as solid:glass,fluid:liquid or 0:glass,1:liquid."""
     skip_unreadable: bool = False
     """Leave out images that cannot be read."""
     dry_run: bool = False
@@ -137,8 +152,10 @@ class MakeDataConfig:
         if self.number is not None:
             check_pattern(self.number)
         check_dataset_name(self.name, "name")
-        if self.ensemble is not None:
-            Layout(self.data_dir).ensemble(self.ensemble)
+        for name in (self.ensemble, self.liquid_ensemble, self.glass_ensemble):
+            if name is not None:
+                Layout(self.data_dir).ensemble(name)
+        self._check_match()
         for what, snapshot in (("liquid", self.liquid), ("glass", self.glass)):
             check_snapshot(what, snapshot)
         source = SOURCES.get(self.source)
@@ -146,6 +163,23 @@ class MakeDataConfig:
             if (value := getattr(self, name)) != fields_of(MakeDataConfig)[name].default:
                 raise UserError(f"{name} is {value}, but source={self.source} has no use for it: leave {name} out.")
         source.check(self)
+
+    def _check_match(self) -> None:
+        """Raise UserError if what is said of the choice of samples contradicts itself."""
+        if self.null and self.match != "none":
+            raise UserError(
+                f"null is true, and match is {self.match}: both classes of null data are of one state, leave one out."
+            )
+        if self.null and (self.liquid_ensemble, self.glass_ensemble) != (None, None):
+            raise UserError("null is true, and null data are of one ensemble: pass its name as ensemble.")
+        for name in ("liquid_range", "match_tolerance"):
+            if self.match == "none" and (value := getattr(self, name)):
+                raise UserError(f"{name} is {value}, and match is none, which has no use for it: pass match=energy.")
+
+    @property
+    def draws_inherent(self) -> bool:
+        """Whether inherent structures are drawn; pairs of equal energy always are."""
+        return self.inherent or self.match != "none"
 
     @property
     def glass_snapshot(self) -> int:

@@ -4,13 +4,16 @@ A configuration is an array of shape (N, 4) with a row a particle: x and y [sigm
 of the periodic square box [sigma_AA], the same in all rows.
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
-from glassliquid.datasets.cache import Refuse, cached_array
+from glassliquid.datasets.cache import cached_array
 from glassliquid.datasets.description import Dataset, Recipe
-from glassliquid.datasets.particles import drawn_ensemble
-from glassliquid.ensembles.ensemble import Ensemble
+from glassliquid.datasets.sides import open_sides
 from glassliquid.errors import UserError
 from glassliquid.layout import Layout
 from glassliquid.progress_bar import watched
@@ -41,46 +44,64 @@ def load_configurations(dataset: Dataset) -> NDArray[np.float32]:
     Raises:
         UserError: the dataset has no particles, or its ensemble is gone, is another one by now, or lacks files.
     """
-    ensemble, names = sources_of(dataset)
-    shape = (len(dataset.records), ensemble.protocol.particles, COLUMNS)
+    files = sources_of(dataset)
+    shape = (len(dataset.records), files.particles, COLUMNS)
 
     def fill(array: NDArray[np.float32]) -> None:
-        rows = zip(dataset.records, names, strict=True)
-        for place, (record, name) in enumerate(watched(rows, len(names), "Reading particles", "configurations")):
-            (found,) = read_configurations(ensemble.folder / name, [record.snapshot], with_log=False)
-            if len(found.types) != shape[1]:
-                raise UserError(
-                    f"{ensemble.folder / name} has {len(found.types)} particles, and the ensemble {ensemble.name!r} has "
-                    f"{shape[1]}: delete the file and run make_data again."
-                )
+        rows = watched(files.read(dataset), len(dataset.records), "Reading particles", "configurations")
+        for place, found in enumerate(rows):
             array[place] = as_array(found)
 
-    return cached_array(dataset, "particles", shape, np.float32, fill, (ensemble.folder, names), refusal(ensemble))
+    return cached_array(dataset, "particles", shape, np.float32, fill, files.names, files.refuse)
 
 
-def sources_of(dataset: Dataset) -> tuple[Ensemble, list[str]]:
-    """The ensemble of a dataset, and for each row the file of its particles, relative to the ensemble's folder.
+@dataclass(frozen=True)
+class ParticleFiles:
+    """Where the particles of a dataset's rows are."""
+
+    folder: Path
+    """The folder of all ensembles."""
+    rows: tuple[str, ...]
+    """For each row its file, relative to the folder."""
+    particles: int
+    """N."""
+
+    @property
+    def names(self) -> tuple[Path, tuple[str, ...]]:
+        """What a cache depends on."""
+        return self.folder, self.rows
+
+    def read(self, dataset: Dataset) -> Iterator[Configuration]:
+        """The configuration of each row.
+
+        Raises:
+            UserError: a file is missing, damaged, or of another number of particles.
+        """
+        for record, name in zip(dataset.records, self.rows, strict=True):
+            (found,) = read_configurations(self.folder / name, [record.snapshot], with_log=False)
+            if len(found.types) != self.particles:
+                raise UserError(
+                    f"{self.folder / name} has {len(found.types)} particles, and its ensemble has {self.particles}: delete the file and "
+                    "run make_data again."
+                )
+            yield found
+
+    def refuse(self, name: str, reason: str) -> UserError:
+        """What is said of a trajectory that is missing or no file."""
+        return UserError(
+            f"{self.folder / name} cannot be used ({reason}): run make_data again, which simulates what an ensemble lacks."
+        )
+
+
+def sources_of(dataset: Dataset) -> ParticleFiles:
+    """The files that hold the particles of a dataset's rows.
 
     Raises:
-        UserError: the dataset has no particles, or its ensemble is gone, or is another one by now.
+        UserError: the dataset has no particles, or an ensemble of it is gone, or is another one by now.
     """
-    recipe = dataset.recipe
-    if reason := lacks_particles(recipe):
+    if reason := lacks_particles(dataset.recipe):
         raise UserError(f"No network of particles can be used on {dataset.name}: {reason}, or choose another network.")
-    ensemble = drawn_ensemble(dataset, Layout(dataset.folder.parents[1]).ensemble(recipe.ensemble))
-    last = len(ensemble.simulations)
-    if strangers := [each.simulation for each in dataset.records if not 1 <= each.simulation <= last]:
-        raise UserError(
-            f"{dataset.name} has a row of the simulation {strangers[0]}, and {ensemble.folder} has 1 to {last}: remove the "
-            "dataset's folder and make it again."
-        )
-    path_of = ensemble.inherent_path if recipe.inherent else ensemble.path
-    paths = (path_of(ensemble.simulations[record.simulation - 1]) for record in dataset.records)
-    return ensemble, [str(path.relative_to(ensemble.folder)) for path in paths]
-
-
-def refusal(ensemble: Ensemble) -> Refuse:
-    """What is said of a trajectory that is missing or no file."""
-    return lambda name, reason: UserError(
-        f"{ensemble.folder / name} cannot be used ({reason}): run make_data again, which simulates what an ensemble lacks."
-    )
+    sides, folder = open_sides(dataset), Layout(dataset.folder.parents[1]).ensembles
+    paths = [sides.path(each.label, sides.member(each), dataset.recipe.inherent) for each in dataset.records]
+    names = tuple(str(path.relative_to(folder)) for path in paths)
+    return ParticleFiles(folder, names, sides.liquid.protocol.particles)

@@ -14,15 +14,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
+from statistics import fmean
 from typing import Annotated, Any, ClassVar
 
-from glassliquid.command_line import command_line
+from glassliquid.datasets.config import MATCHES
 from glassliquid.datasets.draw import DrawConfig
+from glassliquid.datasets.matching import Matching
+from glassliquid.datasets.missing import no_dataset
 from glassliquid.ensembles.split import Split
-from glassliquid.errors import UserError, did_you_mean, listed
+from glassliquid.errors import UserError
 from glassliquid.files import read_json, read_plain, whole_number
-from glassliquid.physics.protocol import check_snapshot, temperature
-from glassliquid.settings import Field, restored, settings, stored
+from glassliquid.physics.protocol import INTERVALS, check_snapshot, temperature
+from glassliquid.settings import Choice, Field, restored, settings, stored
 
 DESCRIPTION = "dataset.json"
 TABLE = "metadata.csv"
@@ -45,14 +48,18 @@ CLASSES = tuple(Label)
 class Recipe:
     """How a dataset was made; two datasets of one recipe have the same images."""
 
-    VERSION: ClassVar[int] = 2
+    VERSION: ClassVar[int] = 3
 
     source: str
     """Where the images come from, as make_data calls it: simulate, trajectories or images."""
     ensemble: str
-    """Name of the ensemble that was drawn."""
+    """Name of the ensemble that was drawn; of its liquids alone if glass_ensemble names another."""
     ensemble_digest: str
     """Fingerprint of its protocol, seed and size."""
+    glass_ensemble: str = ""
+    """Name of the ensemble of the glasses; empty: the same. Version 2 had none."""
+    glass_ensemble_digest: str = ""
+    """Its fingerprint."""
     liquid: int
     """Snapshot index drawn as liquid."""
     glass: int
@@ -65,6 +72,12 @@ class Recipe:
     """Whether the inherent structures were drawn instead of the snapshots themselves."""
     null: bool = False
     """Whether both classes are of one state, each simulation in one of them: what tells them apart is a leak. Version 1 had none."""
+    match: Annotated[str, Choice(lambda: MATCHES)] = "none"
+    """How liquids and glasses were chosen: all, or pairs of the same e_IS. Version 2 had none."""
+    liquid_range: Annotated[int, Field(ge=0, le=INTERVALS)] = 0
+    """Candidates of a matched dataset are the stored snapshots up to this many from `liquid`."""
+    match_tolerance: Annotated[float | None, Field(gt=0)] = None
+    """Largest difference of e_IS within a pair, if it was given."""
 
     def __post_init__(self) -> None:
         """Check that such images can be drawn."""
@@ -76,6 +89,30 @@ class Recipe:
         check_snapshot("liquid", self.liquid)
         check_snapshot("glass", self.glass)
 
+    def ensemble_of(self, label: Label) -> tuple[str, str]:
+        """Name and digest of the ensemble of a class."""
+        if label is Label.GLASS and self.glass_ensemble:
+            return self.glass_ensemble, self.glass_ensemble_digest
+        return self.ensemble, self.ensemble_digest
+
+    @property
+    def ensembles(self) -> str:
+        """Which ensembles were drawn, in words."""
+        if not self.glass_ensemble:
+            return self.ensemble
+        return f"{self.ensemble} (liquid) and {self.glass_ensemble} (glass)"
+
+    @property
+    def ensemble_digests(self) -> tuple[str, ...]:
+        """Of each ensemble."""
+        return tuple(dict.fromkeys(self.ensemble_of(label)[1] for label in Label))
+
+    def shows(self, label: Label, snapshot: int) -> bool:
+        """Whether a snapshot may be drawn for a class."""
+        if label is Label.GLASS:
+            return snapshot == self.glass
+        return abs(snapshot - self.liquid) <= self.liquid_range
+
 
 def _from_version_1(old: dict[str, Any]) -> dict[str, Any]:
     """Version 1 was called format."""
@@ -86,7 +123,7 @@ def _from_version_1(old: dict[str, Any]) -> dict[str, Any]:
 class Description:
     """The content of `dataset.json`."""
 
-    VERSION: ClassVar[int] = 2
+    VERSION: ClassVar[int] = 3
     UPGRADES: ClassVar[dict[int, Any]] = {1: _from_version_1}
 
     # It becomes part of a file's name.
@@ -97,7 +134,7 @@ class Description:
     classes: tuple[str, ...]
     """Class index to label."""
     temperatures: dict[str, float]
-    """Set temperature of each class [epsilon_AA / k_B]."""
+    """Set temperature of each class, the mean if its samples are of several [epsilon_AA / k_B]."""
     images: dict[str, int]
     """How many images each split has."""
     engine: Annotated[str, Field(max_length=150)] = ""
@@ -106,6 +143,8 @@ class Description:
     """What minimised the inherent structures, if these were drawn, and its version."""
     skipped: tuple[dict[str, str], ...] = ()
     """Files of an import that were left out, and why."""
+    matching: Matching | None = None
+    """How the samples were matched, if they were. Version 2 had none."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +167,8 @@ class Dataset:
     recipe: Recipe
     digest: str
     records: tuple[Record, ...]
+    matching: Matching | None = None
+    """How the samples were matched, if they were."""
 
     @property
     def name(self) -> str:
@@ -161,16 +202,7 @@ def open_dataset(folder: Path) -> Dataset:
     """
     if not folder.is_dir():
         known = sorted(path.parent.name for path in folder.parent.glob(f"*/{DESCRIPTION}"))
-        line = command_line("make_data", _named(folder))
-        if not folder.parents[1].is_dir():
-            raise UserError(
-                f"data_dir is {str(folder.parents[1])!r}, which does not exist, so there is no dataset {folder.name!r}: pass another "
-                f"folder, or make the dataset with {line} and the snapshot indices that you want."
-            )
-        raise UserError(
-            f"There is no dataset {folder.name!r} in {folder.parent}{did_you_mean(folder.name, known)} (there: {listed(known)}): make "
-            f"it with {line} and the snapshot indices that you want."
-        )
+        raise no_dataset(folder, known)
     value, what = read_json(folder / DESCRIPTION, "a dataset"), f"The values in {folder / DESCRIPTION}"
     found = restored(Description, value, what, "remove the dataset's folder and make it again")
     records = tuple(_read_table(folder, found.recipe))
@@ -179,24 +211,21 @@ def open_dataset(folder: Path) -> Dataset:
             f"{folder / TABLE} is empty or not ordered by split: remove the folder and make the dataset anew."
         )
     _check_simulations(folder, records, found.recipe.null)
-    return Dataset(folder, found.recipe, found.digest, records)
-
-
-def _named(folder: Path) -> dict[str, str]:
-    """The parameters of make_data that name a dataset."""
-    data_dir = str(folder.parents[1])
-    return {"name": folder.name} | ({} if data_dir == "data" else {"data_dir": data_dir})
+    return Dataset(folder, found.recipe, found.digest, records, found.matching)
 
 
 def description(recipe: Recipe, records: list[Record], digest: str, made_with: Mapping[str, Any]) -> dict[str, Any]:
     """The content of `dataset.json`."""
-    temperatures = {record.label.value: record.temperature for record in records}
+    temperatures = {
+        label.value: round(fmean(record.temperature for record in records if record.label is label), 12)
+        for label in CLASSES
+    }
     return stored(
         Description(
             digest=digest,
             recipe=recipe,
             classes=tuple(label.value for label in CLASSES),
-            temperatures={label.value: temperatures[label.value] for label in CLASSES},
+            temperatures=temperatures,
             images={split.value: sum(record.split is split for record in records) for split in Split},
             **made_with,
         )
@@ -239,9 +268,12 @@ def _record(row: dict[str, str], recipe: Recipe) -> Record:
     # So nothing outside the folder is ever read, and no image stands in for one of another class, split or simulation.
     if row["file_name"] != (expected := file_name_of(split, label, simulation)):
         raise ValueError(f"the file is {row['file_name']!r}, and {expected} is where such an image lies")
-    snapshot = recipe.glass if label is Label.GLASS else recipe.liquid
-    if int(row["snapshot"]) != snapshot or not math.isclose(float(row["temperature"]), temperature(snapshot)):
-        raise ValueError(f"it shows another snapshot or temperature than {snapshot}, the {label} of the recipe")
+    snapshot = int(row["snapshot"])
+    if not recipe.shows(label, snapshot) or not math.isclose(float(row["temperature"]), temperature(snapshot)):
+        expected_snapshot = recipe.glass if label is Label.GLASS else recipe.liquid
+        raise ValueError(
+            f"it shows another snapshot or temperature than {expected_snapshot}, the {label} of the recipe"
+        )
     return Record(row["file_name"], label, simulation, snapshot, temperature(snapshot), split)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from glassliquid.datasets.description import LARGEST_NUMBER, Label
-from glassliquid.datasets.picture import FORMATS, UnusableImage
+from glassliquid.datasets.picture import FORMATS, UnusableImage, count_pages
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError, listed
 from glassliquid.numbering import UnclearNumbersError, numbers_found, numbers_told
@@ -21,6 +21,9 @@ from glassliquid.numbering import UnclearNumbersError, numbers_found, numbers_to
 SPLITS = dict.fromkeys(("train", "training"), Split.TRAIN) | dict.fromkeys(("test", "testing"), Split.TEST)
 SPLITS |= dict.fromkeys(("val", "valid", "validation"), Split.VALIDATION)
 """Names of folders that are somebody's own split."""
+
+PAGE = "page"
+"""Says that the pages of a file are simulations; in names of single pictures it is a word as any other."""
 
 NEGATIONS = frozenset(("no", "non", "not", "un"))
 """Words that make a label its contrary, as in `not_glass`."""
@@ -38,6 +41,13 @@ class FoundImage:
     simulation: int
     split: Split | None = None
     """The split that its folder says; None if it is to be drawn."""
+    page: int = 0
+    """Which page of the file it is, counted from 1; 0: the only one."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return f"{self.file}{f' (page {self.page})' if self.page else ''}"
 
 
 @dataclass(frozen=True)
@@ -57,17 +67,20 @@ def find_images(
 
     Args:
         folder: the folder.
-        labels: further words for the labels, such as `solid:glass`.
-        number: where in the path the simulation's number is, as `numbering.numbers_told` takes it; None: as found.
+        labels: further words for the labels, such as `solid:glass`, or names of folders that are no words, such as `0:glass`.
+        number: where in the path the simulation's number is, as `numbering.numbers_told` takes it; `page`: the pages of files that
+            have several are simulations, by their numbers; None: as found.
 
     Raises:
         UserError: there is no folder, or no image in it, or several numbers or splits that contradict each other.
     """
     if not folder.is_dir():
-        raise UserError(f"input is {str(folder)!r}, which is no folder: pass the folder that has the images.")
+        kind = "one file" if folder.is_file() else "which is no folder"
+        raise UserError(f"input is {str(folder)!r}, {kind}: pass the folder that has the images.")
     words = {label.value: label for label in Label} | {
         word: Label(value) for word, value in (pair.split(":") for pair in labels or ())
     }
+    classes = {word for word in words if not word.isalpha()}  # names of folders alone
     labelled: dict[str, Label] = {}
     unreadable: list[Unreadable] = []
     for file in sorted(_files(folder)):
@@ -81,13 +94,16 @@ def find_images(
             f"{folder} has no images: they are called such as glass.00012.png and liquid.00012.png (endings: {listed(_ENDINGS)})."
         )
     found: dict[tuple[Label, int], FoundImage] = {}
-    numbers = _numbers(folder, list(labelled), number)
+    numbers = _numbers(folder, labelled, classes, number)
     for file, label in labelled.items():
         try:
-            image = FoundImage(file, label, _checked(numbers[file], number), _own_split(file))
-            known = found.setdefault((label, image.simulation), image)
-            if known is not image:
-                raise UnusableImage(f"is {label} of simulation {image.simulation}, as {known.file} is")
+            pages = count_pages(folder / file) if number == PAGE else 1
+            for page in range(1, pages + 1):
+                simulation = page if pages > 1 else _checked(numbers[file], number)
+                image = FoundImage(file, label, simulation, _own_split(file), page if pages > 1 else 0)
+                known = found.setdefault((label, image.simulation), image)
+                if known is not image:
+                    raise UnusableImage(f"is {label} of simulation {image.simulation}, as {known.name} is")
         except UnusableImage as error:
             unreadable.append(Unreadable(file, str(error)))
     images = sorted(found.values(), key=lambda image: (image.simulation, image.label))
@@ -118,7 +134,8 @@ def _check_file(folder: Path, path: Path) -> None:
 def _label(name: PurePosixPath, words: Mapping[str, Label]) -> Label:
     """The label that a path tells: by a folder called after it, by the file's name, or by a word in the name of a folder."""
     folders = list(reversed(name.parts[:-1]))
-    of_class = next((words[own] for part in folders if (own := "".join(_words(part))) in words), None)
+    names = [own for part in folders for own in (part.lower(), "".join(_words(part)))]
+    of_class = next((words[own] for own in names if own in words), None)
     for part in (name.name, *folders):
         labels = {words[word] for word in _words(part) if word in words}
         if labels and NEGATIONS.intersection(_words(part)):
@@ -139,9 +156,18 @@ def _words(text: str) -> list[str]:
     return re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text.rpartition(".")[0] or text).lower())
 
 
-def _numbers(folder: Path, files: list[str], number: str | None) -> dict[str, int | None]:
+def _numbers(
+    folder: Path, labelled: Mapping[str, Label], classes: set[str], number: str | None
+) -> dict[str, int | None]:
+    """The simulations' numbers; those in the names of folders that stand for labels are none."""
+    bare = {
+        file: "/".join(labelled[file].value if part.lower() in classes else part for part in file.split("/"))
+        for file in labelled
+    }
+    names = list(dict.fromkeys(bare.values()))
     try:
-        return numbers_found(files) if number is None else numbers_told(files, number)
+        found = numbers_found(names) if number is None else numbers_told(names, number)
+        return {file: found[name] for file, name in bare.items()}
     except UnclearNumbersError as error:
         raise UserError(f"{folder}: {error}; all images of a simulation have to lie in one split.") from error
 

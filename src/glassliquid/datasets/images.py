@@ -25,6 +25,9 @@ BLOCK = (Split.TRAIN,) * 14 + (Split.VALIDATION,) * 3 + (Split.TEST,) * 3
 IMAGES_PER_TASK = 20
 NAMED_IN_MESSAGE = 5
 
+FAINT = 16
+"""Values of a colour between the darkest and the brightest; pictures of less are mostly of other units than they claim."""
+
 DEEP = (*FORMATS["PNG"], *FORMATS["TIFF"], *FORMATS["PPM"])
 """Endings of files that may be 16-bit grey."""
 
@@ -58,6 +61,8 @@ def listing_digest(images: list[FoundImage], source: Path, seed: int) -> str:
         if image.split is not None or image.label not in image.file.lower() or not _ends_with(name, image.simulation):
             # Only then: datasets from before there were other ways to tell are known by the names alone.
             digest.update(f"{image.label} {image.simulation} {image.split}\n".encode())
+        if image.page:
+            digest.update(f"page {image.page}\n".encode())
     return digest.hexdigest()[:16]
 
 
@@ -109,15 +114,23 @@ def import_images(
             print(f"Pictures of 16-bit grey: the values from {grey[0]} to {grey[1]} become 0 to 255.", flush=True)
             tasks = [replace(task, grey=grey) for task in tasks]
         rows: list[Row] = []
-        flat = 0
-        for done, (_, (made, damaged, of_one_colour)) in enumerate(run_all(pool, convert_images, tasks), start=1):
+        flat = faint = 0
+        for done, (_, (made, damaged, of_one_colour, of_few)) in enumerate(
+            run_all(pool, convert_images, tasks), start=1
+        ):
             rows += made
             left_out.extend(damaged)
             flat += of_one_colour
+            faint += of_few
             progress(done, len(tasks))
         left_out.sort(key=lambda each: each.file)
         if left_out and not skip_unreadable:
             raise UserError(f"{_complaint(source, left_out)}: repair or remove them, or pass skip_unreadable=true.")
+        if faint:
+            print(
+                f"{faint} of {len(rows)} pictures use less than {FAINT} of the 256 values: look at whether they were saved in their full range.",
+                flush=True,
+            )
         if flat:
             print(f"{flat} of {len(rows)} pictures are of one colour: look at what is in them.", flush=True)
         _check_complete(source, rows, own_split=bool(images) and images[0].split is not None)
@@ -128,29 +141,36 @@ def import_images(
 
 def ranges_of_grey(task: ConvertTask) -> tuple[int, int] | None:
     """The smallest and the largest value in the pictures of 16-bit grey; None if there are none."""
-    paths = (task.source / image.file for image, _ in task.images if image.file.lower().endswith(DEEP))
-    ranges = [found for path in paths if (found := grey_range(path)) is not None]
+    deep = [image for image, _ in task.images if image.file.lower().endswith(DEEP)]
+    ranges = [found for each in deep if (found := grey_range(task.source / each.file, each.page)) is not None]
     return (min(low for low, _ in ranges), max(high for _, high in ranges)) if ranges else None
 
 
-def convert_images(task: ConvertTask) -> tuple[list[Row], list[Unreadable], int]:
-    """Convert each image and save it as PNG; return the rows of the table, what could not be read, and how many are of one colour."""
+def convert_images(task: ConvertTask) -> tuple[list[Row], list[Unreadable], int, int]:
+    """Convert each image and save it as PNG.
+
+    Returns:
+        The rows of the table, what could not be read, and how many images are of one colour, and of hardly more.
+    """
     rows: list[Row] = []
-    unreadable, flat = [], 0
+    unreadable: list[Unreadable] = []
+    flat = faint = 0
     indices = {Label.GLASS: task.recipe.glass, Label.LIQUID: task.recipe.liquid}
     for image, split in task.images:
         try:
-            pixels = convert(task.source / image.file, task.recipe.image_size, task.grey)
+            pixels = convert(task.source / image.file, task.recipe.image_size, task.grey, image.page)
         except UnusableImage as error:
-            unreadable.append(Unreadable(image.file, str(error)))
+            unreadable.append(Unreadable(image.name, str(error)))
             continue
-        flat += bool((pixels == pixels[0, 0]).all())
+        is_flat = bool((pixels == pixels[0, 0]).all())
+        flat += is_flat
+        faint += not is_flat and int(pixels.max()) - int(pixels.min()) < FAINT
         file_name = file_name_of(split, image.label, image.simulation)
         save_image(pixels, task.folder / file_name)
         snapshot = indices[image.label]
         record = Record(file_name, image.label, image.simulation, snapshot, temperature(snapshot), split)
         rows.append((record, pixel_digest(pixels)))
-    return rows, unreadable, flat
+    return rows, unreadable, flat, faint
 
 
 @functools.lru_cache(maxsize=4096)

@@ -32,7 +32,7 @@ def make_data(config: MakeDataConfig, planned: Source | None = None) -> MadeData
     source = planned or plan_data(config)
     layout = config.layout
     with (
-        _tidied(source.folder_of_ensemble),
+        _tidied(source.folders_of_ensembles),
         open_pool(config.workers, config.scheduler, layout.data_dir) as pool,
     ):
         return source.make(layout.dataset(config.name), pool)
@@ -57,11 +57,11 @@ def require_dataset(name: str, data_dir: Path, make_default: bool) -> Dataset:
 
 
 @contextlib.contextmanager
-def _tidied(folder: Path | None) -> Iterator[None]:
+def _tidied(folders: tuple[Path, ...]) -> Iterator[None]:
     """If the block fails, remove half-written files: leaving the pool has ended workers in the middle of them."""
     try:
         yield
     except BaseException:
-        if folder is not None:
+        for folder in folders:
             tidy(folder)
         raise

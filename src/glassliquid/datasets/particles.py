@@ -1,15 +1,13 @@
 """The particles that an image of a dataset shows, read from the trajectories that it was drawn from."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glassliquid.datasets.description import Dataset, Record
 from glassliquid.datasets.draw import DrawConfig, pixel_positions
-from glassliquid.ensembles.ensemble import Ensemble, open_ensemble
-from glassliquid.errors import UserError
+from glassliquid.datasets.sides import Sides
 from glassliquid.physics.potential import DIAMETERS
 from glassliquid.trajectories.trajectory import read_configurations
 
@@ -30,29 +28,9 @@ class ShownParticles:
     """Radii in the image [pixels], shape (k,)."""
 
 
-def drawn_ensemble(dataset: Dataset, folder: Path) -> Ensemble:
-    """The ensemble that a dataset was drawn from.
-
-    Args:
-        dataset: the dataset.
-        folder: where its ensemble should be.
-
-    Raises:
-        UserError: it is not there, or is another one by now.
-    """
-    ensemble = open_ensemble(folder)
-    if ensemble.digest != dataset.recipe.ensemble_digest:
-        raise UserError(
-            f"The ensemble {ensemble.name!r} in {folder} is not the one that {dataset.name} was drawn from (digest "
-            f"{ensemble.digest}, not {dataset.recipe.ensemble_digest}): make the dataset anew from it."
-        )
-    return ensemble
-
-
-def shown_particles(dataset: Dataset, ensemble: Ensemble, record: Record) -> ShownParticles:
+def shown_particles(dataset: Dataset, sides: Sides, record: Record) -> ShownParticles:
     """The particles that one image shows; UserError if its trajectory is missing or damaged."""
-    simulation = ensemble.simulations[record.simulation - 1]
-    path = ensemble.inherent_path(simulation) if dataset.recipe.inherent else ensemble.path(simulation)
+    path = sides.path(record.label, sides.member(record), dataset.recipe.inherent)
     (found,) = read_configurations(path, [record.snapshot])
     config = DrawConfig(image_size=dataset.recipe.image_size, window=dataset.recipe.window)
     points = pixel_positions(found.positions, found.length, config)

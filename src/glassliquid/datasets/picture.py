@@ -26,6 +26,10 @@ MOST_PIXELS = 4096 * 4096
 """A larger image is refused before it is decoded: a file of a few kilobytes can claim any size."""
 
 
+MOST_PAGES = 10_000
+"""Of one file."""
+
+
 class UnusableImage(Exception):
     """Why an image cannot be used."""
 
@@ -34,13 +38,14 @@ FULL_RANGE = (0, 65_535)
 """Of 16-bit grey."""
 
 
-def convert(path: Path, size: int, grey: tuple[int, int] = FULL_RANGE) -> NDArray[np.uint8]:
+def convert(path: Path, size: int, grey: tuple[int, int] = FULL_RANGE, page: int = 0) -> NDArray[np.uint8]:
     """Read an image of any size and mode: its middle square, scaled, transparent parts on white ground.
 
     Args:
         path: the file.
         size: side of the result [pixels].
         grey: the values of 16-bit grey that become 0 and 255.
+        page: which page or frame, counted from 1; 0: the only one.
 
     Returns:
         RGB pixels, shape (size, size, 3).
@@ -50,7 +55,7 @@ def convert(path: Path, size: int, grey: tuple[int, int] = FULL_RANGE) -> NDArra
     """
     from PIL import Image
 
-    with _opened(path) as image:
+    with _opened(path, page) as image:
         side = min(image.size)
         left, top = (image.width - side) // 2, (image.height - side) // 2
         square = _rgb(image.crop((left, top, left + side, top + side)), grey)
@@ -59,10 +64,21 @@ def convert(path: Path, size: int, grey: tuple[int, int] = FULL_RANGE) -> NDArra
         return np.asarray(square)
 
 
-def grey_range(path: Path) -> tuple[int, int] | None:
+def count_pages(path: Path) -> int:
+    """How many pages or frames a file has; UnusableImage if it is damaged or has too many."""
+    with _opened(path, 1) as image:
+        pages = 1
+        while image.format != "MPO" and _has_page(image, pages + 1):
+            pages += 1
+            if pages > MOST_PAGES:
+                raise UnusableImage(f"has more than {MOST_PAGES:,} pages or frames")
+    return pages
+
+
+def grey_range(path: Path, page: int = 0) -> tuple[int, int] | None:
     """The smallest and the largest value of a picture of 16-bit grey; None if it is of another mode, or unusable."""
     try:
-        with _opened(path) as image:
+        with _opened(path, page) as image:
             if not image.mode.startswith("I"):
                 return None
             values = np.asarray(image)
@@ -72,17 +88,21 @@ def grey_range(path: Path) -> tuple[int, int] | None:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """A picture whose header was checked, not yet decoded; whatever goes wrong with it becomes UnusableImage."""
+def _opened(path: Path, page: int) -> Iterator[Any]:
+    """A page whose header was checked, not yet decoded; whatever goes wrong with it becomes UnusableImage."""
     from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(path, formats=list(FORMATS)) as image:
+            if page > 1:
+                image.seek(page - 1)
             # Before decoding: the header alone is read until here.
             if image.width * image.height > MOST_PIXELS:
                 raise UnusableImage(f"claims {image.width} x {image.height} pixels, and the most are {MOST_PIXELS:,}")
-            if image.format != "MPO" and _has_another(image):
-                raise UnusableImage("has several pages or frames: save each as a file of its own")
+            if page == 0 and image.format != "MPO" and _has_page(image, 2):
+                raise UnusableImage(
+                    "has several pages or frames: save each as a file of its own, or pass number=page if each is of another simulation"
+                )
             yield image
     except UnidentifiedImageError as error:
         raise UnusableImage(f"is no image of a known format ({listed(FORMATS)})") from error
@@ -94,10 +114,10 @@ def _opened(path: Path) -> Iterator[Any]:
         ) from error
 
 
-def _has_another(image: Any) -> bool:
-    """Whether there is a second page or frame."""
+def _has_page(image: Any, page: int) -> bool:
+    """Whether there is this page or frame, counted from 1."""
     try:
-        image.seek(1)
+        image.seek(page - 1)
     except EOFError:
         return False
     return True

@@ -4,6 +4,7 @@ All of an ensemble's are minimised by one engine, which `inherent.json` beside t
 cannot run where the first is asked for.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated
 
@@ -12,11 +13,13 @@ from numpy.typing import NDArray
 
 from glassliquid.ensembles.ensemble import INHERENT_FOLDER, Ensemble, Simulation
 from glassliquid.ensembles.workers import WorkerPool, run_all
+from glassliquid.errors import UserError, listed
 from glassliquid.files import locked, read_json, remove_partials, write_json
 from glassliquid.physics.engines import ENGINES, REFERENCE, best_engine, engine_of_this_process
 from glassliquid.progress_bar import ShowProgress
 from glassliquid.settings import Choice, Field, restored, settings, stored
 from glassliquid.trajectories import trajectory
+from glassliquid.trajectories.trajectory import read_inherent_energies
 
 DESCRIPTION = "inherent.json"
 
@@ -35,27 +38,56 @@ class Minimiser:
         return f"{self.engine} {self.engine_version}".rstrip()
 
 
-def make_inherent(ensemble: Ensemble, snapshots: list[int], pool: WorkerPool, progress: ShowProgress) -> None:
-    """Add the inherent structures of these snapshots, with e_IS, to what the ensemble has of them."""
+def make_inherent(ensemble: Ensemble, snapshots: Sequence[int], pool: WorkerPool, progress: ShowProgress) -> None:
+    """Add the inherent structures of these snapshots, with e_IS, to what the ensemble has of them.
+
+    A simulation's file appears whole; after an interruption the same call makes what is missing.
+
+    Raises:
+        UserError: a snapshot is not stored, or a file is damaged.
+    """
     with locked(ensemble.folder / INHERENT_FOLDER, "minimising"):
         remove_partials(ensemble.folder / INHERENT_FOLDER)
-        engine = _engine(ensemble)
-        # Each task carries its own simulation only: with all of them, 10,000 tasks would be 10,000 times as large.
-        tasks = [
-            (engine, replace(ensemble, simulations=(simulation,)), simulation, tuple(snapshots))
-            for simulation in ensemble.simulations
+        engine, wanted = _engine(ensemble), set(snapshots)
+        lacking = [
+            each
+            for each in ensemble.simulations
+            if wanted - read_inherent_energies(ensemble.inherent_path(each)).keys()
         ]
-        for done, _ in enumerate(run_all(pool, _minimise_one, tasks), start=1):
-            progress(done, len(tasks))
+        total = len(ensemble.simulations)
+        progress(done := total - len(lacking), total)
+        # Each task carries its own simulation only: with all of them, 10,000 tasks would be 10,000 times as large.
+        tasks = ((engine, replace(ensemble, simulations=(each,)), each, tuple(snapshots)) for each in lacking)
+        for _ in run_all(pool, _minimise_one, tasks):
+            done += 1
+            progress(done, total)
         # Of workers that were killed while they wrote.
         remove_partials(ensemble.folder / INHERENT_FOLDER)
 
 
-def inherent_energies(ensemble: Ensemble, snapshot: int) -> NDArray[np.float64]:
-    """e_IS of one snapshot in every simulation, per particle, shape (simulations,); UserError if they were not made."""
-    paths = (ensemble.inherent_path(simulation) for simulation in ensemble.simulations)
-    found = (trajectory.read_configurations(path, [snapshot])[0].log for path in paths)
-    return np.array([log[trajectory.LOG_INHERENT_ENERGY] for log in found])
+def inherent_energies(ensemble: Ensemble, snapshots: Sequence[int]) -> NDArray[np.float64]:
+    """e_IS of snapshots in every simulation, per particle, shape (simulations, snapshots).
+
+    Raises:
+        UserError: they were not made, or a file is damaged.
+    """
+    energies = np.empty((len(ensemble.simulations), len(snapshots)))
+    for row, simulation in zip(energies, ensemble.simulations, strict=True):
+        path = ensemble.inherent_path(simulation)
+        found = read_inherent_energies(path)
+        if lacking := [index for index in snapshots if index not in found]:
+            raise UserError(
+                f"{path} lacks the inherent structure of snapshot {listed(lacking)}: run make_data with inherent=true, which minimises it."
+            )
+        row[:] = [found[index] for index in snapshots]
+    return energies
+
+
+def known_energies(ensemble: Ensemble) -> tuple[list[int], NDArray[np.float64]]:
+    """The snapshots whose inherent structures every simulation has, ascending, and their e_IS, shape (simulations, snapshots)."""
+    found = [read_inherent_energies(ensemble.inherent_path(each)) for each in ensemble.simulations]
+    common = sorted(set.intersection(*(set(each) for each in found)))
+    return common, np.array([[each[index] for index in common] for each in found]).reshape(len(found), len(common))
 
 
 def minimised_by(ensemble: Ensemble) -> Minimiser:

@@ -15,7 +15,6 @@ from glassliquid.files import read_json, write_json
 from glassliquid.physics.potential import DENSITY
 from glassliquid.physics.protocol import TEMPERATURE_COLD, TEMPERATURE_HOT, TIME_STEP
 from glassliquid.settings import Field, restored, settings, stored
-from glassliquid.trajectories import trajectory
 
 DESCRIPTION = "transition.json"
 
@@ -43,20 +42,6 @@ def potential_energies(ensemble: Ensemble) -> NDArray[np.float64] | None:
     if ensemble.origin is not None:
         return None
     return np.array([curve.potential_energy for curve in cooling_curves(ensemble, len(ensemble.simulations))])
-
-
-def inherent_curves(ensemble: Ensemble) -> tuple[tuple[int, ...], NDArray[np.float64]]:
-    """The snapshots whose inherent structures were made in every simulation, ascending, and e_IS, shape (simulations, snapshots)."""
-    found: list[dict[int, float]] = []
-    for simulation in ensemble.simulations:
-        path = ensemble.inherent_path(simulation)
-        if not path.exists():
-            return (), np.empty((len(ensemble.simulations), 0))
-        found.append(
-            {each.snapshot: each.log[trajectory.LOG_INHERENT_ENERGY] for each in trajectory.read_configurations(path)}
-        )
-    snapshots = tuple(sorted(set.intersection(*(set(each) for each in found))))
-    return snapshots, np.array([[each[snapshot] for snapshot in snapshots] for each in found])
 
 
 def cooling_rate(ensemble: Ensemble) -> float:

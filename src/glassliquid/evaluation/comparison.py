@@ -1,7 +1,10 @@
 """Whether a network is better than the linear model on g(r), in words."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
+LINEAR = "linear model on g(r)"
+"""What the network `structure` is called where it stands beside another one."""
 SIGNIFICANCE = 0.05
 """Above this probability a difference is taken for chance."""
 
@@ -26,3 +29,10 @@ def compare(right: int, linear_right: int, samples: int) -> Verdict:
     if right == linear_right or chance >= SIGNIFICANCE:
         return Verdict.NO_BETTER
     return Verdict.BETTER if right > linear_right else Verdict.WORSE
+
+
+def verdict_of(metrics: Mapping[str, float]) -> Verdict:
+    """The verdict on the test split, from the metrics of a run that scored both: `test_...` and `structure_test_...`."""
+    images = round(metrics["test_images"])
+    right, linear_right = (round(metrics[f"{prefix}test_accuracy"] * images) for prefix in ("", "structure_"))
+    return compare(right, linear_right, images)

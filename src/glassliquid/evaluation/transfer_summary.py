@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from tabulate import tabulate
 
 from glassliquid.datasets.description import Recipe
-from glassliquid.evaluation.comparison import Verdict, compare
+from glassliquid.evaluation.comparison import LINEAR, Verdict, compare
 from glassliquid.evaluation.scan import CoolingScan
 from glassliquid.evaluation.scores import GLASS
 from glassliquid.evaluation.transfer import BREAKDOWN_ACCURACY, CALLS_EVERYTHING, LIQUID, Crossing, Interval, Point
@@ -46,6 +46,8 @@ class ModelTransfer:
     """All that was found about one model."""
 
     label: str
+    network: str
+    """Name of its network."""
     trained_on: str
     """Name of its training data."""
     trained: Recipe
@@ -55,6 +57,11 @@ class ModelTransfer:
     """Where it breaks down along the cooling; None if it was tried on datasets."""
     notes: tuple[str, ...]
     """What a reader must know."""
+
+    @property
+    def title(self) -> str:
+        """`glass-liquid v3 (graph, data_liquid5)`, which tells models of one name apart."""
+        return f"{self.label} ({self.network}, {self.trained_on})"
 
     @property
     def name(self) -> str:
@@ -128,7 +135,7 @@ def beside_linear(result: ModelTransfer, linear: ModelTransfer) -> ModelTransfer
     for row, other in pairs:
         verdict = compare(sum(row.point.right), sum(other.point.right), sum(row.point.counts))
         said.setdefault(verdict, []).append(row.data)
-    parts = (f"{verdict} the linear model on g(r) on {_and(said[verdict])}" for verdict in Verdict if verdict in said)
+    parts = (f"{verdict} the {LINEAR} on {_and(said[verdict])}" for verdict in Verdict if verdict in said)
     rows = tuple(replace(row, linear=other.point) for row, other in pairs)
     return replace(result, rows=rows, notes=(f"{result.label} is {'; '.join(parts)}.", *result.notes))
 
@@ -144,7 +151,7 @@ def markdown_table(rows: Sequence[TransferRow]) -> str:
         "accuracy (95 % interval)",
         "mean P(glass)",
         "AUC (95 % interval)",
-        *(["linear model on g(r)"] if with_linear else []),
+        *([LINEAR] if with_linear else []),
     )
     lines = []
     for row in rows:
@@ -162,6 +169,26 @@ def markdown_table(rows: Sequence[TransferRow]) -> str:
             )
         )
     return tabulate(lines, head, "github", disable_numparse=True)
+
+
+def comparison_table(results: Sequence[ModelTransfer]) -> str:
+    """The accuracies of several models on the same data: a column for each model, with counts and 95 % intervals."""
+
+    def cell(point: Point) -> str:
+        low, high = point.accuracy_interval
+        return f"{100 * point.accuracy:.1f} % ({sum(point.right)} of {sum(point.counts)}; {100 * low:.1f} to {100 * high:.1f})"
+
+    lines = [
+        (rows[0].data, f"{temperature(rows[0].liquid):.3g}", *(cell(row.point) for row in rows))
+        for rows in zip(*(result.rows for result in results), strict=True)
+    ]
+    return tabulate(lines, ("data", "T", *(result.title for result in results)), "github", disable_numparse=True)
+
+
+def reach(result: ModelTransfer) -> str:
+    """`holds to T = 0.84 +- 0.02`, or `holds nowhere`; of a model that was tried on the cooling."""
+    assert result.scan is not None
+    return "holds nowhere" if result.scan.breakdown is None else f"holds to {_temperature(result.scan.breakdown)}"
 
 
 def _columns(row: TransferRow) -> dict[str, object]:

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from glassliquid.datasets.description import Dataset, Recipe
+from glassliquid.datasets.description import Dataset, Label, Recipe
+from glassliquid.datasets.sides import open_sides
 from glassliquid.ensembles.ensemble import Ensemble, open_ensemble
 from glassliquid.ensembles.split import Split
-from glassliquid.errors import UserError
+from glassliquid.errors import UserError, listed
 from glassliquid.layout import Layout
 from glassliquid.settings import restored
 from glassliquid.training.found_model import FoundModel
@@ -46,19 +47,8 @@ def unseen_of_ensemble(ensemble: Ensemble, trained: Recipe, layout: Layout, labe
     Raises:
         UserError: there are none.
     """
-    held_out = frozenset(member.number for member in ensemble.simulations if member.split is not Split.TRAIN)
-    note = None
-    if ensemble.digest == trained.ensemble_digest:
-        numbers = held_out
-    elif (original := _ensemble(trained, layout)) is None:
-        numbers = held_out
-        note = _unknown(trained, ensemble.name)
-    else:
-        seeds = {member.seed for member in original.simulations if member.split is Split.TRAIN}
-        same_size = original.protocol.particles == ensemble.protocol.particles
-        numbers = frozenset(
-            member.number for member in ensemble.simulations if not (same_size and member.seed in seeds)
-        )
+    seen, note = _seen(ensemble, trained, layout)
+    numbers = frozenset(member.number for member in ensemble.simulations) - seen
     if not numbers:
         raise _all_seen(f"the ensemble {ensemble.name}", label)
     return Unseen(numbers, note)
@@ -70,17 +60,19 @@ def unseen_of_dataset(dataset: Dataset, trained: Recipe, layout: Layout, label: 
     Raises:
         UserError: there are none.
     """
-    present = frozenset(record.simulation for record in dataset.records)
-    held_out = frozenset(record.simulation for record in dataset.records if record.split is not Split.TRAIN)
+    numbers = frozenset(record.simulation for record in dataset.records if record.split is not Split.TRAIN)
     note = None
-    if dataset.recipe.ensemble_digest == trained.ensemble_digest:
-        numbers = held_out
-    elif (ensemble := _ensemble(dataset.recipe, layout)) is None:
-        numbers = held_out
-        note = _unknown(dataset.recipe, dataset.name)
-    else:
-        found = unseen_of_ensemble(ensemble, trained, layout, label)
-        numbers, note = found.numbers & present, found.note
+    if dataset.recipe.ensemble_digests != trained.ensemble_digests:
+        try:
+            sides = open_sides(dataset)
+        except UserError:
+            note = _unknown(dataset.recipe.ensembles, dataset.recipe.ensemble_digests, dataset.name)
+        else:
+            found = {each.label: _seen(sides.of(each.label), trained, layout) for each in dataset.records}
+            numbers = frozenset(
+                each.simulation for each in dataset.records if sides.member(each).number not in found[each.label][0]
+            )
+            note = next((said for _, said in found.values() if said), None)
     if not numbers:
         raise _all_seen(f"the dataset {dataset.name}", label)
     return Unseen(numbers, note)
@@ -93,28 +85,48 @@ def check_fits(found: FoundModel, dataset: Dataset) -> None:
 
 
 def differences(trained: Recipe, dataset: Dataset) -> str | None:
-    """A note if the dataset's images show something else than the training's: another window, or inherent structures."""
+    """A note if the dataset's images show something else than the training's: another window, inherent structures, or others."""
     different = [
         f"{name} {getattr(dataset.recipe, name)}, in training {getattr(trained, name)}"
-        for name in ("window", "inherent")
+        for name in ("window", "inherent", "match")
         if getattr(dataset.recipe, name) != getattr(trained, name)
     ]
     return f"The images of {dataset.name} are drawn differently ({'; '.join(different)})." if different else None
 
 
-def _ensemble(recipe: Recipe, layout: Layout) -> Ensemble | None:
-    """The ensemble that a recipe names, if it is here and still the same."""
+def _seen(ensemble: Ensemble, trained: Recipe, layout: Layout) -> tuple[frozenset[int], str | None]:
+    """Numbers of the simulations that a model was trained on, or may have been; and what a reader must know of it."""
+    in_training = frozenset(member.number for member in ensemble.simulations if member.split is Split.TRAIN)
+    seen: frozenset[int] = frozenset()
+    note = None
+    for name, digest in dict.fromkeys(trained.ensemble_of(label) for label in Label):
+        if digest == ensemble.digest:
+            seen |= in_training
+        elif (original := _ensemble(layout, name, digest)) is None:
+            seen |= in_training
+            note = _unknown(name, (digest,), ensemble.name)
+        elif original.protocol.particles == ensemble.protocol.particles:
+            seeds = {member.seed for member in original.simulations if member.split is Split.TRAIN}
+            seen |= {member.number for member in ensemble.simulations if member.seed in seeds}
+        else:
+            here, there = ensemble.protocol.particles, original.protocol.particles
+            note = f"The simulations of {ensemble.name} have {here} particles, those of the training {there}."
+    return seen, note
+
+
+def _ensemble(layout: Layout, name: str, digest: str) -> Ensemble | None:
+    """An ensemble, if it is here and still the same."""
     try:
-        ensemble = open_ensemble(layout.ensemble(recipe.ensemble))
+        ensemble = open_ensemble(layout.ensemble(name))
     except UserError:
         return None
-    return ensemble if ensemble.digest == recipe.ensemble_digest else None
+    return ensemble if ensemble.digest == digest else None
 
 
-def _unknown(missing: Recipe, used: str) -> str:
+def _unknown(missing: str, digests: tuple[str, ...], used: str) -> str:
     return (
-        f"The ensemble {missing.ensemble} ({missing.ensemble_digest}) is not here, so it cannot be told which simulations of "
-        f"{used} the model was trained on: only validation and test simulations are used."
+        f"The ensemble {missing} ({listed(digests)}) is not here, so it cannot be told which simulations of {used} the model was trained "
+        "on: only validation and test simulations are used."
     )
 
 

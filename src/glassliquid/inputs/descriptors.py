@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from glassliquid.datasets.cache import cached_array
-from glassliquid.datasets.configurations import lacks_particles, refusal, sources_of
+from glassliquid.datasets.configurations import lacks_particles, sources_of
 from glassliquid.datasets.description import Dataset, Recipe
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError
 from glassliquid.inputs import INPUTS, Input, Samples, samples_of
 from glassliquid.physics.structure import FEATURES, VERSION, features
 from glassliquid.progress_bar import watched
-from glassliquid.trajectories.trajectory import Configuration, read_configurations
+from glassliquid.trajectories.trajectory import Configuration
 
 
 @INPUTS.register("descriptors")
@@ -57,18 +57,15 @@ class Descriptors(Input):
 
     def load(self, dataset: Dataset, split: Split, device: torch.device) -> Samples:
         """The features of the split's rows, computed once for the whole dataset."""
-        ensemble, names = sources_of(dataset)
+        files = sources_of(dataset)
 
         def fill(array: NDArray[np.float32]) -> None:
-            rows = zip(dataset.records, names, strict=True)
-            for place, (record, name) in enumerate(
-                watched(rows, len(names), "Computing descriptors", "configurations")
-            ):
-                (snapshot,) = read_configurations(ensemble.folder / name, [record.snapshot], with_log=False)
+            rows = watched(files.read(dataset), len(dataset.records), "Computing descriptors", "configurations")
+            for place, snapshot in enumerate(rows):
                 array[place] = self.sample_of(snapshot, dataset.recipe)
 
-        shape, sources = (len(names), len(FEATURES)), (ensemble.folder, names)
-        found = cached_array(dataset, f"structure{VERSION}", shape, np.float32, fill, sources, refusal(ensemble))
+        shape = (len(dataset.records), len(FEATURES))
+        found = cached_array(dataset, f"structure{VERSION}", shape, np.float32, fill, files.names, files.refuse)
         return samples_of(dataset, split, torch.from_numpy(found).to(device))
 
     def sample_of(self, found: Configuration, recipe: Recipe) -> NDArray[np.float32]:  # noqa: ARG002

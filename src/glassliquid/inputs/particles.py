@@ -18,11 +18,11 @@ from glassliquid.datasets.configurations import (
     as_array,
     lacks_particles,
     load_configurations,
-    refusal,
     sources_of,
 )
 from glassliquid.datasets.description import Dataset, Recipe
 from glassliquid.ensembles.split import Split
+from glassliquid.errors import UserError
 from glassliquid.files import whole_number
 from glassliquid.inputs import INPUTS, Input, Samples, samples_of
 from glassliquid.inputs.images import resident
@@ -32,6 +32,10 @@ from glassliquid.trajectories.trajectory import Configuration, particle_types
 
 NEIGHBOURS = 24
 """Of each particle: at density 1.2 all within 2 sigma_AA, where there are 15 on average; the smallest systems have 32 particles."""
+
+FARTHEST = 2.0
+"""The largest cutoff of a network [sigma_AA]: where no two particles are so near, none of them has a neighbour."""
+NO_NEIGHBOURS = f"no particle has a neighbour within {FARTHEST:g} sigma_AA: pass positions and the side of the box in units of sigma_AA"
 
 
 class Graphs(NamedTuple):
@@ -81,7 +85,7 @@ class Particles(Input):
     def load(self, dataset: Dataset, split: Split, device: torch.device) -> Samples:
         """The neighbours of all particles: on a GPU if they fit there, else a memory map of a cache beside the dataset."""
         configurations = load_configurations(dataset)
-        ensemble, names = sources_of(dataset)
+        files = sources_of(dataset)
 
         def fill(array: NDArray[np.float32]) -> None:
             found = watched(configurations, len(configurations), "Finding neighbours", "configurations")
@@ -94,8 +98,8 @@ class Particles(Input):
             (*configurations.shape[:2], 1 + 2 * self.neighbours),
             np.float32,
             fill,
-            (ensemble.folder, names),
-            refusal(ensemble),
+            files.names,
+            files.refuse,
         )
         found = samples_of(dataset, split, values)
         return Samples(resident(torch.from_numpy(found.values), device), found.labels, found.simulations)
@@ -130,17 +134,23 @@ class Particles(Input):
 
         Args:
             samples: configurations as datasets/configurations.py describes them, shape (n, N, 4), N above the number of neighbours.
+
+        Raises:
+            RuntimeError: a number is none of a configuration, or no particle has a neighbour; an exported model says so too.
         """
+        _check(samples)
         positions, side = samples[:, :, :2], samples[:, :1, 3:, None]
         apart = positions[:, :, None] - positions[:, None]
         apart = apart - side * torch.round(apart / side)
         itself = torch.eye(samples.shape[1], dtype=torch.bool, device=samples.device)
         squares = apart.square().sum(dim=3).masked_fill(itself, torch.inf)
         nearest = squares.topk(self.neighbours, dim=2, largest=False)
+        has_neighbours = (nearest.values[:, :, 0].amin(dim=1) < FARTHEST**2).all()
+        torch._assert_async(has_neighbours, f"In a configuration {NO_NEIGHBOURS}.")
         return Graphs(samples[:, :, 2].long(), nearest.indices, nearest.values.sqrt())
 
     def of_configuration(self, configuration: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What `values` have of a configuration of shape (N, 4): shape (N, 1 + 2 K)."""
+        """What `values` have of a configuration of shape (N, 4): shape (N, 1 + 2 K); UserError if no particle has a neighbour."""
         from scipy.spatial import cKDTree
 
         assert configuration.shape[1] == COLUMNS
@@ -149,4 +159,16 @@ class Particles(Input):
         places[places >= side] = 0  # the remainder of a tiny negative number is rounded up to the side itself
         # The nearest of all is the particle itself.
         distances, neighbours = cKDTree(places, boxsize=side).query(places, k=self.neighbours + 1)
+        if distances[:, 1].min() >= FARTHEST:
+            raise UserError(f"A configuration cannot be read as a graph, as {NO_NEIGHBOURS}.")
         return np.column_stack([configuration[:, 2], neighbours[:, 1:], distances[:, 1:]]).astype(np.float32)
+
+
+def _check(samples: Tensor) -> None:
+    """Refuse what a served model is passed that is no configuration, in operations that PyTorch exports."""
+    species, side = samples[:, :, 2], samples[:, :, 3]
+    torch._assert_async(samples.isfinite().all(), "A number in a configuration is not finite: pass finite ones.")
+    known = ((species == 0) | (species == 1)).all()
+    torch._assert_async(known, "A species in a configuration is unknown: pass 0 for A and 1 for B.")
+    square = ((side > 0) & (side == side[:, :1])).all()
+    torch._assert_async(square, "The side of a box is not positive, or not the same for all particles: pass one side.")

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-TEMPERATURE = "set temperature [epsilon_AA / k_B]"
+TEMPERATURE = r"set temperature [$\varepsilon_{AA}\,/\,k_B$]"
 HARD_SPACE = "\N{NO-BREAK SPACE}"
 
 

@@ -1,4 +1,4 @@
-"""What the cooling did to the thermodynamics."""
+"""What the cooling did to the thermodynamics, and to the inherent structures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from glassliquid.ensembles.thermodynamics import MeasuredTransition
 from glassliquid.physics.protocol import GLASS_TRANSITION_SNAPSHOT, INTERVALS, temperature
@@ -13,9 +14,11 @@ from glassliquid.plots.axes import TEMPERATURE, add_caption
 from glassliquid.trajectories.trajectory import CoolingCurve
 
 LABELS = {
-    "potential_energy": "potential energy per particle [epsilon_AA]",
-    "pressure": "pressure [epsilon_AA / sigma_AA²]",
+    "potential_energy": r"potential energy / N [$\varepsilon_{AA}$]",
+    "pressure": r"pressure [$\varepsilon_{AA}\,/\,\sigma_{AA}^2$]",
 }
+COLOURS = ("#1f63be", "#d9480f")
+"""Of the first and the second ensemble."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Mark:
     label: str
 
 
-ASSUMED = Mark(temperature(GLASS_TRANSITION_SNAPSHOT), "next to the log's assumed T_g = 0.21")
+ASSUMED = Mark(temperature(GLASS_TRANSITION_SNAPSHOT), r"next to the log's assumed $T_g$ = 0.21")
 """Of an ensemble whose T_g was not measured."""
 
 
@@ -34,25 +37,78 @@ def mark_of(measured: MeasuredTransition | None) -> Mark:
     """The measured T_g, or else the log's."""
     if measured is None:
         return ASSUMED
-    where = f"{measured.temperature:.2f} ({measured.low:.2f} to {measured.high:.2f})"
-    return Mark(measured.temperature, f"T_g = {where}, measured by the {measured.observable}")
+    return Mark(
+        measured.temperature, f"measured $T_g$ = {measured.temperature:.2f} ({measured.low:.2f} to {measured.high:.2f})"
+    )
 
 
-def cooling_figure(curves: Sequence[CoolingCurve], caption: str, transition: Mark = ASSUMED) -> Figure:
-    """Potential energy and pressure against the set temperature: the mean over simulations and their spread."""
-    figure = Figure(figsize=(8, 6), layout="constrained")
-    rows: list[Any] = list(figure.subplots(2, 1, sharex=True))
+@dataclass(frozen=True)
+class Cooled:
+    """An ensemble and what its cooling did."""
+
+    name: str
+    curves: Sequence[CoolingCurve]
+    """Of some of its simulations; none of an imported one."""
+    indices: Sequence[int] = ()
+    """Snapshots whose inherent structures all simulations have."""
+    energies: NDArray[np.float64] | None = None
+    """e_IS of these, shape (simulations, indices)."""
+    transition: Mark = ASSUMED
+    """Its T_g."""
+
+
+def cooling_figure(
+    ensembles: Sequence[Cooled], caption: str, equal_energy: tuple[float, float] | None = None
+) -> Figure:
+    """Potential energy, pressure and e_IS against the set temperature: the mean over simulations and their spread.
+
+    Args:
+        ensembles: one or two.
+        caption: what is written above.
+        equal_energy: index and e_IS at which the liquids of the first have the energy of the second's glasses, if they do.
+    """
+    has_energies = any(len(each.indices) > 1 for each in ensembles)
+    rows = [*LABELS, "e_IS"] if has_energies else [*LABELS]
+    figure = Figure(figsize=(8, 3 * len(rows)), layout="constrained")
+    panels: list[Any] = list(figure.subplots(len(rows), 1, sharex=True))
     set_temperature = [temperature(index) for index in range(INTERVALS + 1)]
-    for axes, (name, label) in zip(rows, LABELS.items(), strict=True):
-        values = np.array([getattr(curve, name) for curve in curves])
-        mean, spread = values.mean(axis=0), values.std(axis=0)
-        band = {"alpha": 0.25, "label": "standard deviation among them"}
-        axes.plot(set_temperature, mean, label=f"mean of {len(curves)} simulations", color="#1f63be")
-        axes.fill_between(set_temperature, mean - spread, mean + spread, **band)
-        axes.axvline(transition.temperature, color="0.4", linestyle="--", linewidth=1, label=transition.label)
-        axes.set_ylabel(label)
+    for each, colour in zip(ensembles, COLOURS, strict=False):
+        for axes, name in zip(panels, LABELS, strict=False):
+            if each.curves:
+                values = np.array([getattr(curve, name) for curve in each.curves])
+                _band(axes, set_temperature, values, _label(each, ensembles, len(each.curves)), colour)
+        if each.energies is not None and len(each.indices) > 1:
+            at = [temperature(index) for index in each.indices]
+            _band(panels[-1], at, each.energies, _label(each, ensembles, len(each.energies)), colour, marker=".")
+    for axes in panels:
+        for mark in dict.fromkeys(each.transition for each in ensembles):
+            axes.axvline(mark.temperature, color="0.4", linestyle="--", linewidth=1, label=mark.label)
         axes.grid(alpha=0.3)
-    rows[0].legend(fontsize=9)
-    rows[1].set_xlabel(TEMPERATURE)
+    for axes, label in zip(panels, LABELS.values(), strict=False):
+        axes.set_ylabel(label, fontsize=9)
+    if has_energies:
+        panels[-1].set_ylabel(r"$e_{IS}$ per particle [$\varepsilon_{AA}$]", fontsize=9)
+        if equal_energy is not None:
+            index, energy = equal_energy
+            panels[-1].plot(
+                [temperature(index)],
+                [energy],
+                "k*",
+                markersize=11,
+                label=f"equal energy: index {index:.1f}, $e_{{IS}}$ {energy:.4f}",
+            )
+        panels[-1].legend(fontsize=9)
+    panels[0].legend(fontsize=9)
+    panels[-1].set_xlabel(TEMPERATURE)
     add_caption(figure, caption)
     return figure
+
+
+def _label(each: Cooled, ensembles: Sequence[Cooled], simulations: int) -> str:
+    return f"{f'{each.name}: ' if len(ensembles) > 1 else ''}mean and standard deviation of {simulations} simulations"
+
+
+def _band(axes: Any, x: Sequence[float], values: NDArray[np.float64], label: str, colour: str, **style: Any) -> None:
+    mean, spread = values.mean(axis=0), values.std(axis=0)
+    axes.plot(x, mean, label=label, color=colour, **style)
+    axes.fill_between(x, mean - spread, mean + spread, alpha=0.25, color=colour)

@@ -1,6 +1,7 @@
-"""Where models stop working: curves along the cooling, and the matrix of models and data."""
+"""Where models stop working: one model along the cooling, several models together, and the matrix of models and data."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,95 +11,222 @@ from glassliquid.evaluation.scan import CoolingScan
 from glassliquid.evaluation.scores import GLASS
 from glassliquid.evaluation.transfer import BREAKDOWN_ACCURACY, LIQUID, Crossing, Interval
 from glassliquid.evaluation.transfer import Point as Scored
-from glassliquid.physics.protocol import INTERVALS, snapshot_at, temperature
+from glassliquid.physics.protocol import INTERVALS, snapshot_at
 from glassliquid.plots.axes import TEMPERATURE, add_caption, verbatim
 from glassliquid.plots.cooling import ASSUMED, Mark
 from glassliquid.plots.evaluation import GLASS_COLOUR, LIQUID_COLOUR
 
-ACCURACY_COLOUR, AUC_COLOUR = "0.15", "#2b8a3e"
 TICK_EVERY = 20
+TEMPERATURES = [round(0.2 * place, 1) for place in range(1, 11)]
+"""Ticks of the upper axis."""
 CHARACTERS_AN_INCH = 11
 """Of a caption."""
+FULL_CELLS = 6
+"""With more columns, a cell of the matrix has the accuracy alone."""
+WHITE_ABOVE = 0.87
+"""Accuracy from which on white is seen better than black on the map's blue."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """How a curve is drawn: each is told apart by its dashes and markers too, which are left in grey."""
+
+    colour: str
+    dashes: Any
+    marker: str
+    filled: bool = True
+
+    @property
+    def style(self) -> dict[str, Any]:
+        """For matplotlib; markers at 0 and 1 are drawn whole, beyond the edge of the axes."""
+        face = self.colour if self.filled else "none"
+        return {
+            "color": self.colour,
+            "linestyle": self.dashes,
+            "marker": self.marker,
+            "markerfacecolor": face,
+            "markersize": 5,
+            "linewidth": 1.5,
+            "clip_on": False,
+        }
+
+
+LIQUID_LINE = Line(LIQUID_COLOUR, "--", "v")
+GLASS_LINE = Line(GLASS_COLOUR, "-.", "^", filled=False)
+OWN_LINE = Line("0.1", "-", "o")
+LINEAR_LINES = tuple(Line("0.45", (0, (4, 2)), marker) for marker in "x+1")
+"""Of the linear models on g(r), one for each set of training data."""
+MODEL_LINES = (
+    Line("#1f63be", "-", "o"),
+    Line("#d9480f", "--", "s"),
+    Line("#2b8a3e", "-.", "^"),
+    Line("#7b2d8b", (0, (1, 1)), "D"),
+    Line("#8a6d00", (0, (6, 1, 1, 1, 1, 1)), "v"),
+    Line("#0b3d78", "-", "P", filled=False),
+    Line("#c2255c", "--", "X"),
+    Line("#0f766e", "-.", "o", filled=False),
+)
 
 
 def transfer_figure(
-    scan: CoolingScan, trained_liquid: int, trained_glass: int, caption: str, transition: Mark = ASSUMED
+    scan: CoolingScan,
+    trained_liquid: int,
+    trained_glass: int,
+    caption: str,
+    transition: Mark = ASSUMED,
+    linear: CoolingScan | None = None,
 ) -> Figure:
-    """Accuracies and area under the ROC curve above, mean P(glass) below, along the cooling, hot on the left.
+    """Accuracies, area under the ROC curve, and mean P(glass) along the cooling, hot on the left.
 
-    Shaded are 95 % intervals; vertical lines mark the training data, T_g (`transition`) and the crossings.
+    Shaded are 95 % intervals; vertical lines mark the training data, T_g and the crossings.
+
+    Args:
+        scan: the model.
+        trained_liquid: snapshot index of its training data's liquid.
+        trained_glass: of their glass.
+        caption: above the figure.
+        transition: where T_g is marked.
+        linear: the linear model on g(r) on the same snapshots, if there is one.
     """
-    figure = Figure(figsize=(9.5, 8.2), layout="constrained")
-    rows: list[Any] = list(figure.subplots(2, 1, sharex=True, height_ratios=(3, 2)))
-    above, below = rows
-    indices, points = list(scan.points), list(scan.points.values())
-    for phase, name, colour in ((LIQUID, "liquid", LIQUID_COLOUR), (GLASS, "glass", GLASS_COLOUR)):
-        values = [(point.class_accuracy(phase), point.class_interval(phase)) for point in points]
-        _curve(above, indices, values, colour, f"accuracy, {name}")
-    _curve(above, indices, [(p.accuracy, p.accuracy_interval) for p in points], ACCURACY_COLOUR, "accuracy, both")
-    _curve(above, indices, [(p.auc, p.auc_interval) for p in points], AUC_COLOUR, "area under the ROC curve", ":")
-    _curve(below, indices, [(p.p_glass, p.p_glass_interval) for p in points], LIQUID_COLOUR, "mean P(glass)")
-    last, glass = (indices[-1], points[-1].p_glass), (scan.glass, scan.p_glass_of_glass)
-    below.plot(*zip(last, glass, strict=True), color=LIQUID_COLOUR, linestyle=":")
-    below.plot(*glass, "s", color=GLASS_COLOUR, label=f"of the glass, snapshot {scan.glass}")
+    figure = Figure(figsize=(12, 9.5), layout="constrained")
+    above, areas, below = _panels(figure, 3, (3, 1.6, 2))
+    for phase, name, line in ((LIQUID, "liquid", LIQUID_LINE), (GLASS, "glass", GLASS_LINE)):
+        found = {index: (p.class_accuracy(phase), p.class_interval(phase)) for index, p in scan.points.items()}
+        _curve(above, found, line, f"accuracy, {name}")
+    _curve(above, _accuracies(scan.points), OWN_LINE, "accuracy, both")
+    _curve(areas, _areas(scan.points), OWN_LINE, "area under the ROC curve")
+    _order_parameter(below, scan, OWN_LINE, "mean P(glass)")
+    below.plot(
+        scan.glass, scan.p_glass_of_glass, **GLASS_LINE.style, label=f"of the glass, snapshot {scan.glass}", zorder=3
+    )
+    if linear is not None:
+        name = "the linear model on g(r)"
+        _curve(above, _accuracies(linear.points), LINEAR_LINES[0], f"{name}, both")
+        _curve(areas, _areas(linear.points), LINEAR_LINES[0], name)
+        _order_parameter(below, linear, LINEAR_LINES[0], name)
     _crossing(above, scan.breakdown, f"falls below {100 * BREAKDOWN_ACCURACY:.0f} %")
     _crossing(below, scan.half_glass, "passes one half")
-    for axes, level, label in (
-        (above, BREAKDOWN_ACCURACY, "accuracy, area"),
-        (below, 0.5, "order parameter, mean P(glass)"),
-    ):
-        axes.axhline(level, color="0.5", linewidth=0.8, linestyle="--")
-        axes.set_ylabel(label)
-        axes.set_ylim(-0.03, 1.03)
-        axes.fill_between([], [], [], color=ACCURACY_COLOUR, alpha=0.15, linewidth=0, label="95 % intervals")
-        _marks(axes, transition, trained_liquid, trained_glass, labelled=axes is above)
-        axes.grid(alpha=0.3)
-        axes.legend(fontsize=9, loc="center left")
-    below.set_xlim(-4, INTERVALS + 4)
-    below.set_xticks(range(0, INTERVALS + 1, TICK_EVERY))
-    below.set_xlabel("snapshot index (cooling goes to the right)")
-    _temperature_axis(above)
-    add_caption(figure, caption, 105)
+    for axes in (above, areas, below):
+        _marks(axes, transition, [trained_liquid], [trained_glass], labelled=axes is above)
+    _finish(figure, (above, areas, below), caption)
+    return figure
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A model along the cooling, beside others."""
+
+    name: str
+    scan: CoolingScan
+    trained_liquid: int
+    is_linear: bool = False
+    """Whether it is the linear model on g(r) that stands beside the others."""
+
+
+def comparison_figure(models: Sequence[Compared], caption: str, transition: Mark = ASSUMED) -> Figure:
+    """Accuracy over both classes and mean P(glass) of several models along the cooling; shaded are 95 % intervals."""
+    figure = Figure(figsize=(12, 8), layout="constrained")
+    above, below = _panels(figure, 2, (3, 2))
+    places = {True: 0, False: 0}
+    for model in models:
+        lines = LINEAR_LINES if model.is_linear else MODEL_LINES
+        line = lines[places[model.is_linear] % len(lines)]
+        places[model.is_linear] += 1
+        _curve(above, _accuracies(model.scan.points), line, verbatim(model.name).replace("+-", "±"))
+        _order_parameter(below, model.scan, line, None)
+    trained = sorted({model.trained_liquid for model in models})
+    for axes in (above, below):
+        _marks(axes, transition, trained, [], labelled=axes is above)
+    above.set_ylabel("accuracy, both classes")
+    _finish(figure, (above, below), caption)
     return figure
 
 
 def matrix_figure(points: Sequence[Sequence[Scored]], models: Sequence[str], data: Sequence[str]) -> Figure:
-    """Accuracy of every model (row) on all data (columns) as a heat map with counts and 95 % intervals."""
-    figure = Figure(figsize=(3.2 + 1.45 * len(data), 2.2 + 0.9 * len(models)), layout="constrained")
+    """Accuracy of every model (column) on all data (rows) as a heat map, with counts and 95 % intervals where they fit.
+
+    Args:
+        points: a line for each model, shape (models, data).
+        models: their names.
+        data: names of the data.
+    """
+    full = len(models) <= FULL_CELLS
+    size = (3.4 + (1.75 if full else 0.85) * len(models), 2.0 + (0.62 if full else 0.36) * len(data))
+    figure = Figure(figsize=size, layout="constrained")
     axes: Any = figure.subplots()
-    accuracy = np.array([[point.accuracy for point in line] for line in points])
-    picture = axes.imshow(accuracy, cmap="RdYlBu", vmin=0.5, vmax=1, aspect="auto")
-    for row, line in enumerate(points):
-        for column, point in enumerate(line):
-            low, high = point.accuracy_interval
-            text = (
-                f"{100 * point.accuracy:.1f} %\n{sum(point.right)} of {sum(point.counts)}\n"
-                f"{100 * low:.1f} to {100 * high:.1f}"
-            )
-            colour = "white" if abs(point.accuracy - 0.75) > 0.2 else "black"
-            axes.text(column, row, text, ha="center", va="center", fontsize=8.5, color=colour)
-    axes.set_xticks(range(len(data)), data, fontsize=9, rotation=30 if max(map(len, data)) > 22 else 0)
-    axes.set_yticks(range(len(models)), [verbatim(model) for model in models], fontsize=9)
-    figure.colorbar(picture, ax=axes, label="accuracy", shrink=0.9)
-    caption = "Accuracy of each model (trained on) in simulations that it was not trained on, with 95 % intervals"
+    accuracy = np.array([[point.accuracy for point in line] for line in points]).T
+    picture = axes.imshow(accuracy, cmap="Blues", vmin=0.5, vmax=1, aspect="auto")
+    for (row, column), value in np.ndenumerate(accuracy):
+        point = points[column][row]
+        low, high = point.accuracy_interval
+        text = f"{100 * value:.1f}"
+        if full:
+            text += f" % ({sum(point.right)} of {sum(point.counts)})\n{100 * low:.1f} to {100 * high:.1f}"
+        colour = "white" if value > WHITE_ABOVE else "black"
+        axes.text(column, row, text, ha="center", va="center", fontsize=9, color=colour)
+    axes.set_xticks(
+        range(len(models)), [verbatim(model) for model in models], fontsize=9, rotation=0 if full else 60, ha="center"
+    )
+    axes.xaxis.tick_top()
+    axes.set_yticks(range(len(data)), [verbatim(name) for name in data], fontsize=9)
+    figure.colorbar(picture, ax=axes, label="accuracy", shrink=0.8)
+    what = "counts and 95 % intervals" if full else "in per cent"
+    caption = f"Accuracy of each model in simulations that it was not trained on, {what}"
     add_caption(figure, caption, round(CHARACTERS_AN_INCH * figure.get_figwidth()))
     return figure
 
 
-def _curve(
-    axes: Any,
-    indices: Sequence[int],
-    values: Sequence[tuple[float, Interval]],
-    colour: str,
-    label: str,
-    style: str = "-",
-) -> None:
-    """A line through values with a band of their intervals."""
-    axes.plot(
-        indices, [value for value, _ in values], color=colour, marker=".", linestyle=style, linewidth=1.4, label=label
-    )
-    low, high = zip(*(interval for _, interval in values), strict=True)
-    axes.fill_between(indices, low, high, color=colour, alpha=0.15, linewidth=0)
+def _panels(figure: Figure, count: int, heights: Sequence[float]) -> list[Any]:
+    """Axes one above the other, with the levels that matter and their names."""
+    panels: list[Any] = list(figure.subplots(count, 1, sharex=True, height_ratios=heights))
+    labels = ("accuracy", "area under\nthe ROC curve", "order parameter,\nmean P(glass)")
+    levels = (BREAKDOWN_ACCURACY, 0.5, 0.5)
+    chosen = range(3) if count == 3 else (0, 2)
+    for axes, place in zip(panels, chosen, strict=True):
+        axes.axhline(levels[place], color="0.5", linewidth=0.8, linestyle="--")
+        axes.set_ylabel(labels[place])
+        axes.set_ylim(0, 1)
+        axes.grid(alpha=0.3)
+    return panels
+
+
+def _finish(figure: Figure, panels: Sequence[Any], caption: str) -> None:
+    """Both horizontal axes, the caption, and legends beside the panels."""
+    last = panels[-1]
+    last.set_xlim(-4, INTERVALS + 4)
+    last.set_xticks(range(0, INTERVALS + 1, TICK_EVERY))
+    last.set_xlabel("snapshot index (cooling goes to the right)")
+    panels[0].fill_between([], [], [], color="0.1", alpha=0.15, linewidth=0, label="95 % intervals")
+    upper = panels[0].secondary_xaxis("top")
+    upper.set_xticks([snapshot_at(each) for each in TEMPERATURES], [f"{each:.1f}" for each in TEMPERATURES])
+    upper.set_xlabel(TEMPERATURE)
+    for axes in panels:
+        if axes.get_legend_handles_labels()[1]:
+            axes.legend(fontsize=9, loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0)
+    add_caption(figure, caption.replace("+-", "±"), round(CHARACTERS_AN_INCH * figure.get_figwidth()))
+
+
+def _accuracies(points: Mapping[int, Scored]) -> dict[int, tuple[float, Interval]]:
+    return {index: (point.accuracy, point.accuracy_interval) for index, point in points.items()}
+
+
+def _areas(points: Mapping[int, Scored]) -> dict[int, tuple[float, Interval]]:
+    return {index: (point.auc, point.auc_interval) for index, point in points.items()}
+
+
+def _order_parameter(axes: Any, scan: CoolingScan, line: Line, label: str | None) -> None:
+    """Mean P(glass) of the liquids, and dotted on to that of the glass."""
+    found = {index: (point.p_glass, point.p_glass_interval) for index, point in scan.points.items()}
+    _curve(axes, found, line, label)
+    last = max(found)
+    axes.plot([last, scan.glass], [found[last][0], scan.p_glass_of_glass], color=line.colour, linestyle=":")
+
+
+def _curve(axes: Any, found: Mapping[int, tuple[float, Interval]], line: Line, label: str | None) -> None:
+    """A line through values over the snapshot index, with a band of their intervals."""
+    low, high = zip(*(interval for _, interval in found.values()), strict=True)
+    axes.plot(list(found), [value for value, _ in found.values()], **line.style, label=label)
+    axes.fill_between(list(found), low, high, color=line.colour, alpha=0.15, linewidth=0)
 
 
 def _crossing(axes: Any, crossing: Crossing | None, label: str) -> None:
@@ -107,20 +235,12 @@ def _crossing(axes: Any, crossing: Crossing | None, label: str) -> None:
         axes.axvline(crossing.index, color="#f59f00", linewidth=1.6, label=label)
 
 
-def _marks(axes: Any, transition: Mark, trained_liquid: int, trained_glass: int, labelled: bool) -> None:
+def _marks(axes: Any, transition: Mark, liquids: Iterable[int], glasses: Iterable[int], labelled: bool) -> None:
     """Vertical lines at T_g and at the training data."""
-    lines = (
+    lines = [
         (snapshot_at(transition.temperature), "0.3", "--", transition.label),
-        (trained_liquid, LIQUID_COLOUR, "-.", f"training data: liquid {trained_liquid}"),
-        (trained_glass, GLASS_COLOUR, "-.", f"training data: glass {trained_glass}"),
-    )
+        *((index, LIQUID_COLOUR, "-.", f"training data: liquid {index}") for index in liquids),
+        *((index, GLASS_COLOUR, (0, (1, 2)), f"training data: glass {index}") for index in glasses),
+    ]
     for index, colour, style, label in lines:
         axes.axvline(index, color=colour, linestyle=style, linewidth=1, label=label if labelled else None)
-
-
-def _temperature_axis(axes: Any) -> None:
-    """The set temperature along the upper edge; it is linear in the index."""
-    ticks = range(0, INTERVALS + 1, TICK_EVERY)
-    upper = axes.secondary_xaxis("top")
-    upper.set_xticks(ticks, [f"{temperature(index):.2f}" for index in ticks])
-    upper.set_xlabel(TEMPERATURE)

@@ -8,15 +8,20 @@ from markupsafe import Markup
 
 from glassliquid.report.artifacts import Artifacts
 from glassliquid.report.curves import overlay_picture, run_picture
+from glassliquid.report.linear import STRUCTURE, LinearScore, network
+from glassliquid.tracking import tag
 from glassliquid.tracking.history import Curve
 from glassliquid.tracking.stored import StoredRun
 
 TRAIN, TRIAL, SWEEP, MAKE_DATA, TRANSFER = "train", "trial", "sweep", "make_data", "transfer_eval"
 NOT_RECORDED = "not recorded"
+EVIDENCE = ("evidence.png",)
+"""What a linear model has learned."""
 PICTURES = {
     TRANSFER: ("transfer.png", "matrix.png"),
     "evaluate": ("evaluation.png",),
     "transition": ("transition.png",),
+    "baseline": EVIDENCE,
     "visualize": ("attribution.png", "filters.png", "certain_and_wrong.png"),
 }
 """Pictures shown of a run of a stage, where it has them. Training runs and sweeps have curves instead."""
@@ -52,10 +57,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class EntryWriter:
-    """Writes the entries of runs from their curves (run id to metric to points) and artifacts."""
+    """Writes the entries of runs from their curves (run id to metric to points), artifacts and the linear model's scores."""
 
     curves: Mapping[str, Mapping[str, Curve]]
     artifacts: Artifacts
+    linear: Mapping[str, LinearScore] = field(default_factory=dict)
+    """Of the linear model on g(r), by the datasets' digests."""
 
     def entry(self, run: StoredRun, children: Sequence[StoredRun] = ()) -> Entry:
         """One run with its children."""
@@ -80,10 +87,17 @@ class EntryWriter:
             run=run,
             kind="training",
             caption=caption(run),
-            results=results(run),
+            results=" ".join(filter(None, (results(run), self._beside(run)))),
             curve=run_picture(curves, is_collapsed(run)),
+            pictures=self.artifacts.pictures(run, EVIDENCE) if network(run) == STRUCTURE else {},
             missing=missing,
         )
+
+    def _beside(self, run: StoredRun) -> str:
+        """What the linear model on g(r) has on the same test split, if that is known."""
+        score = self.linear.get(run.tags.get(tag.DATASET_DIGEST, ""))
+        said = "" if score is None else score.beside(run)
+        return said and f"{said[0].upper()}{said[1:]}, which has {score} on the same test split."
 
     def _replicates(self, run: StoredRun, children: Sequence[StoredRun]) -> Entry:
         members = [child for child in children if child.stage == TRAIN]

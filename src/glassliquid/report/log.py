@@ -21,6 +21,7 @@ from glassliquid.report.entries import (
     percent,
     test_accuracy,
 )
+from glassliquid.report.linear import UNKNOWN, LinearScore, linear_scores
 from glassliquid.tracking.history import Curve, Experiment
 from glassliquid.tracking.stored import StoredRun
 from glassliquid.training.progress import LEARNED
@@ -60,6 +61,10 @@ class BestRow(NamedTuple):
     validation: str
     test: str
     settings: str
+    linear: str
+    """What the linear model on g(r) has on the same test split."""
+    verdict: str
+    """Whether the best run is better than it, in words; empty if that cannot be said."""
 
 
 class StabilityRow(NamedTuple):
@@ -105,7 +110,8 @@ class ResultsLog:
         self.trained = [run for run in begun if run.stage == TRAIN and "repeats" not in run.tags]
         self.trained_on = len(set(map(_dataset, self.trained)))
         self.collapsed = sum(map(is_collapsed, self.trained))
-        self.best, self.stability = best_rows(self.trained), stability_rows(self.trained)
+        linear = linear_scores(runs)
+        self.best, self.stability = best_rows(self.trained, linear), stability_rows(self.trained)
         self.datasets = dataset_rows(runs, self.trained, artifacts)
         children: dict[str, list[StoredRun]] = {
             run.run_id: [] for run in runs if run.stage in (SWEEP, TRANSFER) or "repeats" in run.tags
@@ -114,7 +120,7 @@ class ResultsLog:
             children.get(run.parent or "", []).append(run)
         top = [run for run in begun if run.parent not in children]
         self.conclusions = [(run, text) for run in top if (text := _conclusion(run))]
-        writer = EntryWriter(curves, artifacts)
+        writer = EntryWriter(curves, artifacts, linear)
         entries = [writer.entry(run, children.get(run.run_id, ())) for run in sorted(top, key=lambda run: run.started)]
         self.days = [(day, list(members)) for day, members in itertools.groupby(entries, _day)]
         self.pictures_left_out = artifacts.left_out
@@ -130,6 +136,7 @@ def drawn_metrics(runs: Sequence[StoredRun]) -> tuple[str, ...]:
 def dataset_rows(runs: Sequence[StoredRun], trained: Sequence[StoredRun], artifacts: Artifacts) -> list[DatasetRow]:
     """A row for each dataset that was made or used, by name and digest."""
     used = [run for run in runs if "dataset_digest" in run.tags]
+    transitions = {run.tags.get("ensemble_digest"): run for run in runs if "glass_transition" in run.metrics}
     rows = []
     for dataset in dict.fromkeys(map(_dataset, used)):
         # The newest first; one that found the dataset made already has drawn its examples all the same.
@@ -137,6 +144,11 @@ def dataset_rows(runs: Sequence[StoredRun], trained: Sequence[StoredRun], artifa
         pictures = (artifacts.picture(maker, EXAMPLES) for maker in makers)
         picture = next(filter(None, pictures), None)
         facts = next(filter(None, (_facts(artifacts.read(maker.run_id, "dataset.json")) for maker in makers)), None)
+        measured = next(
+            (transitions[digest] for run in makers if (digest := run.tags.get("ensemble_digest")) in transitions), None
+        )
+        if facts and measured is not None:
+            facts.append(_glass_transition(measured))
         missing = ""
         if not makers:
             missing = "no picture: it was not made by a make_data run of this report"
@@ -147,8 +159,13 @@ def dataset_rows(runs: Sequence[StoredRun], trained: Sequence[StoredRun], artifa
     return rows
 
 
-def best_rows(runs: Sequence[StoredRun]) -> list[BestRow]:
-    """The best training run of each dataset by validation accuracy, in the order of the datasets' first run."""
+def best_rows(runs: Sequence[StoredRun], linear: Mapping[str, LinearScore]) -> list[BestRow]:
+    """The best training run of each dataset by validation accuracy, in the order of the datasets' first run.
+
+    Args:
+        runs: training runs.
+        linear: the scores of the linear model on g(r), by the datasets' digests.
+    """
     rows = []
     for dataset in dict.fromkeys(map(_dataset, runs)):
         members = [run for run in runs if _dataset(run) == dataset]
@@ -166,6 +183,8 @@ def best_rows(runs: Sequence[StoredRun]) -> list[BestRow]:
                 percent(best, "best_val_accuracy"),
                 test_accuracy(best),
                 f"{model}, batch {batch}, dropout {dropout}",
+                str(beside) if (beside := linear.get(dataset[1])) is not None else UNKNOWN,
+                beside.beside(best) if beside is not None else "",
             )
         )
     return rows
@@ -192,12 +211,21 @@ def _facts(description_file: bytes | None) -> list[str]:
         return [
             f"liquid {recipe['liquid']} (T = {temperatures['liquid']:.3g})",
             f"glass {recipe['glass']} (T = {temperatures['glass']:.3g})",
-            f"ensemble {recipe['ensemble']}" + (", inherent structures" if recipe["inherent"] else ""),
+            f"ensemble {recipe['ensemble']}"
+            + (f" and of the glasses {recipe['glass_ensemble']}" if recipe.get("glass_ensemble") else "")
+            + (", inherent structures" if recipe["inherent"] else "")
+            + (", matched in energy" if recipe.get("match", "none") != "none" else ""),
             f"{' + '.join(str(count) for count in images.values())} images of {recipe['image_size']} pixels for "
             f"{', '.join(images)}",
         ]
     except (ValueError, KeyError, TypeError, AttributeError):
         return []
+
+
+def _glass_transition(run: StoredRun) -> str:
+    """T_g of an ensemble as a run of `transition` has measured it."""
+    value, low, high = (run.metrics[f"glass_transition{end}"] for end in ("", "_low", "_high"))
+    return f"T_g = {value:.3f} (95 % interval {low:.3f} to {high:.3f}), measured in the run {run.name}"
 
 
 def _conclusion(run: StoredRun) -> str:

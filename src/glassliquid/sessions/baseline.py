@@ -1,25 +1,39 @@
 """The physicist's line: the linear model on g(r) and other structure, trained on the same data as a network whose scores it stands beside."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from glassliquid.datasets.description import Dataset, open_dataset
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError
+from glassliquid.evaluation.comparison import LINEAR
 from glassliquid.layout import Layout
+from glassliquid.scratch import scratch_folder
+from glassliquid.sessions.evidence import keep_evidence
 from glassliquid.sessions.training_display import TrainingDisplay
 from glassliquid.sessions.training_job import TrainJob
-from glassliquid.sessions.training_run import load_training_splits, train_in_run
+from glassliquid.sessions.training_run import (
+    TrainingSplits,
+    load_training_splits,
+    prefixed,
+    score_samples,
+    train_in_run,
+)
 from glassliquid.tracking import tag
 from glassliquid.tracking.find_model import run_checkpoint
 from glassliquid.tracking.run import TrackedRun, tracked_run
 from glassliquid.tracking.store import TrackingLost
 from glassliquid.tracking.stored import stored_where
-from glassliquid.training.checkpoint import BEST, State, UnusableCheckpoint, remove_checkpoints
+from glassliquid.training.checkpoint import BEST, State, UnusableCheckpoint, load_checkpoint, remove_checkpoints
 from glassliquid.training.config import TrainConfig
 from glassliquid.training.found_model import FoundModel, restore_model
+from glassliquid.training.trainer import Trainer
 
 MODEL = "structure"
 STAGE = "baseline"
+EVIDENCE_SEEDS = 5
+"""So many seeds give the intervals of what each feature says; the model is that of the first."""
 
 
 def baseline_of(found: FoundModel, data_dir: Path, tracked: TrackedRun) -> FoundModel | str | None:
@@ -38,7 +52,7 @@ def baseline_of(found: FoundModel, data_dir: Path, tracked: TrackedRun) -> Found
         if dataset.digest != digest:
             raise UserError(f"The dataset {name} is another one by now (digest {dataset.digest}, not {digest}).")
         state = _trained_before(dataset, data_dir, tracked) or _train(dataset, data_dir, tracked)
-        return FoundModel(restore_model(state), state, MODEL, None)
+        return FoundModel(restore_model(state), state, LINEAR, None)
     except TrackingLost:
         raise
     except UserError as error:
@@ -47,7 +61,7 @@ def baseline_of(found: FoundModel, data_dir: Path, tracked: TrackedRun) -> Found
 
 def lacking(error: UserError) -> str:
     """Why no linear model stands beside a network, in a sentence."""
-    return f"No linear model on g(r) to compare with. {error}"
+    return f"No {LINEAR} to compare with. {error}"
 
 
 def _trained_before(dataset: Dataset, data_dir: Path, tracked: TrackedRun) -> State | None:
@@ -70,7 +84,26 @@ def _train(dataset: Dataset, data_dir: Path, tracked: TrackedRun) -> State:
     with tracked_run(STAGE, job.run_name, parent=tracked.run_id, tags={tag.BASELINE: dataset.digest}) as own:
         display = TrainingDisplay("Training the linear model on g(r)", tells_size=False)
         train_in_run(job, own, splits, lambda: False, display=display)
-    folder = Layout(data_dir).runs / own.run_id
-    state = run_checkpoint(own.run_id, BEST, folder.parent)
+        folder = Layout(data_dir).runs / own.run_id
+        state = run_checkpoint(own.run_id, BEST, folder.parent)
+        model = restore_model(state)
+        test = model.reads.load(dataset, Split.TEST, splits.device)
+        own.metrics(prefixed("test", score_samples(model, test, splits.device)))
+        others = [_evidence(replace(config, seed=seed), splits) for seed in range(1, EVIDENCE_SEEDS)]
+        keep_evidence(own, [model.evidence(), *others], job.caption)
     remove_checkpoints(folder)
     return state
+
+
+def _evidence(config: TrainConfig, splits: TrainingSplits) -> dict[str, float]:
+    """What the linear model learns from another seed; nothing else is kept of that training run."""
+    with scratch_folder() as folder:
+        Trainer(config, splits.data, splits.validate, _Nobody(), folder, STAGE).train(lambda: False)
+        return restore_model(load_checkpoint(folder / BEST)).evidence()
+
+
+class _Nobody:
+    """A recorder that keeps nothing."""
+
+    def record(self, iteration: int, metrics: Mapping[str, float]) -> None:
+        """Pass over the metrics."""

@@ -13,6 +13,7 @@ from glassliquid.models.network import Network
 from glassliquid.models.networks import MODELS
 from glassliquid.sessions.evidence import evidence_of, keep_evidence
 from glassliquid.sessions.resume import HOW_TO_END, find_start
+from glassliquid.sessions.stopping import ending_soon
 from glassliquid.sessions.training_display import TrainingDisplay
 from glassliquid.sessions.training_job import TrainJob
 from glassliquid.sessions.training_run import (
@@ -55,7 +56,8 @@ def train_replicates(
     diverged = [child for child in children if child.has_diverged]
     if not finished:
         raise UserError(f"All {len(diverged)} replicates diverged: lower the learning rate and start a new training.")
-    return _summarise(job, tracked, dataset, finished, len(diverged))
+    with ending_soon(should_stop):
+        return _summarise(job, tracked, dataset, finished, len(diverged))
 
 
 def _train_one(
@@ -89,10 +91,11 @@ def _train_one(
         except Diverged as error:
             print(f"Replicate {number} of {job.repeats} diverged. {error}", flush=True)
             raise
-        test, model_uri = conclude_run(one, child, splits)
-        child.tags({tag.LOGGED_MODEL: model_uri})
-        found = headline(outcome, test)
-        child.describe(f"{found}\n\n{one.caption}")
+        with ending_soon(should_stop):
+            test, model_uri = conclude_run(one, child, splits)
+            child.tags({tag.LOGGED_MODEL: model_uri})
+            found = headline(outcome, test)
+            child.describe(f"{found}\n\n{one.caption}")
         print(f"Replicate {number} of {job.repeats}: {found}", flush=True)
 
 

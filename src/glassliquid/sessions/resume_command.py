@@ -9,12 +9,12 @@ from glassliquid.layout import Layout
 from glassliquid.parameters import changed_texts, positional
 from glassliquid.sessions.training_job import TrainJob
 from glassliquid.tracking.run import TrackedRun
-from glassliquid.tracking.store import raise_if_lost
+from glassliquid.tracking.store import hurried, raise_if_lost
 from glassliquid.training.checkpoint import CURRENT
 from glassliquid.training.config import TrainConfig
 
 MANAGERS = {"conda": "", "uv": "--env-manager uv", "virtualenv": "--env-manager virtualenv"}
-NOT_STORED = ("data_dir", "register_as", "max_hours", "device")
+NOT_STORED = ("data_dir", "register_as", "max_hours", "upload_every", "device")
 """What a run does not store of its job, so that the command repeats it."""
 
 
@@ -55,9 +55,9 @@ def saying_how_to_resume(job: TrainJob, tracked: TrackedRun) -> Iterator[None]:
     except Stopped as stopped:
         sentence = f"{stopped} {continue_with(job, tracked)}"
         # Also on the run's page: `mlflow run` marks a run that Ctrl-C stopped as FAILED, whatever this process says.
-        with contextlib.suppress(Exception):  # a store that is gone is no reason to lose the sentence
+        with contextlib.suppress(Exception), hurried():  # a store that is gone is no reason to lose the sentence
             tracked.describe(f"{sentence}\n\n{job.caption}")
-        raise Stopped(sentence) from stopped
+        raise type(stopped)(sentence) from stopped
     except Exception as error:
         raise_if_lost(error, _saved_here(job, tracked))
         raise

@@ -39,6 +39,8 @@ class TrainJob:
     """With resume: settings, separated by commas, that are set to the given value even where it is the default."""
     max_hours: Annotated[float | None, Field(gt=0), Absent("none")] = None
     """Stop, with the state saved, after this time [hours]."""
+    upload_every: Annotated[float | None, Field(gt=0, le=10_000), Absent("end")] = None
+    """Send the checkpoints to MLflow every so many minutes; end does so once, and until then they are on this machine alone."""
     version: Label = None
     """Label of the set of hyperparameters."""
     step: Label = None

@@ -1,7 +1,6 @@
 """One training inside one tracked run: train and keep everything; then test the best state, once, and log its model."""
 
 import contextlib
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from glassliquid.ensembles.split import Split
 from glassliquid.errors import Diverged, Stopped
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import Scores, score_logits
-from glassliquid.files import locked, remove_partials
+from glassliquid.files import remove_partials
 from glassliquid.inputs import Samples
 from glassliquid.layout import Layout
 from glassliquid.memory import keep_freed_memory
@@ -23,11 +22,14 @@ from glassliquid.sessions.resumable import check_state
 from glassliquid.sessions.resume import Start
 from glassliquid.sessions.resume_command import command_with_lower_rate
 from glassliquid.sessions.run_lock import run_lock
+from glassliquid.sessions.state_sender import sending_states
+from glassliquid.sessions.stopping import ending_soon
 from glassliquid.sessions.training_display import Observe, TrainingDisplay
 from glassliquid.sessions.training_job import TrainJob
 from glassliquid.settings import stored
 from glassliquid.tracking import logged_models, registry, tag
 from glassliquid.tracking.addresses import best_model
+from glassliquid.tracking.data import dataset_tags
 from glassliquid.tracking.find_model import CHECKPOINT_FOLDER, run_checkpoint
 from glassliquid.tracking.metrics import MetricJournal
 from glassliquid.tracking.run import TrackedRun
@@ -36,6 +38,9 @@ from glassliquid.training.device import choose_device
 from glassliquid.training.found_model import restore_model
 from glassliquid.training.size import megabytes
 from glassliquid.training.trainer import Outcome, Trainer, TrainingData
+
+FIGURES = ("best_val_accuracy", "final_val_accuracy", "largest_drop", "best_iteration")
+"""What a training found on the validation split, beside its curves."""
 
 
 @dataclass(frozen=True)
@@ -98,29 +103,33 @@ def train_in_run(
     folder = Layout(job.data_dir).runs / tracked.run_id
     with run_lock(folder.parent, tracked.run_id):
         remove_partials(folder)
-        describe_training(job, tracked, splits.dataset)
-        tracked.tags({"device": device_name(splits.device), tag.INPUT: splits.data.reads.name})
-        journal = MetricJournal(tracked.run_id, folder, parents)
+        with ending_soon(should_stop):
+            tags = {"device": device_name(splits.device), tag.INPUT: splits.data.reads.name}
+            describe_training(job, tracked, splits.dataset, tags)
+            journal = MetricJournal(tracked.run_id, folder, parents)
         outcome: Outcome | Diverged
         try:
             recorder = _Told(journal, [] if observe is None else [observe])
             trainer = Trainer(job.config, splits.data, splits.validate, recorder, folder, tracked.run_id)
             if start is not None:
                 _restore(trainer, start, tracked, job)
-            with display.watching(trainer) if display is not None else contextlib.nullcontext() as watch:
+            watching = display.watching(trainer) if display is not None else contextlib.nullcontext()
+            with sending_states(tracked, folder, job.upload_every), watching as watch:
                 if watch is not None:
                     recorder.observers.append(watch)
                 outcome = trainer.train(should_stop)
         except Diverged as error:
             outcome = error
-        finally:
-            sent = journal.close()
-        if not sent:
-            print(
-                f"The tracking server did not take all metrics; they wait in {folder} and the next command sends them."
-            )
-        _keep_checkpoints(tracked, folder)
-        _draw(job, tracked, journal, trainer)
+        except BaseException:
+            journal.close()
+            raise
+        with ending_soon(should_stop):
+            if not journal.close():
+                print(
+                    f"The tracking server did not take all metrics; they wait in {folder} and the next command sends them."
+                )
+            _keep_checkpoints(tracked, folder)
+            _draw(job, tracked, journal, trainer)
         has_state = (folder / CURRENT).exists()
     if isinstance(outcome, Diverged):
         tracked.tags({tag.DIVERGED: "true"})
@@ -128,16 +137,19 @@ def train_in_run(
             raise outcome
         remedy = "the state before it is kept; to go on from there at a lower rate: "
         raise Diverged(outcome.what, remedy + command_with_lower_rate(job, tracked)) from outcome
-    tracked.tags({"collapsed": str(outcome.progress.collapsed).lower(), tag.DIVERGED: "false"})
+    fate = {"collapsed": str(outcome.progress.collapsed).lower(), tag.DIVERGED: "false"}
     if not outcome.finished:
+        with ending_soon(should_stop):
+            tracked.tags(fate)
         raise Stopped(f"Stopped after iteration {outcome.iteration}; the state is saved.")
-    tracked.metrics(
-        {
+    tracked.record(
+        tags=fate,
+        metrics={
             "best_val_accuracy": outcome.progress.best_accuracy,
             "final_val_accuracy": outcome.progress.last_accuracy or 0.0,
             "largest_drop": outcome.progress.largest_drop,
             "best_iteration": outcome.progress.best_iteration,
-        }
+        },
     )
     return outcome
 
@@ -188,7 +200,8 @@ def conclude_run(job: TrainJob, tracked: TrackedRun, splits: TrainingSplits) -> 
     keep_evidence(tracked, [model.evidence()], job.caption)
     model_uri = logged_models.logged_model_of(tracked.run_id)
     if model_uri is None:
-        model_uri = str(logged_models.log_model(model, state).model_uri)
+        found = {name: value for name, value in tracked.opened.data.metrics.items() if name in FIGURES}
+        model_uri = logged_models.log_model(model, state, tracked, {**found, **prefixed("test", test)})
     remove_checkpoints(folder)
     return test, model_uri
 
@@ -197,9 +210,7 @@ def register_best(job: TrainJob, model_uri: str, run_id: str, dataset: Dataset, 
     """Register a logged model as the job asks; return a sentence that says what became of it."""
     if job.register_as is None:
         return "Not registered."
-    # Two trainings that end at once would both compare themselves with the model before them.
-    with locked(Layout(job.data_dir).runs, None):
-        version, moved = registry.register(model_uri, job.register_as, run_id, dataset, accuracy)
+    version, moved = registry.register(model_uri, job.register_as, run_id, dataset, accuracy)
     alias = best_model(dataset.name, job.register_as)
     return f"Registered as {job.register_as} v{version}" + (f", now {alias}." if moved else f"; {alias} stays.")
 
@@ -232,12 +243,6 @@ def prefixed(prefix: str, scores: Scores) -> dict[str, float]:
     }
 
 
-def stopper(max_hours: float | None, stop_requested: Callable[[], bool]) -> Callable[[], bool]:
-    """Answers True once the process was asked to stop or the time is over, counted from now."""
-    deadline = float("inf") if max_hours is None else time.monotonic() + 3600 * max_hours
-    return lambda: stop_requested() or time.monotonic() >= deadline
-
-
 @dataclass(frozen=True)
 class _Told:
     """A recorder that tells others too."""
@@ -259,13 +264,16 @@ def _validator(validation: Samples, device: torch.device) -> Callable[[Network],
     return validate
 
 
-def describe_training(job: TrainJob, tracked: TrackedRun, dataset: Dataset) -> None:
-    """Keep what is trained on what: of one training, or of the parent of several."""
-    tracked.tags(job.labels)
-    tracked.params({**job.config.shown(), "dataset": dataset.name})
+def describe_training(
+    job: TrainJob, tracked: TrackedRun, dataset: Dataset, tags: Mapping[str, object] | None = None
+) -> None:
+    """Keep what is trained on what: of one training, which has further tags, or of the parent of several."""
+    tracked.record(
+        tags={**job.labels, **dataset_tags(dataset), tag.NOTE: job.caption, **(tags or {})},
+        params={**job.config.shown(), "dataset": dataset.name},
+    )
     tracked.json({"config": stored(job.config), "dataset": dataset.name, "digest": dataset.digest}, "config.json")
-    tracked.dataset(dataset, context="training")
-    tracked.describe(job.caption)
+    tracked.input(dataset.name, dataset.digest, dataset.folder, context="training")
 
 
 def _keep_checkpoints(tracked: TrackedRun, folder: Path) -> None:

@@ -22,7 +22,7 @@ from glassliquid.ensembles.split import Split
 from glassliquid.ensembles.workers import LocalPool, worker_count
 from glassliquid.errors import UserError
 from glassliquid.evaluation.predict import predict_logits, predict_stream
-from glassliquid.evaluation.scan import SEED, scan_cooling
+from glassliquid.evaluation.scan import SEED, CoolingScan, scan_cooling
 from glassliquid.evaluation.transfer import Point, score_point
 from glassliquid.evaluation.transfer_summary import PREFIX, ModelTransfer, TransferRow, point_metrics, scan_metrics
 from glassliquid.evaluation.unseen import Unseen, check_fits, differences, unseen_of_dataset, unseen_of_ensemble
@@ -46,6 +46,15 @@ class Subject:
     def trained_on(self) -> str:
         """Name of its training data."""
         return str(self.found.state.data["name"])
+
+    @property
+    def network(self) -> str:
+        """Name of its network."""
+        return str(self.found.state.config.model)
+
+    def result(self, rows: tuple[TransferRow, ...], scan: CoolingScan | None, notes: tuple[str, ...]) -> ModelTransfer:
+        """What was found about it."""
+        return ModelTransfer(self.found.label, self.network, self.trained_on, self.trained, rows, scan, notes)
 
 
 class Trial(Protocol):
@@ -129,7 +138,7 @@ class CoolingTrial:
         row = partial(_row, subject, ensemble=ensemble.name, glass=self._glass)
         rows = tuple(row(f"liquid {index}", liquid=index, point=point) for index, point in scan.points.items())
         notes = () if self._unseen.note is None else (self._unseen.note,)
-        return ModelTransfer(subject.found.label, subject.trained_on, subject.trained, rows, scan, notes)
+        return subject.result(rows, scan, notes)
 
     def link(self, tracked: TrackedRun, result: ModelTransfer) -> None:
         """Log curves over the liquid index, and the crossings."""
@@ -169,10 +178,10 @@ class DatasetsTrial:
         rows, notes = [], []
         for dataset, unseen in zip(self._datasets, self._unseen, strict=True):
             recipe = dataset.recipe
-            row = partial(_row, subject, ensemble=recipe.ensemble, liquid=recipe.liquid, glass=recipe.glass)
+            row = partial(_row, subject, ensemble=recipe.ensembles, liquid=recipe.liquid, glass=recipe.glass)
             rows.append(row(dataset.name, point=self._point(dataset, unseen, device)))
             notes += [note for note in (unseen.note, differences(subject.trained, dataset)) if note]
-        return ModelTransfer(subject.found.label, subject.trained_on, subject.trained, tuple(rows), None, tuple(notes))
+        return subject.result(tuple(rows), None, tuple(notes))
 
     def link(self, tracked: TrackedRun, result: ModelTransfer) -> None:
         """Log the scores under the datasets' names."""
@@ -209,7 +218,7 @@ def _counted(
 
 def _row(subject: Subject, data: str, *, ensemble: str, liquid: int, glass: int, point: Point) -> TransferRow:
     trained = subject.trained
-    is_training = (ensemble, liquid, glass) == (trained.ensemble, trained.liquid, trained.glass)
+    is_training = (ensemble, liquid, glass) == (trained.ensembles, trained.liquid, trained.glass)
     return TransferRow(subject.found.label, subject.trained_on, data, ensemble, liquid, glass, is_training, point)
 
 

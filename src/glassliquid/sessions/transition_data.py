@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from glassliquid.datasets.config import MakeDataConfig
 from glassliquid.datasets.sources.simulate import Simulate
 from glassliquid.ensembles.ensemble import Ensemble, check_stored, open_ensemble
-from glassliquid.ensembles.inherent import make_inherent
+from glassliquid.ensembles.inherent import known_energies, make_inherent
 from glassliquid.ensembles.split import Split
-from glassliquid.ensembles.thermodynamics import density, inherent_curves, potential_energies
+from glassliquid.ensembles.thermodynamics import density, potential_energies
 from glassliquid.ensembles.workers import WorkerPool
 from glassliquid.errors import UserError, listed
 from glassliquid.evaluation.glass_transition import INHERENT, POTENTIAL, Observable
@@ -135,6 +135,6 @@ def energy_curves(ensemble: Ensemble, part: Ensemble) -> Iterator[EnergyCurve]:
     if (potential := potential_energies(ensemble)) is not None:
         marks = tuple(temperature(index) for index in range(INTERVALS + 1))
         yield EnergyCurve(POTENTIAL, marks, potential)
-    snapshots, inherent = inherent_curves(part)
+    snapshots, inherent = known_energies(part)
     if snapshots:
         yield EnergyCurve(INHERENT, tuple(temperature(index) for index in snapshots), inherent)

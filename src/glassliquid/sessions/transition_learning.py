@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -54,19 +54,29 @@ class Learner:
     device: torch.device
     folder: Path
     """Where the answers are kept."""
+    each_trained: Callable[[], None] = lambda: None
+    """Called after each training; not for answers that were there."""
+
+    def missing(self, guesses: Sequence[int], seeds: Sequence[int]) -> int:
+        """How many trainings of these guesses and of the two ends are still to be made."""
+        names = [_of_guess(guess, seed) for guess in guesses for seed in seeds] + [_of_ends(seed) for seed in seeds]
+        return sum(not self._path(name).exists() for name in names)
 
     def guess(self, guess: int, seed: int) -> Answers:
         """Train on all snapshots, those before the guess as liquid and the others as glass; or read what that has given."""
         labels = np.where(np.array(self.samples.snapshots) < guess, LIQUID, GLASS)
-        return self._answers(f"{self.config.model}-guess-{guess}-seed-{seed}", labels, slice(None), seed)
+        return self._answers(_of_guess(guess, seed), labels, slice(None), seed)
 
     def ends(self, seed: int) -> Answers:
         """Train on the first snapshot as liquid and the last as glass; or read what that has given."""
         ends = slice(None, None, len(self.samples.snapshots) - 1)
-        return self._answers(f"{self.config.model}-ends-seed-{seed}", np.array([LIQUID, GLASS]), ends, seed)
+        return self._answers(_of_ends(seed), np.array([LIQUID, GLASS]), ends, seed)
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{self.config.model}-{name}.json"
 
     def _answers(self, name: str, labels: NDArray[np.int64], snapshots: slice, seed: int) -> Answers:
-        path = self.folder / f"{name}.json"
+        path = self._path(name)
         if path.exists():
             remedy = f"remove {path} and run the same command again"
             return restored(Answers, read_json(path, "what a training has found"), f"The values in {path}", remedy)
@@ -74,6 +84,7 @@ class Learner:
         found = {split: self._evidence(model, split) for split in HELD_OUT}
         answers = Answers(validation=found[Split.VALIDATION], test=found[Split.TEST])
         write_json(path, stored(answers))
+        self.each_trained()
         return answers
 
     def _train(self, labels: NDArray[np.int64], snapshots: slice, seed: int) -> Network:
@@ -116,9 +127,15 @@ def _no_validation(_model: Network) -> dict[str, float]:
     return {"val_accuracy": 0.0, "val_loss": 0.0}
 
 
-def answers_of_guesses(
-    learner: Learner, guesses: Iterable[int], seeds: Iterable[int], each_done: Callable[[], None]
-) -> NDArray[np.float64]:
+def _of_guess(guess: int, seed: int) -> str:
+    return f"guess-{guess}-seed-{seed}"
+
+
+def _of_ends(seed: int) -> str:
+    return f"ends-seed-{seed}"
+
+
+def answers_of_guesses(learner: Learner, guesses: Sequence[int], seeds: Sequence[int]) -> NDArray[np.float64]:
     """Share of the held-out snapshots that were classified rightly, shape (seeds, simulations, guesses)."""
     snapshots = np.array(learner.samples.snapshots)
     columns = []
@@ -127,14 +144,11 @@ def answers_of_guesses(
         for seed in seeds:
             is_glass = learner.guess(guess, seed).held_out > 0
             right.append((is_glass == (snapshots >= guess)).mean(axis=1))
-            each_done()
         columns.append(right)
     return np.moveaxis(np.array(columns), 0, 2)
 
 
-def answers_of_ends(
-    learner: Learner, seeds: Iterable[int], each_done: Callable[[], None]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def answers_of_ends(learner: Learner, seeds: Sequence[int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Evidence for glass of networks that learned the two ends: of the validation split there, and of the test split everywhere.
 
     Shapes (seeds, simulations, 2) and (seeds, simulations, snapshots).
@@ -144,7 +158,6 @@ def answers_of_ends(
         found = learner.ends(seed)
         validation.append(np.array(found.validation)[:, [0, -1]])
         test.append(np.array(found.test))
-        each_done()
     return np.array(validation), np.array(test)
 
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 from glassliquid.command_line import command_line
 from glassliquid.errors import UserError
 from glassliquid.files import check_name
+from glassliquid.models.networks import MODELS
 from glassliquid.parameters import Part, changed_texts, to_texts
 from glassliquid.sessions.training_job import TrainJob
 from glassliquid.settings import Absent, Choice, Field, settings
 from glassliquid.sweep.algorithms import PRUNERS, SAMPLERS
-from glassliquid.sweep.space import BATCH_SIZE, DROPOUT, SearchSpace, configured
+from glassliquid.sweep.space import BATCH_SIZE, CHOICES, DROPOUT, SearchSpace, configured
 from glassliquid.tracking.addresses import REGISTERED_NAME
 from glassliquid.training.config import TrainConfig
 
@@ -70,8 +71,22 @@ class SweepJob:
                 f"eta_threshold_range is given, and the schedule {self.config.schedule!r} has no threshold: pass "
                 "schedule=threshold, or eta_threshold_range=none."
             )
+        self._check_own()
         for corner in self.space.corners():
             self.training(configured(self.config, corner))
+
+    def _check_own(self) -> None:
+        """Raise UserError if settings are searched that the network does not have, or that are held fixed too."""
+        for name in [name for name in self.space.choices if name != BATCH_SIZE]:
+            searched, model = f"{CHOICES[name]} is {self.space.listed(name)}", self.config.model
+            if name not in MODELS.get(model).settings:
+                raise UserError(
+                    f"{searched}, and the model {model} has no setting {name}: leave it out, or choose another model."
+                )
+            if (fixed := self.config.own.get(name)) is not None:
+                raise UserError(
+                    f"{searched}, which is searched, and {name} is {fixed}, which is held fixed: pass one of them."
+                )
 
     @property
     def slots(self) -> int:
@@ -121,9 +136,11 @@ class SweepJob:
     def caption(self) -> str:
         """What is searched and how, in words."""
         ranges = [f"{each.name} {each.low:g} to {each.high:g}" for each in self.space.ranges]
-        sizes = f"batch size {', '.join(map(str, self.space.batch_sizes))}"
+        lists = [
+            f"{name.replace('_', ' ')} {self.space.listed(name).replace(',', ', ')}" for name in self.space.choices
+        ]
         seeds = "" if self.repeats == 1 else f", {self.repeats} seeds a trial"
-        return f"{self.config.model} on {self.dataset}: {'; '.join([sizes, *ranges])} ({self.sampler}, pruner {self.pruner}{seeds})"
+        return f"{self.config.model} on {self.dataset}: {'; '.join([*lists, *ranges])} ({self.sampler}, pruner {self.pruner}{seeds})"
 
 
 def train_line(job: SweepJob, settings: Mapping[str, float], threads: int | None) -> str:

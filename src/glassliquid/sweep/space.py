@@ -1,7 +1,8 @@
 """Which settings are searched, and how a training is set up with one point of the space."""
 
+import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 BATCH_SIZE, DROPOUT = "batch_size", "dropout"
 LOGARITHMIC = {DROPOUT: False, "learning_rate": True, "l2": True, "eta_threshold": False}
 """Whether a range is searched by its logarithm: rates and weights matter by their order of magnitude."""
+CHOICES = {BATCH_SIZE: "batch_sizes", "width": "widths", "depth": "depths", "cutoff": "cutoffs", "heads": "head_counts"}
+"""Settings that are chosen out of a list, and the parameter that has it; all but the first are some networks' own."""
 GRID_LEVELS = 5
 """Points of a range in the grid: 0.1, 0.2, 0.3, 0.4 and 0.5 for the dropout of the research log."""
 
@@ -73,6 +76,22 @@ Bounds = Annotated[
 ]
 
 
+Whole = Annotated[
+    tuple[int, ...] | None,
+    FromText(whole_numbers, "whole numbers separated by commas, such as 16,32,64, or none"),
+    Absent("none"),
+]
+Numbers = Annotated[
+    tuple[float, ...] | None,
+    FromText(
+        lambda text: tuple(map(float, text.split(","))),
+        "numbers separated by commas, such as 1.3,1.5, or none",
+        lambda numbers: ",".join(map(positional, numbers)),
+    ),
+    Absent("none"),
+]
+
+
 @settings
 class SearchSpace:
     """Batch sizes to choose from and ranges to choose in."""
@@ -91,19 +110,39 @@ class SearchSpace:
     """Search the L2 weight too, such as 0.00001:0.01."""
     eta_threshold_range: Bounds = None
     """Search the threshold of the rate too, such as 0.8:0.99."""
+    widths: Whole = None
+    """Of graph alone: widths to choose from, such as 16,32,64."""
+    depths: Whole = None
+    """Of graph alone: depths to choose from, such as 1,2,3."""
+    cutoffs: Numbers = None
+    """Of graph alone: cutoffs to choose from [sigma_AA], such as 1.3,1.5,1.8."""
+    head_counts: Whole = None
+    """Of graph alone: numbers of heads to choose from, such as 1,4."""
 
     def __post_init__(self) -> None:
-        """Check batch sizes and ranges."""
+        """Check lists and ranges."""
         for size in self.batch_sizes:
             check_positive("a batch size", size)
-        if not self.batch_sizes or len(set(self.batch_sizes)) < len(self.batch_sizes):
-            given = ",".join(map(str, self.batch_sizes))
-            raise UserError(f"batch_sizes is {given!r}: give at least one batch size, and each once.")
+        for name, values in self.choices.items():
+            if not values or len(set(values)) < len(values):
+                raise UserError(
+                    f"{CHOICES[name]} is {self.listed(name)!r}: give at least one {name.replace('_', ' ')}, and each once."
+                )
         self.ranges  # noqa: B018 - each is checked as it is made
 
     @property
+    def choices(self) -> dict[str, tuple[float, ...]]:
+        """Setting to the values that it is chosen from."""
+        given = {name: getattr(self, parameter) for name, parameter in CHOICES.items()}
+        return {name: values for name, values in given.items() if values is not None}
+
+    def listed(self, name: str) -> str:
+        """The values that a setting is chosen from, as a command line has them."""
+        return ",".join(str(value) if isinstance(value, int) else positional(value) for value in self.choices[name])
+
+    @property
     def ranges(self) -> list[Range]:
-        """What is searched beside the batch size."""
+        """What is searched in a range."""
         bounds = {DROPOUT: (self.dropout_low, self.dropout_high)}
         bounds |= {name: getattr(self, f"{name}_range") for name in LOGARITHMIC if name != DROPOUT}
         return [Range(name, *pair) for name, pair in bounds.items() if pair is not None]
@@ -111,11 +150,11 @@ class SearchSpace:
     @property
     def names(self) -> list[str]:
         """The settings that are searched."""
-        return [BATCH_SIZE, *(each.name for each in self.ranges)]
+        return [*self.choices, *(each.name for each in self.ranges)]
 
     def suggest(self, trial: "optuna.Trial") -> dict[str, float]:
         """Let a trial choose a point: setting to value."""
-        chosen = {BATCH_SIZE: trial.suggest_categorical(BATCH_SIZE, list(self.batch_sizes))}
+        chosen = {name: trial.suggest_categorical(name, list(values)) for name, values in self.choices.items()}
         ranges = {
             each.name: trial.suggest_float(each.name, each.low, each.high, log=each.logarithmic) for each in self.ranges
         }
@@ -125,9 +164,8 @@ class SearchSpace:
         """All points of the grid, in an order drawn from the seed, so that the first few are spread over it."""
         import numpy as np
 
-        points: list[dict[str, float]] = [{BATCH_SIZE: size} for size in self.batch_sizes]
-        for each in self.ranges:
-            points = [{**point, each.name: level} for point in points for level in each.levels()]
+        levels: dict[str, Sequence[float]] = self.choices | {each.name: each.levels() for each in self.ranges}
+        points = [dict(zip(levels, values, strict=True)) for values in itertools.product(*levels.values())]
         return [points[place] for place in np.random.default_rng(seed).permutation(len(points))]
 
     def corners(self) -> list[dict[str, float]]:
@@ -136,8 +174,9 @@ class SearchSpace:
         return [{name: end(values) for name, values in bounds.items()} for end in (min, max)]
 
     def to_json(self) -> dict[str, list[float]]:
-        """Setting to its batch sizes or to the bounds of its range."""
-        return {BATCH_SIZE: sorted(self.batch_sizes), **{each.name: [each.low, each.high] for each in self.ranges}}
+        """Setting to the values that it is chosen from, or to the bounds of its range."""
+        choices = {name: sorted(values) for name, values in self.choices.items()}
+        return choices | {each.name: [each.low, each.high] for each in self.ranges}
 
 
 def configured(config: TrainConfig, settings: Mapping[str, float]) -> TrainConfig:

@@ -156,7 +156,7 @@ class TrialRunner:
     ) -> dict[str, Any]:
         """Train the trial's seeds one after another as child runs; the trial's own figures and curves are their means."""
         sweep, caption = self.job, self.job.training(config, str(trial.number)).caption
-        tracked.params({**config.shown(), "dataset": sweep.dataset})
+        tracked.record(params={**config.shown(), "dataset": sweep.dataset})
         tracked.dataset(self.splits.dataset, context="training")
         tracked.describe(caption)
         found: list[tuple[str, Progress]] = []

@@ -9,10 +9,11 @@ from typing import Any
 from glassliquid.errors import UserError, did_you_mean, listed
 from glassliquid.files import raise_if_full
 from glassliquid.scratch import scratch_folder
+from glassliquid.tracking.faults import shortened, without_credentials
 from glassliquid.tracking.logged_models import CHECKPOINT_PLACE, MODEL_NAME, logged_model_id
 from glassliquid.tracking.metrics import is_run_id
 from glassliquid.tracking.registry import version_at
-from glassliquid.tracking.store import TrackingLost, first_line, raise_if_lost
+from glassliquid.tracking.store import TrackingLost, fetching, raise_if_lost
 from glassliquid.tracking.stored import find_run
 from glassliquid.training.checkpoint import BEST, CURRENT, State, UnusableCheckpoint, load_checkpoint
 from glassliquid.training.found_model import FoundModel, restore_model
@@ -140,10 +141,16 @@ def _fetched(
 
     with scratch_folder() as folder:
         try:
-            return load_checkpoint(Path(fetch(place, str(folder))))
-        except (MlflowException, OSError) as error:
+            with fetching():
+                fetched = Path(fetch(place, str(folder)))
+            return load_checkpoint(fetched)
+        except UserError:
+            raise
+        except Exception as error:  # of MLflow, or of an object store's client
             raise_if_full(error)
             raise_if_lost(error)
+            if not isinstance(error, MlflowException | OSError):
+                raise
             # MLflow says the same of what is missing and of what it could not get.
             if _has(place, list_files):
                 raise TrackingLost(
@@ -153,33 +160,41 @@ def _fetched(
 
 
 def _has(place: str, list_files: Callable[[str], list[Any]]) -> bool:
-    from mlflow.exceptions import MlflowException
 
     try:
         return any(file.path == place for file in list_files(str(PurePosixPath(place).parent)))
-    except MlflowException as error:
+    except Exception as error:
         raise_if_lost(error)
         raise
 
 
 def _no_run(run_id: str) -> UserError:
-    return UserError(f"There is no run {run_id!r} in the tracking store: check the id on the MLflow page.")
+    from mlflow import get_tracking_uri
+
+    store = without_credentials(get_tracking_uri())
+    return UserError(f"There is no run {run_id!r} in the tracking store {store}: check the id on the MLflow page.")
 
 
 def _registered(name: str) -> tuple[str, str | None]:
     """Label and logged-model id of `models:/NAME@ALIAS`, `models:/NAME/VERSION` or `models:/MODEL_ID`."""
+    from mlflow import get_tracking_uri
     from mlflow.exceptions import MlflowException
     from mlflow.models import get_model_info
 
     try:
         info = get_model_info(name)
-    except (MlflowException, OSError) as error:
+    except (
+        Exception
+    ) as error:  # of MLflow, of an object store's client, or whatever stumbles over a damaged MLmodel file
         raise_if_full(error)
         raise_if_lost(error)
-        raise UserError(f"There is no model {name!r}{_known(name)}: choose one of these, or train one.") from error
-    except Exception as error:  # whatever MLflow stumbles over in a damaged MLmodel file
+        if isinstance(error, MlflowException | OSError):
+            raise UserError(
+                f"There is no model {name!r} in the tracking store {without_credentials(get_tracking_uri())}{_known(name)}: choose one "
+                "of these, or train one."
+            ) from error
         raise UserError(
-            f"The model {name!r} has a damaged description ({type(error).__name__}: {first_line(error)}): choose another."
+            f"The model {name!r} has a damaged description ({type(error).__name__}: {shortened(str(error))}): choose another."
         ) from error
     registered, _, alias = name.removeprefix("models:/").partition("@")
     if alias:

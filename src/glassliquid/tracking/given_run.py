@@ -3,13 +3,16 @@
 import contextlib
 import json
 import os
+from collections.abc import Iterator
 
 from glassliquid.errors import UserError
 from glassliquid.tracking import liveness, tag
-from glassliquid.tracking.store import connect
+from glassliquid.tracking.faults import shortened
+from glassliquid.tracking.store import connect, raise_if_lost
 from glassliquid.tracking.stored import find_run
 
 RUN_ID_VARIABLE = "MLFLOW_RUN_ID"
+EXPERIMENT_VARIABLES = ("MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID")
 STEP_KEY_VARIABLE = "GLASSLIQUID_STEP_KEY"
 """Set by a chain for its steps; never set by hand."""
 LAUNCH_VARIABLE = "GLASSLIQUID_LAUNCH"
@@ -38,13 +41,19 @@ def take_given_run() -> tuple[str | None, str | None]:
     return given, None if found is None else own_name(found.name)
 
 
-def take_launch() -> tuple[dict[str, str], dict[str, str]]:
+def kept_name(run_id: str | None) -> str | None:
+    """The name of an earlier run that is continued; None for a new one."""
+    earlier = None if run_id is None else find_run(run_id)
+    return None if earlier is None else earlier.name
+
+
+def take_launch(is_new: bool) -> tuple[dict[str, str], dict[str, str]]:
     """Tags and parameters that `mlflow run` would have given the run of this command, which the console command has started.
 
-    Both are empty for other commands.
+    Both are empty for other commands, and for a run that is not new and has them.
     """
     launch = os.environ.pop(LAUNCH_VARIABLE, None)
-    if launch is None:
+    if launch is None or not is_new:
         return {}, {}
     from mlflow.tracking._tracking_service.utils import _get_git_url_if_present
     from mlflow.utils import mlflow_tags
@@ -95,6 +104,33 @@ def own_name(name: str) -> str | None:
         and words[2].isdecimal()
     )
     return None if is_made_up else name
+
+
+@contextlib.contextmanager
+def explaining_surroundings(given: str | None) -> Iterator[None]:
+    """What MLflow says of a run that it cannot open becomes a sentence that names the variables that it took it from.
+
+    Args:
+        given: what MLFLOW_RUN_ID was.
+
+    Raises:
+        UserError: MLflow knows no such run or experiment, or it was deleted.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        raise_if_lost(error)
+        names = {RUN_ID_VARIABLE: given, **{name: os.environ.get(name) for name in EXPERIMENT_VARIABLES}}
+        chosen = [f"{name} is {value!r}" for name, value in names.items() if value is not None]
+        remedy = (
+            f"{' and '.join(chosen)}: correct that or unset it"
+            if chosen
+            else "restore its experiment, such as with `mlflow experiments restore --experiment-id 0`, or name another one in "
+            "MLFLOW_EXPERIMENT_NAME"
+        )
+        raise UserError(f"MLflow opens no run ({shortened(error.message).rstrip('.')}); {remedy}.") from error
 
 
 def take_step_key() -> dict[str, str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from glassliquid.errors import UserError, did_you_mean, listed
 from glassliquid.tracking.bulk import histories
-from glassliquid.tracking.store import without_credentials
+from glassliquid.tracking.faults import without_credentials
 from glassliquid.tracking.stored import StoredRun, stored_where
 
 if TYPE_CHECKING:

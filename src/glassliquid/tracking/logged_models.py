@@ -8,7 +8,8 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,8 @@ from glassliquid.models.network import Network
 from glassliquid.models.served import GlassProbability
 from glassliquid.scratch import scratch_folder
 from glassliquid.settings import stored
-from glassliquid.tracking.store import raise_if_lost
+from glassliquid.tracking.run import TrackedRun
+from glassliquid.tracking.store import raise_if_lost, storing
 from glassliquid.training.checkpoint import BEST, State, save_checkpoint
 
 MODEL_NAME = "model"
@@ -29,15 +31,49 @@ ROOM_BYTES = 8 << 20
 """For what is kept of a model beside its weights."""
 
 
-def log_model(model: Network, state: State) -> Any:
-    """Log the network in PyTorch's exported format, which loads without unpickling anything, to the active run.
+def log_model(model: Network, state: State, tracked: TrackedRun, figures: Mapping[str, float]) -> str:
+    """Log the network in PyTorch's exported format, which loads without unpickling anything, to a run; its address.
 
     Its input is that of the network's `example`, such as uint8 images; its output P(glass), shape (n,). The logits, and the
     network as Python code, are had from the checkpoint, which is one of the model's files: the commands of this project read
-    nothing else of a model.
+    nothing else of a model. `mlflow.pytorch.log_model` does the same in 25 requests more, most of them for the points of
+    every curve, out of which it looks for those of step 0.
+
+    Args:
+        model: the network.
+        state: the checkpoint that it is from.
+        tracked: the run.
+        figures: names and values that the model's own page shows.
+
+    Raises:
+        TrackingLost: a store does not take it; what it has of the model is removed by `logged_model_of`.
     """
+    from mlflow import MlflowClient
+    from mlflow.entities import LoggedModelOutput
+    from mlflow.entities.logged_model_status import LoggedModelStatus
+
+    client, opened = MlflowClient(), tracked.opened
+    with scratch_folder() as folder, quiet():
+        save_checkpoint(state, folder / BEST)
+        _check_room(model)
+        logged = client.create_logged_model(
+            tracked.experiment_id, MODEL_NAME, source_run_id=tracked.run_id, params=dict(opened.data.params)
+        )
+        files = folder / MODEL_NAME
+        _save(model, state, folder / BEST, files, logged)
+        largest = max(path.stat().st_size for path in files.rglob("*"))
+        with storing("the model, of whose files the largest has", largest, logged.artifact_location):
+            client.log_model_artifacts(logged.model_id, str(files))
+    client.log_outputs(tracked.run_id, [LoggedModelOutput(logged.model_id, step=0)])
+    tracked.model_curves({0: figures}, logged.model_id, str(state.data["name"]), str(state.data["digest"]))
+    # Last: a model that is not ready is taken for one whose process was killed.
+    return str(client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY).model_uri)
+
+
+def _save(model: Network, state: State, checkpoint: Path, folder: Path, logged: Any) -> None:
+    """Write the files of a logged model."""
     import mlflow
-    from mlflow.models import ModelSignature
+    from mlflow.models import Model, ModelSignature
     from mlflow.types import Schema, TensorSpec
 
     # Two samples: with one, the exported program would be fixed to batches of one.
@@ -48,20 +84,23 @@ def log_model(model: Network, state: State) -> Any:
         Schema([TensorSpec(example.dtype, shape)]),
         Schema([TensorSpec(np.dtype(np.float32), (-1,))]),
     )
-    with scratch_folder() as folder, quiet():
-        save_checkpoint(state, folder / BEST)
-        _check_room(model)
-        return mlflow.pytorch.log_model(
-            GlassProbability(model, CLASSES.index(Label.GLASS)).cpu().eval(),
-            name=MODEL_NAME,
-            signature=signature,
-            # In a list, of which MLflow keeps no copy: as JSON the images would take 2 MB.
-            input_example=[example],
-            extra_files=[str(folder / BEST)],
-            pip_requirements=[f"torch=={torch.__version__.split('+')[0]}", f"numpy=={np.__version__}"],
-            serialization_format="pt2",
+    mlflow.pytorch.save_model(
+        GlassProbability(model, CLASSES.index(Label.GLASS)).cpu().eval(),
+        str(folder),
+        mlflow_model=Model(
+            artifact_path=logged.artifact_location,
+            run_id=logged.source_run_id,
+            model_uuid=logged.model_id,
+            model_id=logged.model_id,
             metadata={"classes": [label.value for label in CLASSES], **state.data, "settings": stored(state.config)},
-        )
+        ),
+        signature=signature,
+        # In a list, of which MLflow keeps no copy: as JSON the images would take 2 MB.
+        input_example=[example],
+        extra_files=[str(checkpoint)],
+        pip_requirements=[f"torch=={torch.__version__.split('+')[0]}", f"numpy=={np.__version__}"],
+        serialization_format="pt2",
+    )
 
 
 def logged_model_of(run_id: str) -> str | None:

@@ -29,6 +29,10 @@ SENT = "metrics.sent"
 """How many bytes of the journal the server has; earlier versions wrote the number of lines before it."""
 
 SEND_EVERY_S = 3.0
+SEND_SHARE = 0.2
+"""Of the time since the beginning that passes between two sendings, ..."""
+SEND_SELDOM_S = 30.0
+"""... but not more than this: as often as the MLflow page looks for new points."""
 LARGEST_BATCH = 1000
 """Points in one call: MLflow takes no more."""
 RETRY_AFTER_S = 10.0
@@ -130,11 +134,14 @@ class MetricJournal:
         return True
 
     def _send_regularly(self) -> None:
-        wait, signed_at = SEND_EVERY_S, time.monotonic()
+        wait, began = SEND_EVERY_S, time.monotonic()
+        signed_at = began
         while not self._closing.wait(wait):
-            wait = SEND_EVERY_S if self._send() else RETRY_AFTER_S
-            if wait == SEND_EVERY_S and time.monotonic() - signed_at >= HEARTBEAT_EVERY_S:
-                signed_at = time.monotonic()
+            now, sent = time.monotonic(), self._send()
+            often = min(max(SEND_EVERY_S, SEND_SHARE * (now - began)), SEND_SELDOM_S)
+            wait = often if sent else RETRY_AFTER_S
+            if sent and now - signed_at >= HEARTBEAT_EVERY_S:
+                signed_at = now
                 # A server that is gone at this moment only makes the run look silent.
                 with contextlib.suppress(Exception):
                     send_heartbeat(self._alive)

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from glassliquid.tracking import tag
-from glassliquid.tracking.store import retried_if_added_meanwhile, without_credentials
+from glassliquid.tracking.faults import without_credentials
+from glassliquid.tracking.store import retried_if_added_meanwhile
 
 KIND_TAG, KIND = "mlflow.experimentKind", "custom_model_development"
 """Otherwise the page asks its first visitor whether this is about language models."""
@@ -41,14 +42,16 @@ def prepare_page(experiment_id: str) -> None:
             retried_if_added_meanwhile(functools.partial(client.set_experiment_tag, experiment_id, name, value))
 
 
-def way_to(experiment_id: str, run_id: str, address: str) -> str:
+def way_to(experiment_id: str, run_id: str) -> str:
     """Where the page of a run is: its address on a server, or else the command that shows the store, and the address then.
 
     Args:
         experiment_id: the run's experiment.
         run_id: the run.
-        address: the tracking store's.
     """
+    from mlflow import get_tracking_uri
+
+    address = get_tracking_uri()
     place = f"#/experiments/{experiment_id}/runs/{run_id}"
     if address.startswith(("http://", "https://")):
         return f"{without_credentials(address).rstrip('/')}/{place}"

@@ -1,5 +1,7 @@
 """Models in MLflow's registry: registering the best one, and its aliases."""
 
+import contextlib
+import json
 from typing import Any
 
 from glassliquid.datasets.description import Dataset
@@ -31,19 +33,18 @@ def register(model_uri: str, name: str, run_id: str, dataset: Dataset, accuracy:
         accuracy: its best validation accuracy.
 
     Returns:
-        The version, and whether the alias moved: it does when nobody holds it, when its holder was trained on other data
-        of that name (another digest), or when the holder's validation accuracy is beaten.
+        The version, and whether the alias names it: it names the version of the highest validation accuracy among those that
+        were trained on the same data (the same digest), of equal ones the first.
     """
-    import mlflow
     from mlflow import MlflowClient
 
-    client, recipe = MlflowClient(), dataset.recipe
-    run = client.get_run(run_id).data
+    recipe = dataset.recipe
+    run = MlflowClient().get_run(run_id).data
     measured, reads = run.metrics, INPUTS.get(run.tags.get(tag.INPUT, DEFAULT)).of_recipe(recipe)
     tags: dict[str, str] = {
         tag.DATASET: dataset.name,
         tag.DATASET_DIGEST: dataset.digest,
-        "ensemble": recipe.ensemble,
+        "ensemble": recipe.ensembles,
         "liquid": str(recipe.liquid),
         "glass": str(recipe.glass),
         tag.INPUT: reads.name,
@@ -52,36 +53,90 @@ def register(model_uri: str, name: str, run_id: str, dataset: Dataset, accuracy:
         "run_id": run_id,
     }
     tags |= {key: repr(measured[key]) for key in ("test_accuracy", "test_images") if key in measured}
-    version = _version_of_run(name, run_id)
-    if version is None:
-        with quiet():
-            version = str(mlflow.register_model(model_uri, name, tags=tags).version)
-        if version == "1":  # later a person may have written another one
-            client.update_registered_model(name, ABOUT)
     tested = f", test accuracy {100 * measured['test_accuracy']:.2f} %" if "test_accuracy" in measured else ""
-    client.update_model_version(
-        name,
-        version,
+    description = (
         f"Trained on {dataset.name} (liquid {recipe.liquid}, T = {temperature(recipe.liquid):.3g}, against glass "
         f"{recipe.glass}, T = {temperature(recipe.glass):.3g}): best validation accuracy {100 * accuracy:.2f} %{tested}. "
-        f"Input: {reads.summary}; output: P(glass).",
+        f"Input: {reads.summary}; output: P(glass)."
     )
+    version = _version_of_run(name, run_id) or _new_version(name, model_uri, run_id, tags, description)
     alias = check_name("dataset", dataset.name)
+    return version, _settle_alias(name, alias, dataset.digest) == version
+
+
+def _new_version(name: str, model_uri: str, run_id: str, tags: dict[str, str], description: str) -> str:
+    """Register a logged model, and note that among the logged model's tags as `mlflow.register_model` does."""
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+    from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
+
+    client, model_id = MlflowClient(), model_uri.removeprefix("models:/")
+
+    def create() -> str:
+        made = client.create_model_version(name, model_uri, run_id, tags, description=description, model_id=model_id)
+        return str(made.version)
+
+    with quiet():
+        try:
+            version = create()
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            with contextlib.suppress(MlflowException):  # another command may be as quick
+                client.create_registered_model(name, description=ABOUT)
+            version = create()
+        noted = [{"name": name, "version": int(version)}]
+        client.set_logged_model_tags(model_id, {MLFLOW_MODEL_VERSIONS: json.dumps(noted)})
+    return version
+
+
+def _settle_alias(name: str, alias: str, digest: str) -> str:
+    """Let the dataset's alias name the best of all versions that were trained on its data; the version that it names.
+
+    Whoever registers a version looks at all of them, sets the alias, and looks again until the best one has it. Of several
+    commands that do so at once, in any order, the last one to set it has looked after that, and a version that came later
+    still has its own command to look: so the best one has it in the end. A lock would keep apart one machine's commands only.
+    """
+    from mlflow import MlflowClient
+
+    client = MlflowClient()
     holder = version_at(name, alias)
-    if holder is not None and str(holder.version) == version:
-        return version, True
-    same_data = holder is not None and holder.tags.get(tag.DATASET_DIGEST) == dataset.digest
-    if same_data and float(holder.tags.get(TAG_VALIDATION, "-1")) >= accuracy:
-        return version, False
-    client.set_registered_model_alias(name, alias, version)
-    return version, True
+    held = None if holder is None else str(holder.version)
+    while True:
+        best = _best_version(name, digest)
+        if best is None or best == held:
+            return best or ""
+        client.set_registered_model_alias(name, alias, best)
+        held = best
+
+
+def _best_version(name: str, digest: str) -> str | None:
+    """The version of the highest validation accuracy on the data of a digest, of equal ones the first; None without one."""
+    found = [
+        (-float(version.tags.get(TAG_VALIDATION, "-1")), int(version.version))
+        for version in _versions(f"name='{name}'")
+        if version.tags.get(tag.DATASET_DIGEST) == digest
+    ]
+    return str(min(found)[1]) if found else None
+
+
+def _versions(condition: str) -> list[Any]:
+    """All versions that meet a condition in MLflow's language, whose answers come in pages."""
+    from mlflow import MlflowClient
+
+    client, page = MlflowClient(), None
+    versions: list[Any] = []
+    while True:
+        answer = client.search_model_versions(condition, page_token=page)
+        versions += answer
+        page = answer.token
+        if not page:
+            return versions
 
 
 def _version_of_run(name: str, run_id: str) -> str | None:
     """The version under a name that a run's model has already, such as that of a process that was killed a moment later."""
-    from mlflow import MlflowClient
-
-    versions = MlflowClient().search_model_versions(f"name='{name}' and run_id='{run_id}'")
+    versions = _versions(f"name='{name}' and run_id='{run_id}'")
     return str(versions[0].version) if versions else None
 
 

@@ -1,68 +1,72 @@
 """One tracked run: opened, written to, and ended with its true status."""
 
 import contextlib
+import functools
+import json
 import tempfile
 import time
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from glassliquid.datasets.description import Dataset
-from glassliquid.errors import Stopped, UserError
+from glassliquid.errors import Stopped, UserError, first_line_of
 from glassliquid.tracking import tag
 from glassliquid.tracking.code_version import code_version
-from glassliquid.tracking.given_run import MOST_TAG_CHARACTERS, point_to, take_given_run, take_launch, take_step_key
+from glassliquid.tracking.data import dataset_tags, mlflow_dataset
+from glassliquid.tracking.given_run import (
+    MOST_TAG_CHARACTERS,
+    explaining_surroundings,
+    kept_name,
+    point_to,
+    take_given_run,
+    take_launch,
+    take_step_key,
+)
 from glassliquid.tracking.liveness import identity_tags
 from glassliquid.tracking.metrics import LARGEST_BATCH
-from glassliquid.tracking.page import add_study_view, way_to
+from glassliquid.tracking.page import add_study_view
 from glassliquid.tracking.store import (
+    TrackingLost,
     connect,
+    hurried,
     raise_if_lost,
     raising_if_lost,
     retried_if_added_meanwhile,
     store_fault,
-    without_retries,
+    storing,
 )
-from glassliquid.tracking.stored import find_run
 
 
 class TrackedRun:
     """What a step keeps in MLflow."""
 
-    def __init__(self, run_id: str, environment: str = "", is_part: bool = False) -> None:
+    def __init__(self, run_id: str, environment: str = "") -> None:
         """Write to the run of this id.
 
         Args:
             run_id: the run.
             environment: the manager with which `mlflow run` made the environment; empty for `local` and without `mlflow run`.
-            is_part: whether it is the child of another run.
         """
         from mlflow import MlflowClient
 
         self.run_id = run_id
-        self.environment, self.is_part = environment, is_part
+        self.environment = environment
         self._client = MlflowClient()
+
+    @functools.cached_property
+    def opened(self) -> Any:
+        """MLflow's entity of the run as it was opened. What was written since is noted in it; nobody else writes there."""
+        return self._client.get_run(self.run_id)
 
     @property
     def experiment_id(self) -> str:
         """The experiment that the run belongs to."""
-        return str(self._client.get_run(self.run_id).info.experiment_id)
-
-    @property
-    def page(self) -> str:
-        """Where a person sees it."""
-        import mlflow
-
-        return way_to(self.experiment_id, self.run_id, mlflow.get_tracking_uri())
-
-    def name(self, name: str) -> None:
-        """Give the run a name that a person can read."""
-        self._client.set_tag(self.run_id, tag.NAME, name)
+        return str(self.opened.info.experiment_id)
 
     def describe(self, markdown: str) -> None:
         """Set the description that the run's page shows first."""
-        self._client.set_tag(self.run_id, tag.NOTE, markdown)
+        self.tags({tag.NOTE: markdown})
 
     def study_view(self, study: str, searched: Sequence[str]) -> str:
         """Save a view of a study's trials on the experiment's page; the address that opens it."""
@@ -70,35 +74,46 @@ class TrackedRun:
 
     def tags(self, tags: Mapping[str, object]) -> None:
         """Set tags; values are stored as text."""
-        from mlflow.entities import RunTag
-
-        # In one call: each costs a transaction, and a short trial of a sweep would spend its time on them.
-        self._client.log_batch(self.run_id, tags=[RunTag(key, str(value)) for key, value in tags.items()])
+        self.record(tags=tags)
 
     def forget(self, *names: str) -> None:
         """Remove tags that hold no more, where they are there."""
-        for name in self._client.get_run(self.run_id).data.tags.keys() & set(names):
+        for name in self.opened.data.tags.keys() & set(names):
             self._client.delete_tag(self.run_id, name)
-
-    def params(self, params: Mapping[str, object]) -> None:
-        """Log parameters that the run does not have yet.
-
-        `mlflow run` has logged its own as they were typed; MLflow refuses a second value for one, even 1e-3 for 0.001.
-        """
-        from mlflow.entities import Param
-
-        present = self._client.get_run(self.run_id).data.params
-        missing = [Param(key, str(value)) for key, value in params.items() if key not in present]
-        self._client.log_batch(self.run_id, params=missing)
+            del self.opened.data.tags[name]
 
     def metrics(self, metrics: Mapping[str, float]) -> None:
-        """Log final figures, those of the run as a whole; one that is there already (of a resumed run) is passed over."""
-        from mlflow.entities import Metric
+        """Log final figures, those of the run as a whole."""
+        self.record(metrics=metrics)
 
-        present, now = self._client.get_run(self.run_id).data.metrics, round(time.time() * 1000)
-        fresh = [Metric(key, value, now, 0) for key, value in metrics.items() if present.get(key) != value]
-        if fresh:
-            self._client.log_batch(self.run_id, metrics=fresh)
+    def record(
+        self,
+        tags: Mapping[str, object] | None = None,
+        params: Mapping[str, object] | None = None,
+        metrics: Mapping[str, float] | None = None,
+    ) -> None:
+        """Set tags, log parameters and final figures, in one call: each costs a server a request and a transaction.
+
+        A parameter that the run has already is passed over: `mlflow run` has logged its own as they were typed, and MLflow
+        refuses a second value for one, even 1e-3 for 0.001. So is a figure that is there already, in a resumed run.
+        """
+        from mlflow.entities import Metric, Param, RunTag
+
+        present, now = self.opened.data, round(time.time() * 1000)
+        texts = {key: str(value) for key, value in (tags or {}).items()}
+        fresh_params = {key: str(value) for key, value in (params or {}).items() if key not in present.params}
+        fresh = {key: value for key, value in (metrics or {}).items() if present.metrics.get(key) != value}
+        if not (texts or fresh_params or fresh):
+            return
+        self._client.log_batch(
+            self.run_id,
+            tags=[RunTag(key, text) for key, text in texts.items()],
+            params=[Param(key, text) for key, text in fresh_params.items()],
+            metrics=[Metric(key, value, now, 0) for key, value in fresh.items()],
+        )
+        present.tags.update(texts)
+        present.params.update(fresh_params)
+        present.metrics.update(fresh)
 
     def model_curves(
         self, points: Mapping[int, Mapping[str, float]], model_id: str | None, dataset: str, digest: str
@@ -124,8 +139,9 @@ class TrackedRun:
             self._client.log_batch(self.run_id, metrics=metrics[start : start + LARGEST_BATCH])
 
     def file(self, path: Path, folder: str | None = None) -> None:
-        """Keep a file as an artifact, replacing one of the same name."""
-        self._client.log_artifact(self.run_id, str(path), folder)
+        """Keep a file as an artifact, replacing one of the same name; TrackingLost if the artifact store does not take it."""
+        with storing(path.name, path.stat().st_size, self.opened.info.artifact_uri):
+            self._client.log_artifact(self.run_id, str(path), folder)
 
     def copy(self, run_id: str, name: str) -> None:
         """Keep another run's artifact too."""
@@ -136,23 +152,38 @@ class TrackedRun:
 
     def json(self, value: Mapping[str, Any], name: str) -> None:
         """Keep a JSON artifact."""
-        self._client.log_dict(self.run_id, dict(value), name)
+        self.text(json.dumps(dict(value), indent=2), name)
 
     def text(self, text: str, name: str) -> None:
         """Keep a text artifact."""
-        self._client.log_text(self.run_id, text, name)
+        with self._made(name) as path:
+            path.write_text(text, encoding="utf-8")
 
     def figure(self, figure: Any, name: str) -> None:
         """Keep a matplotlib figure as a PNG artifact."""
-        self._client.log_figure(self.run_id, figure, name, save_kwargs={"dpi": 110, "bbox_inches": "tight"})
+        with self._made(name) as path:
+            figure.savefig(path, dpi=110, bbox_inches="tight")
 
     def image(self, pixels: Any, name: str) -> None:
         """Keep an RGB array as a PNG artifact."""
-        self._client.log_image(self.run_id, pixels, name)
+        from PIL import Image
+
+        with self._made(name) as path:
+            Image.fromarray(pixels).save(path)
+
+    @contextlib.contextmanager
+    def _made(self, name: str) -> Iterator[Path]:
+        """The path of a temporary file, which is kept as an artifact of that name when the block has made it."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield path
+            place = str(Path(name).parent)
+            self.file(path, None if place == "." else place)
 
     def dataset(self, dataset: Dataset, context: str, model_id: str | None = None) -> None:
         """Link the run to a dataset by its name and digest, and to the logged model that is tried on it, if any."""
-        self.tags({tag.DATASET: dataset.name, tag.DATASET_DIGEST: dataset.digest})
+        self.tags(dataset_tags(dataset))
         self.input(dataset.name, dataset.digest, dataset.folder, context, model_id)
 
     def input(self, name: str, digest: str, folder: Path, context: str, model_id: str | None = None) -> None:
@@ -188,14 +219,8 @@ def tracked_run(
     """
     connect()
     given, own_name = take_given_run()
-    earlier = None if run_id is None else find_run(run_id)
-    if earlier is not None:
-        name = earlier.name
-    elif own_name is not None:
-        name = own_name
-    tracked = _open(run_id, given, parent, name, {tag.STAGE: stage, **(tags or {})})
+    tracked = _open(run_id, given, parent, kept_name(run_id) or own_name or name, {tag.STAGE: stage, **(tags or {})})
     with _true_status(tracked):
-        tracked.name(name)
         if given and run_id and given != run_id:
             point_to(given, run_id, own_name)
         yield tracked
@@ -207,55 +232,55 @@ def _open(
     """Make the run the active one of this process."""
     import mlflow
 
-    launch_tags, params = take_launch()
-    all_tags = {**code_version(), **identity_tags(), **take_step_key(), **tags}
-    if run_id is None:  # one that is continued has them
-        all_tags |= launch_tags
+    launch_tags, params = take_launch(is_new=run_id is None)
+    all_tags = {**code_version(), **identity_tags(), **take_step_key(), **launch_tags, **tags}
     with raising_if_lost():
         if run_id is not None:
             # Before it is RUNNING again: nobody may take it for one that its dead process has left.
             TrackedRun(run_id).tags(identity_tags())
-        active = mlflow.start_run(
-            run_id=run_id or given,
-            nested=parent is not None,
-            parent_run_id=parent,
-            run_name=name,
-            # As text: a server refuses a number, which a database takes.
-            tags={key: str(value) for key, value in all_tags.items()},
-        )
-    found = active.data.tags
-    opened = TrackedRun(active.info.run_id, found.get(tag.ENVIRONMENT, ""), is_part=tag.PARENT in found)
-    if params and run_id is None:
-        opened.params(params)
-    return opened
+        with explaining_surroundings(given):
+            active = mlflow.start_run(
+                run_id=run_id or given,
+                nested=parent is not None,
+                parent_run_id=parent,
+                run_name=name,
+                # As text: a server refuses a number, which a database takes.
+                tags={key: str(value) for key, value in all_tags.items()},
+            )
+    tracked = TrackedRun(active.info.run_id, active.data.tags.get(tag.ENVIRONMENT, ""))
+    tracked.opened = active
+    tracked.record(params=params)
+    return tracked
 
 
 @contextlib.contextmanager
 def _true_status(tracked: TrackedRun) -> Iterator[None]:
-    """End the active run with the status that tells how the block ended, and say on its page which error ended it."""
-    status, is_lost = "FAILED", False
+    """End the active run with the status that tells how the block ended, and say on its page which error ended it.
+
+    Raises:
+        TrackingLost: the block ended because a store is gone, full or read-only.
+    """
+    status, in_hurry = "FAILED", False
     try:
-        yield
+        with raising_if_lost():
+            yield
         status = "FINISHED"
     except (Stopped, KeyboardInterrupt):
-        status = "KILLED"
-        raise
-    except UserError as error:
-        is_lost = store_fault(error) is not None
-        if not is_lost:
-            # The store may be the trouble; then it says so below.
-            with contextlib.suppress(Exception):
-                tracked.note_error(str(error))
+        # Whoever asked for that waits, and the store may be what hangs.
+        status, in_hurry = "KILLED", True
         raise
     except Exception as error:
-        is_lost = store_fault(error) is not None
-        raise_if_lost(error)
+        in_hurry = isinstance(error, TrackingLost)
+        sentence = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {first_line_of(error)}"
+        # Where the artifact store is the trouble, the tracking store takes this.
+        with contextlib.suppress(Exception), hurried() if in_hurry else contextlib.nullcontext():
+            tracked.note_error(sentence)
         raise
     finally:
-        _end(status, is_lost)
+        _end(status, in_hurry)
 
 
-def _end(status: str, is_lost: bool) -> None:
+def _end(status: str, in_hurry: bool) -> None:
     """End the active run; one that a lost store cannot be told of stays RUNNING there until the next command closes it.
 
     Raises:
@@ -264,7 +289,7 @@ def _end(status: str, is_lost: bool) -> None:
     import mlflow
 
     try:
-        with without_retries() if is_lost else contextlib.nullcontext():
+        with hurried() if in_hurry else contextlib.nullcontext():
             mlflow.end_run(status)
     except Exception as error:
         if store_fault(error) is None:
@@ -272,16 +297,3 @@ def _end(status: str, is_lost: bool) -> None:
         # Where another error is on its way, that one tells what happened.
         if status == "FINISHED":
             raise_if_lost(error)
-
-
-def mlflow_dataset(name: str, digest: str, folder: Path) -> Any:
-    """Data as MLflow describes them: name, digest of the pixels, folder."""
-    from mlflow.data.dataset_source_registry import resolve_dataset_source
-    from mlflow.data.meta_dataset import MetaDataset
-
-    with warnings.catch_warnings():
-        # MLflow knows two equal readers for a local folder, and says so each time.
-        warnings.simplefilter("ignore")
-        source = resolve_dataset_source(str(folder))
-    # MLflow's class leaves a property abstract without saying so to Python.
-    return MetaDataset(source, name=name, digest=digest)  # type: ignore[abstract]

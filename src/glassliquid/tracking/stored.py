@@ -115,13 +115,12 @@ def metric_history(run_id: str) -> dict[str, list[tuple[int, float]]]:
 def read_json_artifact(run_id: str, name: str) -> dict[str, Any]:
     """A JSON artifact of a run; UserError if it is missing or damaged."""
     import mlflow
-    from mlflow.exceptions import MlflowException
 
     try:
         value = mlflow.artifacts.load_dict(f"runs:/{run_id}/{name}")
         if not isinstance(value, dict):
             raise ValueError("it is no object")
-    except (MlflowException, OSError, ValueError, RecursionError) as error:
+    except Exception as error:  # of MLflow, of an object store's client, or of a damaged file
         raise_if_full(error)
         raise_if_lost(error)
         raise UserError(f"The run {run_id} has no readable {name}: choose another run.") from error

@@ -89,10 +89,14 @@ def frame_of(
 
 
 def of_frame(box: NDArray[Any] | None, frame: int, frames: int) -> NDArray[Any] | None:
-    """The box of one frame, where it may be given once or for each of them."""
-    if box is None or not box.ndim or box.shape in BOXES or len(box) != frames:
+    """The box of one frame, where it may be given once or for each of them.
+
+    Two or three rows may be vectors, or the sides in as many frames; rows that are equal cannot be vectors.
+    """
+    if box is None or not box.ndim or len(box) != frames:
         return box
-    return np.asarray(box[frame])
+    is_once = box.shape in BOXES and not (box.ndim == 2 and (box == box[0]).all())
+    return box if is_once else np.asarray(box[frame])
 
 
 def _type_names(location: Location, values: NDArray[Any]) -> NDArray[np.bytes_]:

@@ -147,6 +147,24 @@ def read_configurations(path: Path, snapshots: list[int] | None = None, with_log
         raise _damaged(path, error) from error
 
 
+def read_inherent_energies(path: Path) -> dict[int, float]:
+    """e_IS of every inherent structure in a file, by snapshot index, in ascending order; nothing if there is no such file.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    if not path.exists():
+        return {}
+    try:
+        with open_gsd(path) as file:
+            return {
+                _snapshot(file, frame): float(read_array(file, frame, f"log/{LOG_INHERENT_ENERGY}", (1,))[0])
+                for frame in range(file.nframes)
+            }
+    except gsd_file.ERRORS as error:
+        raise _damaged(path, error) from error
+
+
 def read_cooling_curve(path: Path) -> CoolingCurve:
     """Read the thermodynamics at all indices; UserError if the file is missing or damaged."""
     try:

@@ -9,8 +9,9 @@ from pathlib import Path
 from glassliquid.files import tidy
 from glassliquid.memory import collect_garbage
 from glassliquid.scratch import temporary_files_apart
+from glassliquid.tracking import tag
 from glassliquid.tracking.metrics import Delivery, send_pending
-from glassliquid.tracking.page import prepare_page
+from glassliquid.tracking.page import prepare_page, way_to
 from glassliquid.tracking.run import TrackedRun
 from glassliquid.upkeep.stale_runs import close_stale_runs
 
@@ -37,8 +38,8 @@ def housekeeping(tracked: TrackedRun, runs_folder: Path) -> Iterator[None]:
     with temporary_files_apart():
         tidy_up(runs_folder, [tracked.experiment_id])
         prepare_page(tracked.experiment_id)
-        if not tracked.is_part:  # of a chain the parent has said it
-            print(f"Page: {tracked.page}", flush=True)
+        if tag.PARENT not in tracked.opened.data.tags:  # else the chain has said it
+            print(f"Page: {way_to(tracked.experiment_id, tracked.run_id)}", flush=True)
         yield
 
 

@@ -43,17 +43,33 @@ def close_stale_runs(experiments: list[str]) -> dict[str, str]:
         return run.tags.get(TAG_PROCESS) != this[TAG_PROCESS] and run.lives_in is None
 
     closed = {}
+
+    def close(run: StoredRun) -> None:
+        client.set_tag(run.run_id, tag.CLOSED, this[TAG_PROCESS])
+        client.set_terminated(run.run_id, "KILLED")
+        closed[run.run_id] = run.name
+
     for run in filter(is_stale, stored_where(f"attributes.status = 'RUNNING' and {mine}", experiments)):
         # Once more: a run that is being continued says which process it belongs to before it is RUNNING again.
         if is_stale(find_run(run.run_id)):
-            client.set_terminated(run.run_id, "KILLED")
-            closed[run.run_id] = run.name
+            close(run)
             # MLflow makes the run of a step before the step begins; only the chain's own process can have made this one.
             for child in filter(_names_no_process, children_of(run.run_id)):
                 if _names_no_process(find_run(child.run_id)):
-                    client.set_terminated(child.run_id, "KILLED")
-                    closed[child.run_id] = child.name
+                    close(child)
     return closed
+
+
+def take_closed(experiments: list[str]) -> dict[str, str]:
+    """Ids and names of the runs that commands of this user on this machine have closed and that nobody was told of."""
+    from mlflow import MlflowClient
+
+    client, this = MlflowClient(), identity_tags()
+    mine = f"tags.{TAG_HOST} = '{this[TAG_HOST]}' and tags.{TAG_USER} = '{this[TAG_USER]}'"
+    found = stored_where(f"attributes.status = 'KILLED' and tags.{tag.CLOSED} LIKE '%' and {mine}", experiments)
+    for run in found:
+        client.delete_tag(run.run_id, tag.CLOSED)
+    return {run.run_id: run.name for run in found}
 
 
 def _names_no_process(run: StoredRun | None) -> bool:

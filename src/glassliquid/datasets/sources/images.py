@@ -29,6 +29,11 @@ class Images(Source):
         "snapshots",
         "inherent",
         "null",
+        "liquid_ensemble",
+        "glass_ensemble",
+        "match",
+        "liquid_range",
+        "match_tolerance",
         "files",
         "temperature",
         "first_step",
@@ -48,7 +53,7 @@ class Images(Source):
         images, _ = self.found
         # The folder's name may be anything, and stands in texts from now on.
         name = config.ensemble or one_line(self.input.name)[:100]
-        self.recipe = recipe_of(config, name, listing_digest(images, self.input, config.seed))
+        self.recipe = recipe_of(config, ensemble=name, ensemble_digest=listing_digest(images, self.input, config.seed))
 
     def rehearse(self) -> tuple[list[str], Any]:
         """How the names were understood, and the first picture."""
@@ -57,9 +62,9 @@ class Images(Source):
         remarks += [f"Cannot be used: {each.file} {each.reason}." for each in unreadable[:NAMED_IN_MESSAGE]]
         picture = None
         if images:
-            first = self.input / images[0].file
+            first, page = self.input / images[0].file, images[0].page
             try:
-                picture = convert(first, self.config.image_size, grey_range(first) or FULL_RANGE)
+                picture = convert(first, self.config.image_size, grey_range(first, page) or FULL_RANGE, page)
             except UnusableImage as error:
                 remarks.append(f"Cannot be used: {images[0].file} {error}.")
         return remarks, picture
@@ -72,7 +77,7 @@ class Images(Source):
         counts = listed(f"{splits.count(split)} for {split}" for split in Split)
         for label in Label:
             of_label = [image for image in images if image.label is label]
-            example = f"{of_label[0].file} (simulation {of_label[0].simulation})" if of_label else "none"
+            example = f"{of_label[0].name} (simulation {of_label[0].simulation})" if of_label else "none"
             yield f"{len(of_label)} images of {label}, such as {example}."
         yield f"{counts}, {'as the folders say' if own else 'drawn by the numbers of the simulations'}."
 

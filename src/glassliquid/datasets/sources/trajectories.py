@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from glassliquid.datasets.config import MakeDataConfig
+from glassliquid.datasets.description import Label
 from glassliquid.datasets.draw import DrawConfig, draw
 from glassliquid.datasets.source import EnsembleSource
 from glassliquid.datasets.sources import SOURCES
@@ -35,6 +36,11 @@ class Trajectories(EnsembleSource):
                     f"{name} is {value}, and temperature={config.temperature} says that the files are at constant temperature: leave one "
                     "of them out."
                 )
+
+    @staticmethod
+    def own_name(config: MakeDataConfig) -> str | None:
+        """The ensemble's, or else that of the folder."""
+        return config.ensemble or (_named_after(config.input) if config.input is not None else None)
 
     def plan(self) -> Ensemble:
         """The ensemble that the files give."""
@@ -69,8 +75,8 @@ class Trajectories(EnsembleSource):
 
     def check_recipe(self) -> None:
         """Say of an index that nobody has asked for that it is the one drawn by default."""
-        stored = self.planned.protocol.snapshots
-        for what in ("liquid", "glass"):
+        for label in Label:
+            what, stored = label.value, self.sides.of(label).protocol.snapshots
             index = getattr(self.config, what)
             if index == fields_of(MakeDataConfig)[what].default and index not in stored:
                 raise UserError(
@@ -80,6 +86,7 @@ class Trajectories(EnsembleSource):
 
     def complete(self, pool: WorkerPool) -> Ensemble:
         """Import."""
+        assert self.planned is not None
         if self.importing is None:
             return self.planned
         print("\n".join(self.importing.remarks), flush=True)
@@ -89,10 +96,10 @@ class Trajectories(EnsembleSource):
     def rehearse(self) -> tuple[list[str], Any]:
         """How the files were understood, and a picture of the first frame."""
         if self.importing is None:
-            return [f"The ensemble {self.planned.name} was imported before."], None
+            return [f"{listed(each.name for each in self.sides.both)} was imported before."], None
         first, config = self.importing.first, self.config
         drawing = DrawConfig(image_size=config.image_size, window=config.window)
-        splits = [each.split for each in self.planned.simulations]
+        splits = [each.split for each in self.importing.ensemble.simulations]
         counts = listed(f"{splits.count(split)} for {split}" for split in Split)
         remarks = [*self.importing.remarks]
         if len(splits) >= SMALLEST_ENSEMBLE:

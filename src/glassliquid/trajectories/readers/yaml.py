@@ -5,7 +5,6 @@ with two numbers a dimension, `keywords` with the columns' names, and `data` wit
 line as LAMMPS writes it, not by a reader of YAML, which would take fifty times as long.
 """
 
-import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -103,8 +102,9 @@ def _numbers(location: Location, line: str) -> list[float]:
 
 
 def _values(text: str) -> list[str]:
-    """The words of a list such as `[ id, type, x, y, ]`."""
-    return re.findall(r"[^\s,\[\]]+", text)
+    """The words of a list such as `[ id, type, c_1[2], ]`, which may have brackets of their own."""
+    inside = text.strip().removeprefix("[").removesuffix("]")
+    return [word for part in inside.split(",") if (word := part.strip())]
 
 
 def _without_brackets(location: Location, piece: Piece) -> bytes:

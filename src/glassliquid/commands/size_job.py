@@ -1,0 +1,125 @@
+"""What `size` is asked for."""
+
+from pathlib import Path
+from typing import Annotated
+
+from glassliquid.datasets.config import MakeDataConfig
+from glassliquid.ensembles.split import LARGEST_ENSEMBLE, LARGEST_SEED, SMALLEST_ENSEMBLE
+from glassliquid.ensembles.workers import Workers
+from glassliquid.errors import UserError, check_choice
+from glassliquid.models.networks import MODELS
+from glassliquid.physics.engines import ENGINES
+from glassliquid.physics.protocol import INTERVALS, check_snapshot
+from glassliquid.settings import Absent, Choice, Field, FromText, settings, whole_numbers
+from glassliquid.training.config import TrainConfig
+
+CURVE = range(60, INTERVALS + 1, 20)
+"""Snapshots that are stored beside those that are drawn, to find out where energies meet."""
+SPACING = 2
+"""Of the stored candidates, in indices."""
+PIXELS, PIXELS_AT = 128, 256
+"""Side of the images of this many particles; it grows as sqrt(N), so that a particle keeps its pixels."""
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    if not all(names):
+        raise ValueError
+    return names
+
+
+@settings
+class SizeJob:
+    """Glass against liquid of the same energy, at several sizes."""
+
+    name: str = "size"
+    """What the names of ensembles and datasets begin with."""
+    sizes: Annotated[
+        tuple[int, ...],
+        FromText(lambda text: tuple(sorted(set(whole_numbers(text)))), "numbers of particles, such as 256,1024,4096"),
+    ] = (256, 1_024, 4_096)
+    """Numbers of particles, comma-separated."""
+    models: Annotated[tuple[str, ...], FromText(_names, "names of networks, such as compact,graph,structure")] = (
+        "compact",
+        "graph",
+        "structure",
+    )
+    """Networks, comma-separated."""
+    liquid: int = 120
+    """Snapshot index of the liquids, around which candidates are looked for."""
+    liquid_range: Annotated[int, Field(ge=0, le=INTERVALS)] = 10
+    """Candidates are every second snapshot up to this many from liquid."""
+    glass: int = 200
+    """Snapshot index of the glasses."""
+    liquid_steps: int = 100_000
+    """Time steps of the cooling of the liquids."""
+    glass_steps: int = 10_000
+    """Time steps of the cooling of the glasses."""
+    simulations: Annotated[int, Field(ge=SMALLEST_ENSEMBLE, le=LARGEST_ENSEMBLE)] = 400
+    """Simulations of each kind and size."""
+    iterations: Annotated[int, Field(ge=1)] = 60
+    """Length of each training run."""
+    batch_size: Annotated[int, Field(ge=1)] = TrainConfig().batch_size
+    """Samples in a batch."""
+    engine: Annotated[str | None, Choice(ENGINES.names), Absent("auto")] = None
+    """Engine that simulates, as in make_data."""
+    seed: Annotated[int, Field(ge=0, lt=LARGEST_SEED)] = 1
+    """Seed of the liquids' ensembles; that of the glasses' is one more."""
+    workers: Workers = None
+    """Worker processes; auto is all cores."""
+    data_dir: Path = Path("data")
+    """Folder of all data."""
+
+    def __post_init__(self) -> None:
+        """Check everything before hours go into the first size."""
+        for model in self.models:
+            check_choice("models", model, MODELS.names())
+        for what, index in (("liquid", self.liquid), ("glass", self.glass)):
+            check_snapshot(what, index)
+        if self.liquid + self.liquid_range >= self.glass:
+            raise UserError(
+                f"liquid is {self.liquid} and liquid_range {self.liquid_range}, and the glass is {self.glass}: choose liquids before it."
+            )
+        for particles in self.sizes:
+            self.glasses(particles)
+            self.matched(particles)
+
+    @property
+    def snapshots(self) -> tuple[int, ...]:
+        """Indices that are stored."""
+        around = range(self.liquid - self.liquid_range, self.liquid + self.liquid_range + 1, SPACING)
+        return tuple(sorted({*(index for index in around if index >= 0), *CURVE, self.liquid, self.glass}))
+
+    def glasses(self, particles: int) -> MakeDataConfig:
+        """The data that make the glasses' ensemble: glass against liquid of one cooling, as they are."""
+        return self._data(particles, f"{self.name}_{particles}_quick", self.glass_steps, self.seed + 1)
+
+    def matched(self, particles: int) -> MakeDataConfig:
+        """The data of the same energy."""
+        return self._data(
+            particles,
+            f"{self.name}_{particles}",
+            self.liquid_steps,
+            self.seed,
+            glass_ensemble=str(self.glasses(particles).ensemble),
+            match="energy",
+            liquid_range=self.liquid_range,
+        )
+
+    def _data(self, particles: int, name: str, cooling_steps: int, seed: int, **others: object) -> MakeDataConfig:
+        values: dict[str, object] = {
+            "name": name,
+            "ensemble": f"{self.name}-{particles}-{cooling_steps}",
+            "engine": self.engine,
+            "particles": particles,
+            "cooling_steps": cooling_steps,
+            "simulations": self.simulations,
+            "snapshots": self.snapshots,
+            "liquid": self.liquid,
+            "glass": self.glass,
+            "image_size": round(PIXELS * (particles / PIXELS_AT) ** 0.5),
+            "seed": seed,
+            "workers": self.workers,
+            "data_dir": self.data_dir,
+        }
+        return MakeDataConfig(**{**values, **others})  # type: ignore[arg-type]

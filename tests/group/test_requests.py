@@ -1,0 +1,66 @@
+"""What a server is asked by a command: each request costs it a transaction, and a training nothing but time."""
+
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.group.proxy import Proxy, proxied
+from tests.group.servers import mlflow_server, own_environment
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+MOST_OF_A_TRAINING, MOST_OF_A_TRIAL, MOST_OF_A_REPORT = 70, 25, 60
+
+
+@pytest.fixture(scope="module")
+def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+    folder = tmp_path_factory.mktemp("counted")
+    with (
+        mlflow_server(folder, f"sqlite:///{folder}/mlflow.db", str(folder / "artifacts")) as server,
+        proxied(server.port) as front,
+    ):
+        yield front
+
+
+@pytest.fixture
+def asked(proxy: Proxy, data_dir: Path, dataset) -> Callable[..., Counter[str]]:
+    """Runs a command through `mlflow run` and counts its requests by kind."""
+
+    def run(entry_point: str, **options: object) -> Counter[str]:
+        proxy.counts.clear()
+        parameters = [part for key, value in options.items() for part in ("-P", f"{key}={value}")]
+        command = [sys.executable, "-m", "mlflow", "run", ".", "--env-manager", "local", "-e", entry_point, *parameters]
+        environment = {**own_environment(), "MLFLOW_TRACKING_URI": proxy.address}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        kinds: Counter[str] = Counter()
+        for request, times in proxy.counts.items():
+            kinds[re.sub(r"[0-9a-f]{32}", "ID", request)] += times
+        print(entry_point, kinds.total(), kinds.most_common())
+        return kinds
+
+    return run
+
+
+def test_a_training_a_sweep_and_a_report_ask_little(asked, data_dir: Path, tmp_path: Path):
+    """The first training, for which the experiment's page and the registered model are made too, of the default length."""
+    found = asked("train", batch_size=14, data_dir=data_dir)
+    assert found.total() <= MOST_OF_A_TRAINING
+    assert not [kind for kind in found if "get-history" in kind]
+    options = {
+        "iterations": 5,
+        "batches_per_iteration": 2,
+        "batch_sizes": "7,14",
+        "sampler": "random",
+        "pruner": "none",
+    }
+    few = asked("sweep", trials=2, study="few", data_dir=data_dir, **options)
+    many = asked("sweep", trials=6, study="many", data_dir=data_dir, **options)
+    assert (many.total() - few.total()) / 4 <= MOST_OF_A_TRIAL
+    assert asked("report", output=tmp_path / "log.html", data_dir=data_dir).total() <= MOST_OF_A_REPORT
