@@ -38,7 +38,7 @@ def test_the_figure_has_the_three_answers_on_one_axis():
     points = (tuple(MARKS), energies.mean(axis=0), energies.std(axis=0) / 10)
     figure = transition_figure(found, [points], sentence(found))
     labels = [text.get_text() for axes in figure.axes for text in axes.get_legend().get_texts()]
-    assert any(label.startswith("T_g = 0.7") for label in labels)
+    assert any(label.startswith("$T_g$ = 0.7") for label in labels)
     assert "compact: maximum at T = 0.733" in labels
     assert any(label.startswith("compact: one half at T = 0.7") for label in labels)
     low, high = figure.axes[0].get_xlim()

@@ -76,6 +76,9 @@ def confusion_curve(
 ) -> ConfusionCurve:
     """The curve, and its maximum if it has one.
 
+    Where a network does worse than the share of the larger class it counts as that share, which it had only to say: a network that was
+    trained too briefly, or on too little, would have its maximum in the middle otherwise.
+
     A guess is a maximum if its accuracy is above the share of the larger class, and above the lowest accuracy on either side of
     it, by z standard errors of the difference. A standard error has a part from the simulations (bootstrap) and one from the
     training: of three and more repeats their spread, else the roughness of the curve, median |second difference| / (0.6745 sqrt 6). z is
@@ -92,9 +95,10 @@ def confusion_curve(
 
     shares = np.asarray(right, dtype=np.float64)
     repeats, simulations, count = shares.shape
-    draws = resampled_means(shares.mean(axis=0), generator, replicates)
-    accuracy, majority = shares.mean(axis=(0, 1)), np.array(majority_shares(samples, guesses))
-    noise = _training_noise(shares, accuracy)
+    means = resampled_means(shares.mean(axis=0), generator, replicates)
+    own, majority = shares.mean(axis=(0, 1)), np.array(majority_shares(samples, guesses))
+    noise = _training_noise(shares, own)
+    accuracy, draws = np.maximum(own, majority), np.maximum(means, majority)
     z = float(norm.ppf(1 - (1 - CONFIDENCE) / 2 / count))
     candidate = _most_prominent(accuracy)
     maximum, reason = None, ""
@@ -102,7 +106,7 @@ def confusion_curve(
         reason = "no guess has a lower accuracy on both sides"
     else:
         place, left, after = candidate
-        if accuracy[place] - majority[place] <= z * math.hypot(float(draws[:, place].std()), noise):
+        if own[place] - majority[place] <= z * math.hypot(float(means[:, place].std()), noise):
             reason = f"at guess {guesses[place]}, the best between two lower ones, it is no better than the share of the larger class"
         elif any(
             accuracy[place] - accuracy[valley]
@@ -118,8 +122,8 @@ def confusion_curve(
             maximum = Maximum(guesses[place], (float(begins), float(guesses[int(high)])), prominence)
     return ConfusionCurve(
         guesses=tuple(guesses),
-        accuracy=tuple(accuracy.tolist()),
-        intervals=tuple(percentile_interval(column) for column in draws.T),
+        accuracy=tuple(own.tolist()),
+        intervals=tuple(percentile_interval(column) for column in means.T),
         majority=tuple(majority.tolist()),
         noise=noise,
         simulations=simulations,

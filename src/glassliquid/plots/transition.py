@@ -64,13 +64,14 @@ def _energy(axes: Any, result: GlassTransition | NoTransition, points: Points) -
         pairs = ((result.liquid, observable.basis, observable.law, "-"), (result.glass, np.asarray, "c + d T", "--"))
         for branch, basis, law, style in pairs:
             _branch(axes, branch, basis, vibration, f"{law}, fitted from {branch.hot:.2f} to {branch.cold:.2f}", style)
-        axes.axvline(result.temperature, color=COLOURS[ENERGY], label=f"T_g = {result.temperature:.3f}")
+        axes.axvline(result.temperature, color=COLOURS[ENERGY], label=f"$T_g$ = {result.temperature:.3f}")
         values = mean - vibration * t
         room = 0.15 * float(np.ptp(values))
         axes.set_ylim(values.min() - room, values.max() + room)
     else:
-        axes.plot([], [], " ", label="no T_g")
-    axes.set_ylabel(f"{observable.symbol}{' - k T' if vibration else ''} [epsilon_AA]")
+        axes.plot([], [], " ", label="no $T_g$")
+    quantity = observable.symbol.replace("_IS", "_{IS}") + (r" - k_B T" if vibration else "")
+    axes.set_ylabel(rf"${quantity}$ [$\varepsilon_{{AA}}$]")
 
 
 def _branch(axes: Any, branch: Branch, basis: Any, vibration: float, label: str, style: str) -> None:
