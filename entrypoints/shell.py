@@ -83,7 +83,7 @@ def run(command: click.Command) -> None:
         _end(str(stopped), STOPPED_EXIT_CODE, at_once=isinstance(stopped, Abandoned))
     except (KeyboardInterrupt, click.Abort):
         sentence = "Stopped; run the same command again to go on with what is missing."
-        _end(sentence, STOPPED_EXIT_CODE, at_once=True)
+        _end(sentence, STOPPED_EXIT_CODE, at_once=_has_other_threads())
     except MemoryError:
         _end(
             "The machine's memory is full: run fewer commands at once, or choose a smaller batch_size.",
@@ -142,16 +142,20 @@ def _end_with_mlflow() -> None:
 
 
 def _end(sentence: str, code: int, at_once: bool = False) -> None:
-    """Print why the command ends, and end the process; at once without waiting for threads that may hang in an upload."""
+    """Print why the command ends, and end the process; at once, it waits for no thread and takes nothing down."""
     with contextlib.suppress(OSError):  # the terminal may be gone
         print(f"Error: {sentence}" if code == USER_ERROR_EXIT_CODE else sentence, file=sys.stderr, flush=True)
     _note_on_run(sentence)
-    others = [thread for thread in threading.enumerate() if not thread.daemon and thread is not threading.main_thread()]
-    if at_once and others:
+    if at_once:
         with contextlib.suppress(OSError):
             sys.stdout.flush()
         os._exit(code)
     sys.exit(code)
+
+
+def _has_other_threads() -> bool:
+    """Whether Python would wait for threads at its end, such as those of an upload that hangs."""
+    return any(not thread.daemon and thread is not threading.main_thread() for thread in threading.enumerate())
 
 
 def _note_on_run(sentence: str) -> None:
