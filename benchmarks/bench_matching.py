@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.report import print_surroundings, print_table, spread
 from glassliquid.datasets.matching import area_of_energy, auto_tolerance, match_energies
 
-ROUNDS = 5
+ROUNDS = 3
 
 
 def main() -> None:

@@ -113,7 +113,7 @@ def run(command: click.Command) -> None:
         # click makes the one of the other.
         cause = error.__cause__ or error
         code = exit_code(cause.number if isinstance(cause, Interrupted) else signal.SIGINT)
-        _end(STOPPED, code, name, at_once=True)
+        _end(STOPPED, code, name, at_once=_has_other_threads())
     except MemoryError:
         _end(
             "The machine's memory is full: run fewer commands at once, or choose a smaller batch_size.",
@@ -217,16 +217,20 @@ def _end_with_mlflow() -> None:
 
 
 def _end(sentence: str, code: int, entry_point: str, at_once: bool = False) -> None:
-    """Print why the command ends, and end the process; at once without waiting for threads that may hang in an upload."""
+    """Print why the command ends, and end the process; at once, it waits for no thread and takes nothing down."""
     with contextlib.suppress(OSError):  # the terminal may be gone
         print(f"Error: {sentence}" if code == USER_ERROR_EXIT_CODE else sentence, file=sys.stderr, flush=True)
     _note_on_run(sentence, entry_point)
-    others = [thread for thread in threading.enumerate() if not thread.daemon and thread is not threading.main_thread()]
-    if at_once and others:
+    if at_once:
         with contextlib.suppress(OSError):
             sys.stdout.flush()
         os._exit(code)
     sys.exit(code)
+
+
+def _has_other_threads() -> bool:
+    """Whether Python would wait for threads at its end, such as those of an upload that hangs."""
+    return any(not thread.daemon and thread is not threading.main_thread() for thread in threading.enumerate())
 
 
 def _note_on_run(sentence: str, entry_point: str) -> None:

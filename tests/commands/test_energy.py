@@ -62,7 +62,7 @@ def test_a_matched_dataset_says_what_energy_tells_and_where_energies_meet(folder
         ({**NAMED, "liquid_ensemble": "gone"}, "There is no ensemble 'gone' in"),
         ({**NAMED, "liquid": 61}, "liquid is 61, which the ensemble 'slow' does not store (nearest:"),
         ({"liquid_ensemble": "../x"}, "ensemble is '../x'"),
-        ({"match": "energy", "match_tolerance": 0}, "match_tolerance is 0.0, and it must be greater than zero"),
+        ({"match": "energy", "match_tolerance": 0}, "match_tolerance is 0, and it must be greater than zero"),
         (
             {"liquid_ensemble": "slow", "ensemble": "small", "particles": 64, "snapshots": SNAPSHOTS},
             "The ensembles 'slow' and 'small' do not fit (N is 100 and 64;",

@@ -181,11 +181,14 @@ def test_states_are_sent_while_a_training_runs_if_that_is_asked_for(
     """Every so many minutes those that have changed; what the store does not take then is sent at the end."""
     proxy, experiment_id = front
     sent: list[str] = []
+    refused: list[str] = []
 
     def refuse_the_first(method: str, path: str, _size: int) -> tuple[int, str] | None:
         if method == "PUT" and "checkpoints" in path:
             sent.append(path)
-            return FULL if len(sent) == 1 else None
+            if not refused:
+                refused.append(path)
+                return FULL
         return None
 
     proxy.fault = refuse_the_first

@@ -333,3 +333,22 @@ def test_pages_are_simulations_if_the_user_says_so(make_data, tmp_path, ending):
         make_data(source="images", input=tmp_path / "theirs", data_dir=tmp_path / "data", name="again", number="page"),
         rf"more_glass\.{ending} is glass of simulation 1, as glass\.{ending} \(page 1\) is",
     )
+
+
+def test_runs_that_letters_number_are_told(make_data, tmp_path):
+    for label in ("glass", "liquid"):
+        for k in range(1, 21):
+            draw(tmp_path / "theirs" / label / f"run{'ABCD'[(k - 1) // 5]}_{k:04d}.png", grey(k))
+    done = make_data(source="images", input=tmp_path / "theirs", data_dir=tmp_path / "data", dry_run="true")
+    assert (
+        "The names differ in more than numbers (glass/runA_#, glass/runB_#, glass/runC_#, glass/runD_#)" in done.stdout
+    )
+    done = make_data(
+        source="images", input=tmp_path / "theirs", data_dir=tmp_path / "data", dry_run="true", number="_(\\d+)"
+    )
+    assert "differ in more" not in done.stdout
+
+
+def test_a_name_that_cannot_be_is_called_by_its_parameter(make_data, tmp_path):
+    assert_one_sentence(make_data(name="a/b", data_dir=tmp_path), "name is 'a/b': use up to 100 letters")
+    assert_one_sentence(make_data(name="v1", data_dir=tmp_path), "name is 'v1', which cannot name the alias")

@@ -16,11 +16,15 @@ from glassliquid.parameters import changed_texts, positional
 from glassliquid.plots.size import size_figure
 from glassliquid.sessions.resumable import can_resume
 from glassliquid.tracking.projects import StepResult, run_step
-from glassliquid.tracking.run import tracked_run
+from glassliquid.tracking.run import TrackedRun, tracked_run
 from glassliquid.upkeep.housekeeping import housekeeping
 
 VALIDATION, TEST = "val", "test"
 FIGURE, TABLE = "size.png", "size.csv"
+COLUMNS = (
+    *("model", "particles", "samples", "accuracy", "accuracy_low", "accuracy_high"),
+    *("auc", "auc_low", "auc_high", "auc_predicted"),
+)
 HEADER = ("model", "N", "accuracy (95 % interval)", "area under the curve (95 % interval)", "predicted", "samples")
 
 
@@ -43,39 +47,22 @@ def run(job: SizeJob, project: Path) -> None:
         laws = {split: {model: fit_law(found) for model, found in points[split].items()} for split in points}
         # The model is chosen on validation; what is said of it comes from the test split.
         best = max(job.models, key=lambda model: laws[VALIDATION][model].strength)
-        sentence = _sentence(best, laws[TEST][best])
-        tested = points[TEST]
-        rows = [(model, point, laws[TEST][model]) for model in job.models for point in tested[model]]
-        found = f"{tabulate([_row(*row) for row in rows], HEADER, 'github', disable_numparse=True)}\n\n{sentence}"
-        tracked.metrics(
-            {
-                f"particles_needed_{model}": n
-                for model in job.models
-                if math.isfinite(n := laws[TEST][model].particles_needed()[0])
-            }
-        )
-        tracked.tags({"sentence": sentence})
-        tracked.figure(size_figure(tested, laws[TEST], sentence), FIGURE)
-        tracked.text(
-            csv_text(
-                (
-                    "model",
-                    "particles",
-                    "samples",
-                    "accuracy",
-                    "accuracy_low",
-                    "accuracy_high",
-                    "auc",
-                    "auc_low",
-                    "auc_high",
-                    "auc_predicted",
-                ),
-                [_values(*row) for row in rows],
-            ),
-            TABLE,
-        )
-        tracked.describe(found)
-        print(f"\n{found}\n")
+        _keep(tracked, points[TEST], laws[TEST], _sentence(best, laws[TEST][best]))
+
+
+def _keep(
+    tracked: TrackedRun, points: Mapping[str, list[SizePoint]], laws: Mapping[str, SizeLaw], sentence: str
+) -> None:
+    """Print the table and the answer, and keep them with the figure."""
+    rows = [(model, point, laws[model]) for model, found in points.items() for point in found]
+    text = f"{tabulate([_row(*row) for row in rows], HEADER, 'github', disable_numparse=True)}\n\n{sentence}"
+    needed = {f"particles_needed_{model}": law.particles_needed()[0] for model, law in laws.items()}
+    tracked.metrics({name: value for name, value in needed.items() if math.isfinite(value)})
+    tracked.tags({"sentence": sentence})
+    tracked.figure(size_figure(points, laws, sentence), FIGURE)
+    tracked.text(csv_text(COLUMNS, [_values(*row) for row in rows]), TABLE)
+    tracked.describe(text)
+    print(f"\n{text}\n")
 
 
 def _at(job: SizeJob, particles: int, project: Path) -> list[tuple[str, StepResult]]:

@@ -8,6 +8,7 @@ one simulation, and lie in one split. Folders called train, val and test are som
 import os
 import re
 import stat
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -16,7 +17,7 @@ from glassliquid.datasets.description import LARGEST_NUMBER, Label
 from glassliquid.datasets.picture import FORMATS, UnusableImage, count_pages
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError, listed
-from glassliquid.numbering import UnclearNumbersError, numbers_found, numbers_told
+from glassliquid.numbering import UnclearNumbersError, numbers_found, numbers_told, stem_of
 
 SPLITS = dict.fromkeys(("train", "training"), Split.TRAIN) | dict.fromkeys(("test", "testing"), Split.TEST)
 SPLITS |= dict.fromkeys(("val", "valid", "validation"), Split.VALIDATION)
@@ -109,6 +110,21 @@ def find_images(
     images = sorted(found.values(), key=lambda image: (image.simulation, image.label))
     _check_own_split(folder, images)
     return images, sorted(unreadable, key=lambda each: each.file)
+
+
+def kinds_of_names(images: list[FoundImage]) -> list[str]:
+    """Kinds of names that pictures of one label have beside each other, each many times: `glass/runA_#`, `glass/runB_#`.
+
+    Letters may number runs as digits do, and then what follows counts frames. Empty if there is one kind for each label and split.
+    """
+    members: dict[tuple[Label, Split | None], Counter[str]] = {}
+    for image in images:
+        kind = re.sub(r"\d+", "#", stem_of(image.file))
+        members.setdefault((image.label, image.split), Counter())[kind] += 1
+    for kinds in members.values():
+        if len(many := [kind for kind, count in kinds.items() if count > 1]) > 1:
+            return many
+    return []
 
 
 def _files(folder: Path) -> Iterator[str]:

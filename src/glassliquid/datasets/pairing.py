@@ -72,41 +72,16 @@ def matched_samples(
     """
     minimise_snapshots(sides, recipe, pool, progress)
     indices = candidates(sides.liquid, recipe)
-    found = _Candidates(
-        sides, inherent_energies(sides.glass, [recipe.glass])[:, 0], inherent_energies(sides.liquid, indices)
-    )
-    given = recipe.match_tolerance
-    smallest = min(min(len(places) for places in found.places(split)) for split in Split)
-    tolerance = given or auto_tolerance(found.glass, smallest)
-    for _ in range(HALVINGS):
-        chosen = {split: found.pairs(split, tolerance) for split in Split}
-        for split, pairs in chosen.items():
-            possible = min(len(places) for places in found.places(split))
-            if len(pairs.glass) < max(1, FEWEST_KEPT * possible):
-                raise _too_few_pairs(
-                    sides,
-                    recipe,
-                    f"{len(pairs.glass)} of {possible} pairs can be made in {split}",
-                    found.glass,
-                    pool,
-                )
-        described = {split.value: found.describe(split, pairs) for split, pairs in chosen.items()}
-        told = [f"{name} {split.auc:.3f}" for name, split in described.items() if not split.is_matched]
-        if given or not told:
-            break
-        tolerance /= 2
-    if told:
-        raise UserError(
-            f"Matched within {tolerance:.3g}, e_IS alone still tells glass from liquid (area under the curve {listed(told)}, whose 95 % "
-            "interval excludes 0.5): pass a smaller match_tolerance, or liquids nearer to the glasses' energy."
-        )
+    glass = inherent_energies(sides.glass, [recipe.glass])[:, 0]
+    found = _Candidates(sides, glass, inherent_energies(sides.liquid, indices))
+    tolerance, chosen = _choose(found, recipe, pool)
     kept = _Pairs(*(np.concatenate(parts) for parts in zip(*chosen.values(), strict=True)))
     edges = bins_of(np.concatenate([found.glass, found.liquid.ravel()]))
     before = {Label.GLASS: found.glass, Label.LIQUID: found.liquid.ravel()}
     after = {Label.GLASS: found.glass[kept.glass], Label.LIQUID: found.liquid[kept.liquid, kept.candidate]}
     matching = Matching(
         tolerance=tolerance,
-        **described,
+        **{split.value: found.describe(split, pairs) for split, pairs in chosen.items()},
         edges=tuple(edges.tolist()),
         before=_histograms(before, edges),
         after=_histograms(after, edges),
@@ -181,6 +156,33 @@ class _Candidates:
         return area_of_energy(glass, liquid, (places[0] + self.sides.offset, places[1]))
 
 
+def _choose(found: _Candidates, recipe: Recipe, pool: WorkerPool) -> tuple[float, dict[Split, _Pairs]]:
+    """The pairs of each split, within the tolerance that is given, or the largest of some that leaves e_IS nothing to tell.
+
+    Raises:
+        UserError: too few pairs are left in a split, or e_IS alone still tells the classes apart.
+    """
+    smallest = min(min(len(places) for places in found.places(split)) for split in Split)
+    first = auto_tolerance(found.glass, smallest)
+    given = recipe.match_tolerance
+    told: list[str] = []
+    for tolerance in (given,) if given else (first / 2**halving for halving in range(HALVINGS)):
+        chosen = {split: found.pairs(split, tolerance) for split in Split}
+        for split, pairs in chosen.items():
+            possible = min(len(places) for places in found.places(split))
+            if len(pairs.glass) < max(1, FEWEST_KEPT * possible):
+                kept = f"{len(pairs.glass)} of {possible} pairs can be made in {split}"
+                raise _too_few_pairs(found.sides, recipe, kept, found.glass, pool)
+        described = {split: found.describe(split, pairs) for split, pairs in chosen.items()}
+        told = [f"{split} {each.auc:.3f}" for split, each in described.items() if not each.is_matched]
+        if not told:
+            return tolerance, chosen
+    raise UserError(
+        f"Matched within {tolerance:.3g}, e_IS alone still tells glass from liquid (area under the curve {listed(told)}, whose 95 % "
+        "interval excludes 0.5): pass a smaller match_tolerance, or liquids nearer to the glasses' energy."
+    )
+
+
 def _histograms(energies: dict[Label, NDArray[np.float64]], edges: NDArray[np.float64]) -> dict[str, tuple[int, ...]]:
     return {label.value: tuple(np.histogram(values, edges)[0].tolist()) for label, values in energies.items()}
 
@@ -202,6 +204,6 @@ def _too_few_pairs(sides: Sides, recipe: Recipe, kept: str, glass: NDArray[np.fl
         )
     low, high = max(each for each in indices if each <= meeting), min(each for each in indices if each >= meeting)
     return UserError(
-        f"{too_few}: e_IS of the glasses is {glass.mean():.4f}, which the liquids of {sides.liquid.name!r} have at index "
+        f"{too_few} with liquid {recipe.liquid}: e_IS of the glasses is {glass.mean():.4f}, which the liquids of {sides.liquid.name!r} have at index "
         f"{meeting:.0f}, between {low} and {high}: pass liquid={min((low, high), key=lambda each: abs(each - meeting))}."
     )

@@ -90,7 +90,7 @@ def _train(dataset: Dataset, data_dir: Path, tracked: TrackedRun) -> State:
         test = model.reads.load(dataset, Split.TEST, splits.device)
         own.metrics(prefixed("test", score_samples(model, test, splits.device)))
         others = [_evidence(replace(config, seed=seed), splits) for seed in range(1, EVIDENCE_SEEDS)]
-        keep_evidence(own, [model.evidence(), *others], job.caption)
+        keep_evidence(own, [model.evidence(), *others], replace(job, repeats=EVIDENCE_SEEDS).caption)
     remove_checkpoints(folder)
     return state
 

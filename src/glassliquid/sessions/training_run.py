@@ -180,7 +180,7 @@ def _restore(trainer: Trainer, start: Start, tracked: TrackedRun, job: TrainJob)
             tracked.tags({tag.STUCK: str(error)})
         raise
     if start.run_id is not None:
-        tracked.forget(tag.STUCK, tag.DIVERGED, tag.ERROR)
+        tracked.forget(tag.STUCK, tag.DIVERGED, tag.ERROR, tag.CLOSED)
     tracked.tags(start.tags)
 
 

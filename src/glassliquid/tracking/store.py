@@ -165,10 +165,12 @@ def storing(name: str, size: int, where: str = "") -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
-        raise_if_full(error)
-        if isinstance(error, OSError) and storage_fault(error) is not None:
-            raise
-        reason = reason_of(error) or f"{type(error).__name__}: {shortened(str(error))}"
+        reason = reason_of(error)
+        if reason is None:  # a store that is full says the same as a disk
+            raise_if_full(error)
+            if isinstance(error, OSError) and storage_fault(error) is not None:
+                raise
+            reason = f"{type(error).__name__}: {shortened(str(error))}"
         store = f"The artifact store {without_credentials(where)}".rstrip()
         raise TrackingLost(f"{store} did not take {name}, {in_bytes(size)} ({reason})") from error
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from glassliquid.datasets.config import MakeDataConfig
 from glassliquid.datasets.description import Label
-from glassliquid.datasets.image_names import find_images
+from glassliquid.datasets.image_names import find_images, kinds_of_names
 from glassliquid.datasets.images import NAMED_IN_MESSAGE, import_images, listing_digest, split_of
 from glassliquid.datasets.picture import FULL_RANGE, UnusableImage, convert, grey_range
 from glassliquid.datasets.source import MadeData, Source, recipe_of
@@ -79,6 +79,11 @@ class Images(Source):
             of_label = [image for image in images if image.label is label]
             example = f"{of_label[0].name} (simulation {of_label[0].simulation})" if of_label else "none"
             yield f"{len(of_label)} images of {label}, such as {example}."
+        if self.config.number is None and (kinds := kinds_of_names(images)):
+            yield (
+                f"The names differ in more than numbers ({listed(kinds[:NAMED_IN_MESSAGE])}): if these are runs of several pictures each, "
+                "they lie in several splits; say where a run's number is, as number=WORD."
+            )
         yield f"{counts}, {'as the folders say' if own else 'drawn by the numbers of the simulations'}."
 
     def make(self, folder: Path, pool: WorkerPool) -> MadeData:
