@@ -1,5 +1,6 @@
 """What an installed package carries, and what the project says about its licence."""
 
+import importlib
 import importlib.resources
 import tomllib
 from pathlib import Path
@@ -21,3 +22,9 @@ def test_every_place_names_the_same_licence():
     assert project["license"] == citation["license"] == "MIT"
     assert (ROOT / "LICENSE").read_text(encoding="utf-8").startswith("MIT License\n\nCopyright (c) 2026 glassliquid")
     assert {"cff-version", "message", "title", "authors"} <= citation.keys()
+
+
+def test_the_console_command_is_a_function_of_the_package():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    module, _, function = project["scripts"]["glassliquid"].partition(":")
+    assert callable(getattr(importlib.import_module(module), function))
