@@ -9,7 +9,7 @@ import pytest
 
 from glassliquid.report.log import EVALUATED, EVERY_ITERATION
 from glassliquid.tracking import tag
-from glassliquid.tracking.page import KIND_TAG, VIEW_TAG, add_study_view, prepare_page, views
+from glassliquid.tracking.page import KIND_TAG, VIEW_TAG, add_study_view, prepare_page, views, way_to
 from glassliquid.training.config import TrainConfig
 
 
@@ -86,3 +86,22 @@ def test_a_study_has_a_view_of_its_own(client):
     found = client.search_runs([experiment], state["searchFilter"])
     assert [run.data.tags["optuna_state"] for run in found] == ["COMPLETE"]
     assert found[0].data.tags["study"] == "night"
+
+
+@pytest.mark.parametrize(
+    ("address", "way"),
+    [
+        ("http://me:secret@host:5000/", "http://host:5000/#/experiments/7/runs/abc"),
+        (
+            "sqlite:////a folder/mlflow.db",
+            "mlflow ui --backend-store-uri 'sqlite:////a folder/mlflow.db', then http://127.0.0.1:5000/#/experiments/7/runs/abc",
+        ),
+        (
+            "postgresql://me:secret@host/runs",
+            'mlflow ui --backend-store-uri "$MLFLOW_TRACKING_URI", then http://127.0.0.1:5000/#/experiments/7/runs/abc',
+        ),
+    ],
+)
+def test_the_way_to_a_page_shows_no_password(monkeypatch: pytest.MonkeyPatch, address: str, way: str):
+    monkeypatch.setattr("mlflow.get_tracking_uri", lambda: address)
+    assert way_to("7", "abc") == way
