@@ -72,6 +72,7 @@ def test_arrays_and_settings_beside_trajectories_are_passed_over(tmp_path, pool)
         write(tmp_path / "in" / str(number) / "traj.xyz", xyz(run, "{lattice} step={step}"))
         write(tmp_path / "in" / str(number) / "analysis.npz", npz(run))
         write(tmp_path / "in" / str(number) / "settings.yaml", "timestep: 0.005\n")
+        write(tmp_path / "in" / str(number) / "traj.xyz~", xyz(RUNS[0], "{lattice} step={step}"))
     write(tmp_path / "in" / "means.npz", npz(RUNS[0]))
     assert_imported(tmp_path, pool, **CENTRED)
 

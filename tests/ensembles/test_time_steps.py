@@ -11,6 +11,8 @@ def test_the_start_of_the_cooling_is_found_or_asked_for(tmp_path):
     found = planned(tmp_path, (10_000, 15_000, 20_000))
     assert (found.ensemble.origin.first_step, found.ensemble.protocol.cooling_steps) == (10_000, 10_000)
     assert found.ensemble.protocol.snapshots == (0, 100, 200)
+    before = planned(tmp_path, (-10_000, -5_000, 0))  # an own code counts down to the end
+    assert (before.ensemble.origin.first_step, before.ensemble.protocol.cooling_steps) == (-10_000, 10_000)
     assert any("first_step is 10000, as found" in remark for remark in found.remarks)
     with pytest.raises(UserError, match=r"begins at time step 50, .*: pass first_step=50 or first_step=0"):
         planned(tmp_path, (50, 100, 150, 200))

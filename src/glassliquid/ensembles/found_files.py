@@ -71,7 +71,7 @@ def _walk(folder: Path) -> Iterator[str]:
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
-            if not name.startswith("."):
+            if not name.startswith((".", "#")) and not name.endswith("~"):  # hidden, or an editor's copy
                 yield Path(parent, name).relative_to(folder).as_posix()
 
 

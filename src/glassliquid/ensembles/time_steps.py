@@ -53,7 +53,7 @@ def start_of_cooling(name: str, steps: list[int], first_step: int | None, coolin
     first = steps[0]
     if cooling_steps == steps[-1]:
         return 0
-    if first != 0 and len(steps) > 1 and first <= steps[1] - first and cooling_steps != steps[-1] - first:
+    if first > 0 and len(steps) > 1 and first <= steps[1] - first and cooling_steps != steps[-1] - first:
         raise UserError(
             f"{name} begins at time step {first}, which may be the start of the cooling or the first frame after a start at 0: pass "
             f"first_step={first} or first_step=0."
