@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
+from glassliquid.evaluation.comparison import STRUCTURE
 from glassliquid.report.artifacts import Artifacts
 from glassliquid.report.curves import overlay_picture, run_picture
-from glassliquid.report.linear import STRUCTURE, LinearScore, network
+from glassliquid.report.linear import LinearScore, network
 from glassliquid.tracking import tag
 from glassliquid.tracking.history import Curve
 from glassliquid.tracking.stored import StoredRun
