@@ -23,7 +23,14 @@ PICTURES = {
     "evaluate": ("evaluation.png",),
     "transition": ("transition.png",),
     "baseline": EVIDENCE,
-    "visualize": ("attribution.png", "filters.png", "certain_and_wrong.png"),
+    "visualize": (
+        "attribution.png",
+        "particles.png",
+        "correlations.png",
+        *EVIDENCE,
+        "filters.png",
+        "certain_and_wrong.png",
+    ),
 }
 """Pictures shown of a run of a stage, where it has them. Training runs and sweeps have curves instead."""
 TRANSFER_TABLE, TRIALS_TABLE = "transfer.csv", "trials.csv"
