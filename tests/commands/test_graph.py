@@ -1,6 +1,8 @@
 """The network of particles on the real command lines."""
 
+import csv
 import json
+import math
 from pathlib import Path
 
 import mlflow
@@ -22,7 +24,7 @@ SETTINGS = {"model": "graph", "batch_size": 14, "iterations": 10, "batches_per_i
 
 
 def test_it_is_trained_registered_scored_and_served(
-    command: Command, client: MlflowClient, data_dir: Path, dataset, ensemble, tmp_path: Path
+    command: Command, client: MlflowClient, data_dir: Path, dataset, ensemble, own_data: Path, tmp_path: Path
 ):
     done = command("train", data_dir=data_dir, register_as=NAME, **SETTINGS)
     assert done.returncode == 0, done.stderr
@@ -38,10 +40,28 @@ def test_it_is_trained_registered_scored_and_served(
     done = command("transfer_eval", model=ADDRESS, liquids="5,100", find_breakdown="false", data_dir=data_dir)
     assert done.returncode == 0, done.stderr
     assert f"{NAME} v1" in done.stdout
-    done = command("visualize", model=ADDRESS, data_dir=data_dir)
-    assert done.returncode == 2
-    assert "is shown of those that read images: choose another model" in done.stderr
+    check_shown(command, own_data)
     check_served(ensemble, tmp_path)
+
+
+def check_shown(command: Command, data_dir: Path) -> None:
+    """Its numbers of each particle, physics beside them, and no pictures of what it does not have."""
+    done = command("visualize", model=ADDRESS, data_dir=data_dir)
+    assert done.returncode == 0, done.stderr
+    assert "(attribution, attention, physical fields) is there as a number per particle" in done.stdout
+    assert "| attention   | modulus of psi6 (snapshot) " in done.stdout
+    (folder,) = (data_dir / "pictures").glob(f"data_liquid5-{NAME}-*")
+    pictures = {"particles.png", "fields_liquid.png", "fields_glass.png", "correlations.png", "certain_and_wrong.png"}
+    assert {path.name for path in folder.iterdir()} == pictures | {"particles.csv", "correlations.csv"}
+    with (folder / "particles.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for start in (0, 100):
+        sample = rows[start : start + 100]
+        assert sum(float(row["attention"]) for row in sample) == pytest.approx(1, rel=1e-4)
+        # The particles' parts add up to the logit, which P(glass) is of; six digits are written of each.
+        p_glass = float(sample[0]["p_glass"])
+        attribution = sum(float(row["attribution"]) for row in sample)
+        assert 1 / (1 + math.exp(-attribution)) == pytest.approx(p_glass, rel=1e-3)
 
 
 def check_served(ensemble, tmp_path: Path) -> None:

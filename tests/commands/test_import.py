@@ -153,6 +153,8 @@ WRONG = [
     ({"skip_unreadable": "true"}, "skip_unreadable is True, but source=simulate has no use"),
     ({"source": "trajectories", "input": "/tmp", "particles": 64}, "particles is 64, but source=trajectories has no use for it: leave particles out"),
     ({"source": "images", "input": "/tmp", "inherent": "true"}, "inherent is True, but source=images has no use for it"),
+    ({"source": "trajectories", "input": "/tmp", "temperature": "T="}, "temperature is 'T=': pass the word before the temperature in the names, such as T, or a table"),
+    ({"source": "trajectories", "input": "/tmp", "arrays": "r"}, "arrays is 'r': pass what each is and its name, positions:NAME, types:NAME, box:NAME"),
     ({"scheduler": "nowhere"}, "scheduler is 'nowhere': pass none, an address such as tcp://host:8786"),
     ({"scheduler": "tcp://127.0.0.1:9", "workers": 4}, "workers is 4, but with scheduler"),
 ]  # fmt: skip

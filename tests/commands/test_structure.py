@@ -23,7 +23,7 @@ SETTINGS = {"model": "structure", "batch_size": 14, "iterations": 10, "batches_p
 
 
 def test_it_is_trained_registered_scored_and_served(
-    command: Command, client: MlflowClient, data_dir: Path, dataset, ensemble
+    command: Command, client: MlflowClient, data_dir: Path, dataset, ensemble, own_data: Path
 ):
     done = command("train", data_dir=data_dir, register_as=NAME, **SETTINGS)
     assert done.returncode == 0, done.stderr
@@ -39,6 +39,12 @@ def test_it_is_trained_registered_scored_and_served(
     done = command("transfer_eval", model=ADDRESS, liquids="5,100", find_breakdown="false", data_dir=data_dir)
     assert done.returncode == 0, done.stderr
     assert f"{NAME} v1" in done.stdout
+    done = command("visualize", model=ADDRESS, data_dir=own_data)
+    assert done.returncode == 0, done.stderr
+    assert "It weighs numbers of a whole configuration, not of particles: most of all " in done.stdout
+    (folder,) = (own_data / "pictures").glob(f"data_liquid5-{NAME}-*")
+    pictures = {"evidence.png", "fields_liquid.png", "fields_glass.png", "certain_and_wrong.png"}
+    assert {path.name for path in folder.iterdir()} == pictures | {"evidence.csv", "particles.csv"}
     served = mlflow.pyfunc.load_model(ADDRESS)
     assert served.metadata.signature.inputs.inputs[0].shape == (-1, len(FEATURES))
     found = read_configurations(ensemble.path(ensemble.simulations[0]), [200, 5])
@@ -76,9 +82,6 @@ def test_what_it_cannot_do_is_a_sentence(quick_command: Command, data_dir: Path,
     done = quick_command("train", data_dir=imported.parents[1], **SETTINGS)
     assert done.returncode == 2
     assert f"There is no ensemble 'small' in {imported.parents[1] / 'ensembles'}" in done.stderr
-    done = quick_command("visualize", model=ADDRESS, data_dir=data_dir)
-    assert done.returncode == 2
-    assert "is shown of those that read images: choose another model" in done.stderr
 
 
 def test_it_stands_beside_other_networks(command: Command, client: MlflowClient, own_data: Path, tmp_path: Path):

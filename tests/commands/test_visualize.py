@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.stats import spearmanr
 
 from glassliquid.datasets.description import Dataset
 from glassliquid.datasets.draw import DrawConfig, draw
@@ -15,6 +16,7 @@ from glassliquid.ensembles.split import Split
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import glass_probabilities
 from glassliquid.inputs.images.decoded import load_split
+from glassliquid.physics.fields import FIELDS
 from glassliquid.training.checkpoint import load_checkpoint
 from glassliquid.training.found_model import restore_model
 from glassliquid.trajectories.trajectory import read_configurations
@@ -33,9 +35,9 @@ def client(tracking_uri: str):
 
 
 @pytest.fixture(scope="module")
-def trained(command: Command, client, dataset: Dataset, data_dir: Path):
+def trained(command: Command, client, own_data: Path):
     """The run of one training on the shared dataset."""
-    done = command("train", data_dir=data_dir, **SETTINGS)
+    done = command("train", data_dir=own_data, **SETTINGS)
     assert done.returncode == 0, done.stderr
     newest = client.search_runs(["0"], "tags.stage = 'train'", max_results=1, order_by=["attributes.start_time DESC"])
     return newest[0]
@@ -48,10 +50,11 @@ def checkpoint(trained, client, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 @pytest.fixture(scope="module")
-def shown(command: Command, client, trained, data_dir: Path):
+def shown(command: Command, client, trained, own_data: Path):
     """The run of one visualization."""
-    done = command("visualize", data_dir=data_dir, model=trained.info.run_id, samples=2)
+    done = command("visualize", data_dir=own_data, model=trained.info.run_id, samples=2)
     assert done.returncode == 0, done.stderr
+    assert "| attribution | modulus of psi6 (snapshot) " in done.stdout
     newest = client.search_runs(
         ["0"], "tags.stage = 'visualize'", max_results=1, order_by=["attributes.start_time DESC"]
     )
@@ -59,8 +62,8 @@ def shown(command: Command, client, trained, data_dir: Path):
 
 
 @pytest.fixture(scope="module")
-def folder(shown, trained, data_dir: Path) -> Path:
-    return data_dir / "pictures" / f"data_liquid5-run-{trained.info.run_id[:8]}"
+def folder(shown, trained, own_data: Path) -> Path:
+    return own_data / "pictures" / f"data_liquid5-run-{trained.info.run_id[:8]}"
 
 
 def test_training_keeps_a_panel_of_augmented_images(trained, client):
@@ -72,11 +75,43 @@ def test_pictures_and_table_are_in_the_run_and_on_the_disk(shown, client, folder
     assert kept == {path.name for path in folder.iterdir()}
     first = [record.simulation for record in dataset.records if record.split is Split.TEST][:2]
     maps = {f"first_layer_{label}_sim-{number:05d}.png" for label in ("glass", "liquid") for number in first}
-    assert kept == {"attribution.png", "certain_and_wrong.png", "filters.png", "particles.csv", *maps}
+    physics = {"particles.csv", "fields_liquid.png", "fields_glass.png", "correlations.csv", "correlations.png"}
+    assert kept == {"attribution.png", "certain_and_wrong.png", "filters.png", *physics, *maps}
     for path in folder.glob("*.png"):
         assert path.read_bytes().startswith(b"\x89PNG")
-    assert "as a number per particle in particles.csv" in shown.data.tags["mlflow.note.content"]
+    description = shown.data.tags["mlflow.note.content"]
+    assert "as a number per particle in particles.csv" in description
+    assert "correlation" in description
+    assert "liquid, A (n = 3)" in description
+    assert "| attribution | modulus of psi6 (snapshot)" in description
     assert shown.data.tags["dataset"] == "data_liquid5"
+
+
+def test_the_correlations_are_those_of_the_table(folder: Path):
+    """Of the samples in particles.csv, two of the three simulations, the mean is near that of all three."""
+    with (folder / "correlations.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 4 * len(FIELDS)
+    assert {(row["label"], row["species"], row["simulations"]) for row in rows} == {
+        (label, species, "3") for label in ("liquid", "glass") for species in "AB"
+    }
+    assert {row["particles"] for row in rows} == {"195", "105"}  # 65 and 35 of 100, in three
+    for row in rows:
+        assert float(row["low"]) <= float(row["correlation"]) <= float(row["high"])
+        assert float(row["low_together"]) <= float(row["correlation"]) <= float(row["high_together"])
+    with (folder / "particles.csv").open(newline="") as file:
+        particles = [row for row in csv.DictReader(file) if (row["label"], row["species"]) == ("glass", "A")]
+    found = [
+        spearmanr(*zip(*((float(row["attribution"]), float(row["moved"])) for row in sample), strict=True)).statistic
+        for sample in (particles[:65], particles[65:])
+    ]
+    (mean,) = (
+        float(row["correlation"])
+        for row in rows
+        if (row["label"], row["species"]) == ("glass", "A") and row["field"].startswith("distance")
+    )
+    # The third correlation follows, and is one.
+    assert -1 <= 3 * mean - sum(found) <= 1
 
 
 def test_the_table_has_each_particle_where_it_is(folder: Path, dataset: Dataset, ensemble: Ensemble, checkpoint: Path):
@@ -133,17 +168,22 @@ def test_a_wrong_value_ends_in_one_sentence(
 
 
 def test_a_trajectory_that_is_gone_is_named(
-    dataset: Dataset, ensemble: Ensemble, copied: Callable[[Path], Path], tmp_path: Path
+    command: Command,
+    dataset: Dataset,
+    ensemble: Ensemble,
+    checkpoint: Path,
+    copied: Callable[[Path], Path],
+    tmp_path: Path,
 ):
     """One file of the ensemble is missing: the sentence names it, and nothing is made up for the others."""
-    from glassliquid.commands.jobs import VisualizeJob
-    from glassliquid.commands.visualize import _particles
-
     copied(dataset.folder)
     folder = copied(ensemble.folder)
     number = next(record.simulation for record in dataset.records if record.split is Split.TEST)
     (folder / f"sim-{number:05d}.gsd").unlink()
-    job = VisualizeJob(model=None, dataset=dataset.name, samples=1, data_dir=tmp_path)
-    found, lacking = _particles(job, dataset, [0, 1])
-    assert found == [None, None]
-    assert f"sim-{number:05d}.gsd is missing" in str(lacking)
+    done = command("visualize", data_dir=tmp_path, model=checkpoint)
+    assert done.returncode == 0, done.stderr
+    assert "There are no numbers per particle: " in done.stdout
+    assert f"sim-{number:05d}.gsd is missing" in done.stdout
+    names = {path.name for path in (tmp_path / "pictures").glob("*/*")}
+    assert "attribution.png" in names
+    assert not names & {"particles.csv", "fields_liquid.png", "fields_glass.png", "correlations.csv"}

@@ -12,11 +12,10 @@ from glassliquid.datasets.config import MakeDataConfig
 from glassliquid.datasets.description import DESCRIPTION
 from glassliquid.ensembles import ensemble
 from glassliquid.errors import UserError
-from glassliquid.evaluation.comparison import LINEAR, verdict_of
+from glassliquid.evaluation.comparison import LINEAR, STRUCTURE, verdict_of
 from glassliquid.files import read_json
 from glassliquid.layout import Layout
 from glassliquid.parameters import to_texts
-from glassliquid.sessions.baseline import MODEL
 from glassliquid.sessions.resumable import can_resume
 from glassliquid.tracking.projects import MISSING, StepResult, run_step
 from glassliquid.tracking.run import tracked_run
@@ -98,7 +97,7 @@ def _table(steps: list[StepResult]) -> str:
 def _beside_physics(model: str, evaluated: StepResult) -> str:
     """The network's test score and, below it, the linear model's on the same images, as a table; then what that means, in words."""
     metrics = evaluated.metrics
-    if model == MODEL:
+    if model == STRUCTURE:
         return f"The network {model} is the {LINEAR} itself."
     if "structure_test_accuracy" not in metrics:  # evaluate has said why
         return f"There is no {LINEAR} beside {model}: see the evaluation {evaluated.run_id[:8]}."

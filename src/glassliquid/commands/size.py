@@ -69,7 +69,8 @@ def _at(job: SizeJob, particles: int, project: Path) -> list[tuple[str, StepResu
     """The evaluations of every model at one size."""
     layout = Layout(job.data_dir)
     step = partial(run_step, project, layout.steps)
-    data_dir = {"data_dir": str(job.data_dir)}
+    # The steps run in the project's folder.
+    data_dir = {"data_dir": str(job.data_dir if Path.cwd() == project else job.data_dir.absolute())}
     glasses, matched = job.glasses(particles), job.matched(particles)
 
     def digest() -> Mapping[str, str]:
@@ -78,8 +79,12 @@ def _at(job: SizeJob, particles: int, project: Path) -> list[tuple[str, StepResu
     def both() -> Mapping[str, str]:
         return {**digest(), "glasses": ensemble_fingerprint(layout, str(glasses.ensemble))}
 
-    step("make_data", changed_texts(glasses), lambda: {"dataset": dataset_digest(layout.dataset(glasses.name))})
-    step("make_data", changed_texts(matched), both)
+    step(
+        "make_data",
+        changed_texts(glasses) | data_dir,
+        lambda: {"dataset": dataset_digest(layout.dataset(glasses.name))},
+    )
+    step("make_data", changed_texts(matched) | data_dir, both)
     found = []
     for model in job.models:
         training = {

@@ -16,7 +16,7 @@ from glassliquid.tracking.stored import find_run
 from glassliquid.upkeep.housekeeping import Tidied, housekeeping, tidy_up
 from glassliquid.upkeep.stale_runs import take_closed
 
-AGAIN = ("main", "make_data", "sweep", "transition")
+AGAIN = ("main", "make_data", "size", "sweep", "transition")
 """Commands that find by themselves what is there already."""
 
 

@@ -16,6 +16,7 @@ from glassliquid.datasets.description import open_dataset
 from glassliquid.ensembles.ensemble import open_ensemble
 from glassliquid.ensembles.thermodynamics import measured_transition
 from glassliquid.errors import UserError
+from glassliquid.evaluation.comparison import STRUCTURE
 from glassliquid.evaluation.transfer_summary import (
     ModelTransfer,
     beside_linear,
@@ -30,7 +31,7 @@ from glassliquid.layout import Layout
 from glassliquid.physics.protocol import temperature
 from glassliquid.plots import transfer as plots
 from glassliquid.plots.cooling import ASSUMED, Mark, mark_of
-from glassliquid.sessions.baseline import MODEL, baseline_of, lacking
+from glassliquid.sessions.baseline import baseline_of, lacking
 from glassliquid.sessions.transfer_trials import CoolingTrial, DatasetsTrial, Subject, Trial
 from glassliquid.tracking.find_model import find_model
 from glassliquid.tracking.run import TrackedRun, tracked_run
@@ -158,7 +159,7 @@ def _keep_all(
 ) -> None:
     """The matrix of all models, the linear ones behind, and all data: heat map, curves, table, sentences."""
     # Who tries `structure` itself sees it once.
-    own = {result.trained_on for result in results if result.network == MODEL}
+    own = {result.trained_on for result in results if result.network == STRUCTURE}
     beside = [line for line in lines if line.trained_on not in own]
     shown = [
         replace(result, rows=tuple(row for row in result.rows if _is_column(row.liquid, job)))

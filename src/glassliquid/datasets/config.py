@@ -97,9 +97,7 @@ class MakeDataConfig:
     number: Annotated[str | None, Absent("auto")] = None
     """Where the simulation's number is in imported names: the word before it, such as run, or a regular expression; page: the pages of
     imported images are simulations."""
-    temperature: Annotated[
-        str | None, Field(pattern=r"^[A-Za-z]+$|\.(csv|tsv|txt|dat)$", max_length=4096), Absent("none")
-    ] = None
+    temperature: Annotated[str | None, Absent("none")] = None
     """Word before the temperature in the names of imported series at constant temperature, such as T, or a table of their files and
     temperatures, such as temperatures.csv; none: they are coolings."""
     first_step: Annotated[int | None, Absent("auto")] = None
@@ -151,6 +149,13 @@ class MakeDataConfig:
             check_scheduler(self.scheduler, self.workers)
         if self.number is not None:
             check_pattern(self.number)
+        if self.temperature is not None and not re.fullmatch(
+            r"[A-Za-z]+|.+\.(csv|tsv|txt|dat)", self.temperature, re.IGNORECASE
+        ):
+            raise UserError(
+                f"temperature is {self.temperature!r}: pass the word before the temperature in the names, such as T, or a table, such as "
+                "temperatures.csv (or .tsv, .txt, .dat)."
+            )
         check_dataset_name(self.name, "name")
         for name in (self.ensemble, self.liquid_ensemble, self.glass_ensemble):
             if name is not None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from glassliquid.datasets.cache import cached_array
 from glassliquid.datasets.description import Dataset, Recipe
 from glassliquid.datasets.sides import open_sides
+from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError
 from glassliquid.layout import Layout
 from glassliquid.progress_bar import watched
@@ -55,6 +56,11 @@ def load_configurations(dataset: Dataset) -> NDArray[np.float32]:
     return cached_array(dataset, "particles", shape, np.float32, fill, files.names, files.refuse)
 
 
+def split_configurations(dataset: Dataset, split: Split) -> NDArray[np.float32]:
+    """The configurations of a split's rows alone, shape (rows, N, 4), read from their files each time; errors as above."""
+    return np.stack([as_array(found) for found in sources_of(dataset).read(dataset, split)])
+
+
 @dataclass(frozen=True)
 class ParticleFiles:
     """Where the particles of a dataset's rows are."""
@@ -71,13 +77,15 @@ class ParticleFiles:
         """What a cache depends on."""
         return self.folder, self.rows
 
-    def read(self, dataset: Dataset) -> Iterator[Configuration]:
-        """The configuration of each row.
+    def read(self, dataset: Dataset, split: Split | None = None) -> Iterator[Configuration]:
+        """The configuration of each row, or of each in a split.
 
         Raises:
             UserError: a file is missing, damaged, or of another number of particles.
         """
         for record, name in zip(dataset.records, self.rows, strict=True):
+            if split not in (None, record.split):
+                continue
             (found,) = read_configurations(self.folder / name, [record.snapshot], with_log=False)
             if len(found.types) != self.particles:
                 raise UserError(

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
+STRUCTURE = "structure"
+"""The network that stands beside every other one."""
 LINEAR = "linear model on g(r)"
-"""What the network `structure` is called where it stands beside another one."""
+"""What it is called there."""
 SIGNIFICANCE = 0.05
 """Above this probability a difference is taken for chance."""
 

@@ -70,13 +70,20 @@ class Attribution:
         covered = np.all((places >= -1) & (places <= last + 1), axis=1)
         return np.where(covered, values, 0.0)
 
-    def over_discs(self, index: int, centres: NDArray[np.floating], radii: NDArray[np.floating]) -> NDArray[np.float64]:
+    def over_discs(
+        self,
+        index: int,
+        centres: NDArray[np.floating],
+        radii: NDArray[np.floating],
+        period: float | None = None,
+    ) -> NDArray[np.float64]:
         """Mean attribution over discs, such as particles, in one image.
 
         Args:
             index: which image.
             centres: x to the right and y down [pixels], shape (k, 2).
             radii: [pixels], shape (k,).
+            period: side of an image whose opposite edges meet [pixels]: a disc over the edge goes on at the other side.
 
         Returns:
             [logits], shape (k,).
@@ -86,6 +93,8 @@ class Attribution:
         angle, radius = number * np.pi * (3 - np.sqrt(5)), np.sqrt(number / DISC_POINTS)
         spots = radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
         points = centres[:, None] + radii[:, None, None] * spots
+        if period is not None:
+            points %= period
         values = self.at(index, points.reshape(-1, 2)).reshape(len(centres), DISC_POINTS)
         return np.asarray(values.mean(axis=1))
 

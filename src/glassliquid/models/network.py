@@ -39,6 +39,13 @@ class Network(nn.Module):
         """What each number of the input adds to logit(glass) - logit(liquid) per unit, by name; empty if they have no names."""
         return {}
 
+    def particle_values(self, batch: Any) -> dict[str, Tensor]:  # noqa: ARG002 - for networks of particles
+        """What the network makes of each particle, by name, shape (n, N) each; empty if it does not look at particles.
+
+        `attribution` is a particle's part of logit(glass) - logit(liquid), `attention` its weight, whose sum over a system is 1.
+        """
+        return {}
+
     @property
     def dtype(self) -> torch.dtype:
         """The number format of the weights."""

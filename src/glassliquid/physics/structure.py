@@ -64,6 +64,8 @@ FEATURES = tuple(_features())
 class Pairs:
     """Pairs of particles, each once."""
 
+    members: NDArray[np.int64]
+    """Places of the two particles, shape (pairs, 2)."""
     distances: NDArray[np.float64]
     """Under the minimum image convention [sigma_AA]."""
     kinds: NDArray[np.int64]
@@ -120,11 +122,12 @@ def close_pairs(positions: NDArray[np.floating], types: NDArray[np.integer], len
     # Twice: the remainder of a tiny negative number rounds to the length itself.
     inside = positions.astype(np.float64) % length % length
     found = cKDTree(inside, boxsize=length).query_pairs(G_CUTOFF, output_type="ndarray")
-    first, second = found[np.lexsort(found.T)].T
+    members = found[np.lexsort(found.T)].astype(np.int64)
+    first, second = members.T
     separation = inside[first] - inside[second]
     separation -= length * np.round(separation / length)
     # The places of AA, AB and BB are also the numbers of B in a pair.
-    return Pairs(np.hypot(*separation.T), (types[first] + types[second]).astype(np.int64))
+    return Pairs(members, np.hypot(*separation.T), (types[first] + types[second]).astype(np.int64))
 
 
 def partial_g(pairs: Pairs, counts: NDArray[np.integer], length: float) -> NDArray[np.float64]:
@@ -180,9 +183,22 @@ def bonds(pairs: Pairs) -> int:
     return int(((pairs.kinds == list(PAIRS).index((1, 1))) & (pairs.distances < BOND_LENGTH)).sum())
 
 
-def energy(pairs: Pairs) -> float:
-    """Potential energy of the whole box [epsilon_AA], as `physics.potential.energy_and_forces` defines it."""
+def pair_energies(pairs: Pairs) -> NDArray[np.float64]:
+    """Potential energy of each pair [epsilon_AA], truncated as in `physics.potential.energy_and_forces`, shape (pairs,)."""
     epsilon, sigma = (np.array([getattr(pair, name) for pair in PAIRS.values()]) for name in ("epsilon", "sigma"))
     scaled = sigma[pairs.kinds] / pairs.distances
     s6 = np.where(scaled * CUTOFF_FACTOR > 1, scaled, 0.0) ** 6
-    return float((4 * epsilon[pairs.kinds] * (s6**2 - s6)).sum())
+    found: NDArray[np.float64] = 4 * epsilon[pairs.kinds] * (s6**2 - s6)
+    return found
+
+
+def energy(pairs: Pairs) -> float:
+    """Potential energy of the whole box [epsilon_AA]."""
+    return float(pair_energies(pairs).sum())
+
+
+def particle_energies(pairs: Pairs, count: int) -> NDArray[np.float64]:
+    """Potential energy of each of `count` particles: half of the energy of its pairs [epsilon_AA], shape (count,)."""
+    # Each pair is counted for both of its particles.
+    halves = np.repeat(pair_energies(pairs) / 2, 2)
+    return np.bincount(pairs.members.ravel(), halves, count).astype(np.float64)

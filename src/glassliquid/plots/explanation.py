@@ -61,7 +61,7 @@ def attribution_figure(images: Sequence[ExplainedImage], caption: str) -> Figure
             row[2].set(xlim=(0, size), ylim=(size, 0), xticks=[], yticks=[], aspect="equal")
     colours = ScalarMappable(Normalize(-limit, limit), EVIDENCE_COLOURS)
     bar = figure.colorbar(colours, ax=grid, extend="both", shrink=0.8, aspect=15 * len(images), pad=0.02)
-    bar.set_label("evidence: towards liquid  <  0  <  towards glass  [logits]", fontsize=10)
+    bar.set_label("evidence: towards liquid (particles with a dot)  <  0  <  towards glass  [logits]", fontsize=10)
     add_caption(figure, caption, fontsize=11)
     return figure
 
@@ -105,6 +105,10 @@ def _draw_particles(axes: Any, image: ExplainedImage, shading: dict[str, Any]) -
     discs.set_array(image.values)
     discs.set_clim(shading["vmin"], shading["vmax"])
     axes.add_collection(discs)
+    assert image.points is not None
+    assert image.values is not None
+    # Seen in grey too, where both ends of the colours are dark.
+    axes.plot(*image.points[image.values < 0].T, linestyle="none", marker=".", markersize=2.5, color="black")
 
 
 def _channels(images: NDArray[np.floating]) -> dict[str, NDArray[np.floating]]:

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
+from glassliquid.evaluation.comparison import STRUCTURE
 from glassliquid.report.artifacts import Artifacts
 from glassliquid.report.curves import overlay_picture, run_picture
-from glassliquid.report.linear import STRUCTURE, LinearScore, network
+from glassliquid.report.linear import LinearScore, network
 from glassliquid.tracking import tag
 from glassliquid.tracking.history import Curve
 from glassliquid.tracking.stored import StoredRun
@@ -22,7 +23,14 @@ PICTURES = {
     "evaluate": ("evaluation.png",),
     "transition": ("transition.png",),
     "baseline": EVIDENCE,
-    "visualize": ("attribution.png", "filters.png", "certain_and_wrong.png"),
+    "visualize": (
+        "attribution.png",
+        "particles.png",
+        "correlations.png",
+        *EVIDENCE,
+        "filters.png",
+        "certain_and_wrong.png",
+    ),
 }
 """Pictures shown of a run of a stage, where it has them. Training runs and sweeps have curves instead."""
 TRANSFER_TABLE, TRIALS_TABLE = "transfer.csv", "trials.csv"

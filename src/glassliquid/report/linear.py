@@ -3,13 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from glassliquid.evaluation.comparison import LINEAR, compare
+from glassliquid.evaluation.comparison import LINEAR, STRUCTURE, compare
 from glassliquid.evaluation.scores import wilson_interval
 from glassliquid.tracking import tag
 from glassliquid.tracking.stored import StoredRun
 
-STRUCTURE = "structure"
-"""The network that it is."""
 UNKNOWN = "not known: no run of this report has trained it on these data"
 
 

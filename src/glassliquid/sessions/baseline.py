@@ -7,7 +7,7 @@ from pathlib import Path
 from glassliquid.datasets.description import Dataset, open_dataset
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError
-from glassliquid.evaluation.comparison import LINEAR
+from glassliquid.evaluation.comparison import LINEAR, STRUCTURE
 from glassliquid.layout import Layout
 from glassliquid.scratch import scratch_folder
 from glassliquid.sessions.evidence import keep_evidence
@@ -30,7 +30,6 @@ from glassliquid.training.config import TrainConfig
 from glassliquid.training.found_model import FoundModel, restore_model
 from glassliquid.training.trainer import Trainer
 
-MODEL = "structure"
 STAGE = "baseline"
 EVIDENCE_SEEDS = 5
 """So many seeds give the intervals of what each feature says; the model is that of the first."""
@@ -44,7 +43,7 @@ def baseline_of(found: FoundModel, data_dir: Path, tracked: TrackedRun) -> Found
     Returns:
         The model; or a sentence that says why there is none; or None if the network is such a model itself.
     """
-    if found.state.config.model == MODEL:
+    if found.state.config.model == STRUCTURE:
         return None
     name, digest = str(found.state.data["name"]), found.state.data["digest"]
     try:
@@ -78,9 +77,9 @@ def _trained_before(dataset: Dataset, data_dir: Path, tracked: TrackedRun) -> St
 
 def _train(dataset: Dataset, data_dir: Path, tracked: TrackedRun) -> State:
     batch_size = min(TrainConfig().batch_size, len(dataset.split_range(Split.TRAIN)))
-    config = TrainConfig(model=MODEL, batch_size=batch_size, augment=False)
+    config = TrainConfig(model=STRUCTURE, batch_size=batch_size, augment=False)
     job = TrainJob(dataset=dataset.name, config=config, register_as=None, device="cpu", data_dir=data_dir)
-    splits = load_training_splits(dataset, MODEL, job.device)
+    splits = load_training_splits(dataset, STRUCTURE, job.device)
     with tracked_run(STAGE, job.run_name, parent=tracked.run_id, tags={tag.BASELINE: dataset.digest}) as own:
         display = TrainingDisplay("Training the linear model on g(r)", tells_size=False)
         train_in_run(job, own, splits, lambda: False, display=display)

@@ -121,6 +121,10 @@ class Graph(Network):
         logits = self.output(self.pooled_norm(vectors.flatten(0, 1)))
         return cast(Tensor, weights * (logits[:, 0] - logits[:, 1]).reshape(weights.shape))
 
+    def particle_values(self, batch: Graphs) -> dict[str, Tensor]:
+        """Contributions and the weights of the pooling."""
+        return {"attribution": self.contributions(batch), "attention": self.particles(batch)[1]}
+
 
 class AttentionLayer(nn.Module):
     """Each particle's vector plus what it hears from its neighbours.
