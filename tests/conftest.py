@@ -33,6 +33,12 @@ PROTOCOL = Protocol(
 """The demo preset's equilibration, a smaller system and a faster cooling: a tenth of a second a simulation."""
 
 
+@pytest.fixture(autouse=True)
+def started_in_the_project(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Command lines that are printed in this process name the project `.`, wherever the tests themselves were started from."""
+    monkeypatch.setattr("glassliquid.command_line.project_address", lambda: ".")
+
+
 def ignore_progress(done: int, total: int) -> None:
     """A report of progress that nobody reads."""
 
