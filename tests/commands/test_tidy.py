@@ -110,7 +110,7 @@ def test_a_database_that_may_not_be_written_is_a_sentence(quick_command: Command
 
     monkeypatch.setattr(tidy, "tidy_up", refuse)
     done = quick_command("tidy", data_dir=tmp_path)
-    assert_one_sentence(done, "does not take what it is given (attempt to write a readonly database)")
+    assert_one_sentence(done, r"does not take what it is given \(attempt to write a readonly database\)")
 
 
 def test_what_other_commands_have_closed_is_named_once(command: Command, client, gone: str, tmp_path: Path):

@@ -29,7 +29,7 @@ SENT = "metrics.sent"
 """How many bytes of the journal the server has; earlier versions wrote the number of lines before it."""
 
 SEND_EVERY_S = 3.0
-SEND_SHARE = 0.2
+SEND_SHARE = 0.3
 """Of the time since the beginning that passes between two sendings, ..."""
 SEND_SELDOM_S = 30.0
 """... but not more than this: as often as the MLflow page looks for new points."""
