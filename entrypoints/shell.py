@@ -16,10 +16,12 @@ import click
 from click.shell_completion import CompletionItem
 
 from entrypoints import STOP_SIGNALS, STOPPED, exit_code
-from glassliquid.errors import Abandoned, Stopped, UserError, did_you_mean, one_line
+from glassliquid.errors import Abandoned, Stopped, TimeIsUp, UserError, did_you_mean, one_line
 from glassliquid.files import storage_fault
 from glassliquid.parameters import Parameter, from_texts, parameters_of
 
+TIME_IS_UP_EXIT_CODE = 75
+"""EX_TEMPFAIL of sysexits.h: the same command is to be run again."""
 RUN_ID_VARIABLE = "MLFLOW_RUN_ID"
 """Set by `mlflow run`."""
 _PR_SET_PDEATHSIG = 1
@@ -104,6 +106,8 @@ def run(command: click.Command) -> None:
         _end(_usage(error), USER_ERROR_EXIT_CODE, name)
     except UserError as error:
         _end(str(error), USER_ERROR_EXIT_CODE, name)
+    except TimeIsUp as ended:
+        _end(str(ended), TIME_IS_UP_EXIT_CODE, name)
     except Stopped as stopped:
         flag = signal.getsignal(signal.SIGINT)
         received = flag.received if isinstance(flag, StopFlag) else []

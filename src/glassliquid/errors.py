@@ -35,6 +35,10 @@ class Stopped(Exception):
     """The process was asked to stop (SIGTERM, SIGINT or a time limit) and has put its work in order."""
 
 
+class TimeIsUp(Stopped):
+    """The time that the user gave the command is over, and its work is in order but not done: the same command continues it."""
+
+
 class Abandoned(Stopped):
     """The process was asked to stop while something hung; threads that wait for that may still be there."""
 

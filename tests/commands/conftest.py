@@ -100,7 +100,9 @@ def mlflow_run(environment: dict[str, str]) -> Command:
 
 TRANSFER_NAME = "transfer-test"
 """Registered under a name of its own: other tests count the versions of the default one."""
-TRANSFER_SETTINGS = {"batch_size": 14, "iterations": 25, "batches_per_iteration": 4, "eval_every": 5}
+TRANSFER_SETTINGS = {
+    "batch_size": 14, "iterations": 25, "batches_per_iteration": 4, "eval_every": 5, "learning_rate": 0.01,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,9 @@ pytestmark = pytest.mark.xdist_group("chain")
 SETTINGS = {
     "batch_size": 14,
     "iterations": 5,
-    "batches_per_iteration": 4,
+    # So it gets all 6 validation images right: with 5 it may have guessed, and would not be given the alias.
+    "batches_per_iteration": 12,
+    "learning_rate": 0.01,
     "eval_every": 1,
     "version": 5,
     "step": 1,
@@ -49,7 +51,7 @@ def test_the_run_tells_its_story(trained, client, dataset: Dataset):
     assert data.params["batch_size"] == "14"
     assert data.tags["stage"] == "train"
     assert (data.tags["dataset"], data.tags["dataset_digest"]) == ("data_liquid5", dataset.digest)
-    assert data.tags["collapsed"] in ("true", "false")
+    assert (data.tags["collapsed"], data.tags["fate"]) == ("false", "stayed")
     assert {"git_commit", "git_dirty", "version", "step", "trial"} <= data.tags.keys()
     for key in ("loss", "learning_rate", "images_per_second", "val_loss", "val_accuracy", "gradient_norm"):
         assert [step for step, _ in history(client, run_id, key)] == [1, 2, 3, 4, 5], key
@@ -127,7 +129,7 @@ def test_resuming_an_interrupted_run_goes_on_in_it(
 ):
     """The state after two iterations, continued, is the run of five: same weights, no point doubled or lost."""
     stopped = command("train", data_dir=data_dir, max_hours=0.0000001, register_as="none", **SETTINGS)
-    assert stopped.returncode == 143
+    assert stopped.returncode == 75
     run_id = re.search(r"-P resume=(\w+)", stopped.stderr).group(1)
     assert client.get_run(run_id).info.status == "KILLED"
     done = command("train", data_dir=data_dir, resume=run_id, register_as="none")

@@ -21,7 +21,14 @@ pytestmark = [pytest.mark.xdist_group("registered"), pytest.mark.slow]
 
 NAME = "kept-model"
 ADDRESS = f"models:/{NAME}@data_liquid5"
-SETTINGS = {"batch_size": 14, "iterations": 3, "batches_per_iteration": 4, "eval_every": 1, "register_as": NAME}
+SETTINGS = {
+    "batch_size": 14,
+    "iterations": 3,
+    "batches_per_iteration": 16,
+    "eval_every": 1,
+    "learning_rate": 0.01,
+    "register_as": NAME,
+}
 
 
 @pytest.fixture(scope="module")

@@ -42,8 +42,15 @@ def test_the_parent_has_mean_spread_and_collapsed_runs_of_its_children(parent, c
     for name in ("best_val_accuracy", "final_val_accuracy", "test_accuracy", "largest_drop"):
         values = [run.data.metrics[name] for run in found.values()]
         assert metrics[f"{name}_mean"] == pytest.approx(statistics.fmean(values), abs=1e-12)  # rounding
+        assert (
+            metrics[name] == metrics[f"{name}_mean"]
+        )  # under the name of the children's, which the page's columns show
         assert metrics[f"{name}_std"] == pytest.approx(statistics.stdev(values), abs=1e-12)
     assert metrics["replicates"] == 3
+    fates = [run.data.tags["fate"] for run in found.values()]
+    counted = [fates.count(fate) for fate in ("stayed", "collapsed", "never learned")]
+    assert [metrics[f"{fate}_runs"] for fate in ("stayed", "collapsed", "never_learned")] == counted
+    assert "{} stayed, {} collapsed, {} never learned".format(*counted) == parent.data.tags["fate"]
     assert metrics["collapsed_runs"] == sum(run.data.tags["collapsed"] == "true" for run in found.values())
     assert "3 replicates: best_val_accuracy" in parent.data.tags["mlflow.note.content"]
 
@@ -65,7 +72,9 @@ def test_only_the_best_replicate_is_registered(parent, client):
     found = children(client, parent.info.run_id)
     accuracy = {run.info.run_id: run.data.metrics["best_val_accuracy"] for run in found.values()}
     assert accuracy[versions[0].tags["run_id"]] == max(accuracy.values())
-    assert client.get_model_version_by_alias("repeated", "data_liquid5").version == versions[0].version
+    holds_alias = versions[0].version in client.get_registered_model("repeated").aliases.values()
+    # 5 of 6 right and fewer may be chance.
+    assert holds_alias == (max(accuracy.values()) == 1)
 
 
 def test_a_diverged_replicate_is_counted_and_the_others_are_trained(
@@ -74,8 +83,9 @@ def test_a_diverged_replicate_is_counted_and_the_others_are_trained(
     """Stopped in the first of two, which is then marked as one that diverged: the second is trained."""
     settings = {**SETTINGS, "repeats": 2, "iterations": 2, "register_as": "none"}
     stopped = quick_command("train", data_dir=own_dir, version=11, max_hours=0.0000001, **settings)
-    assert stopped.returncode == 143
+    assert stopped.returncode == 75
     stopped_parent = re.search(r"--run-id (\w+) -P resume=\1", stopped.stderr).group(1)
+    assert client.get_run(stopped_parent).data.tags["ended_by"] == "max_hours"
     first = children(client, stopped_parent)["1"]
     assert {client.get_run(run).info.status for run in (stopped_parent, first.info.run_id)} == {"KILLED"}
     for wrong, message in (({"iterations": 5}, r"iterations 2 -> 5"), ({"repeats": 9}, r"repeats 2 -> 9")):
@@ -90,9 +100,10 @@ def test_a_diverged_replicate_is_counted_and_the_others_are_trained(
     assert done.returncode == 0, done.stderr
     found = children(client, stopped_parent)
     assert {number: run.info.status for number, run in found.items()} == {"1": "FAILED", "2": "FINISHED"}
+    assert "ended_by" not in client.get_run(stopped_parent).data.tags
     metrics = client.get_run(stopped_parent).data.metrics
     assert (metrics["replicates"], metrics["diverged_runs"], metrics["collapsed_runs"]) == (1, 1, 0)
-    assert "0 collapsed. 1 more diverged. Best: replicate 2." in done.stdout
+    assert re.search(r"0 collapsed, \d never learned\. 1 more diverged\. Best: replicate 2\.", done.stdout)
 
 
 def test_replicates_that_all_diverge_say_so(client, quick_command: Command, own_dir: Path):

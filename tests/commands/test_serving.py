@@ -34,7 +34,7 @@ pytestmark = pytest.mark.slow
 
 NAME = "served-test"
 START_S = 120
-SETTINGS = {"batch_size": 14, "iterations": 10, "batches_per_iteration": 4, "register_as": NAME}
+SETTINGS = {"batch_size": 14, "iterations": 10, "batches_per_iteration": 4, "learning_rate": 0.01, "register_as": NAME}
 
 
 @contextlib.contextmanager

@@ -87,7 +87,7 @@ def test_what_it_cannot_do_is_a_sentence(quick_command: Command, data_dir: Path,
 def test_it_stands_beside_other_networks(command: Command, client: MlflowClient, own_data: Path, tmp_path: Path):
     """Trained on the way, once; of no image of the test split it is worse."""
     name = "beside-structure"
-    settings = {**SETTINGS, "model": "compact", "register_as": name}
+    settings = {**SETTINGS, "model": "compact", "learning_rate": 0.01, "register_as": name}
     assert command("train", data_dir=own_data, **settings).returncode == 0
     address = f"models:/{name}@data_liquid5"
     condition = "tags.stage = 'baseline' AND attributes.status = 'FINISHED'"

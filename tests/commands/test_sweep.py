@@ -24,6 +24,8 @@ from tests.postgresql import server
 pytestmark = pytest.mark.xdist_group("sweep")
 
 SMALL = {"batch_sizes": "4,8", "iterations": 4, "eval_every": 2, "pruner": "none", "register_as": "none"}
+FOUND = {**SMALL, "model": "structure"}
+"""Trials that learn at once: none of those above is better than chance on 6 images."""
 LONG = {**SMALL, "iterations": 20, "eval_every": 10, "trials": 12, "jobs": 2}
 """Trials that take a second or more, so that there is a middle of a sweep to kill something in."""
 
@@ -132,7 +134,7 @@ def test_what_graph_has_of_its_own_is_searched_and_held_fixed(command: Command, 
 @pytest.fixture(scope="module")
 def finished(command: Command, dataset: Dataset, data_dir: Path) -> subprocess.CompletedProcess[str]:
     """A sweep of four trials."""
-    settings = {**SMALL, "register_as": "sweep-test", "trials": 4, "jobs": 2, "sampler": "random", "study": "finished"}
+    settings = {**FOUND, "register_as": "sweep-test", "trials": 4, "jobs": 2, "sampler": "random", "study": "finished"}
     done = command("sweep", data_dir=data_dir, **settings)
     assert done.returncode == 0, done.stderr
     return done
@@ -160,6 +162,23 @@ def test_a_sweep_leaves_a_table_pictures_curves_and_a_registered_model(finished,
     assert version.run_id == parent.data.tags["best_run"]
     assert "Best of 4 trials (4 complete)" in finished.stdout
     assert parent.data.tags["mlflow.note.content"].count("\n|") == 6
+
+
+@pytest.mark.slow
+def test_a_sweep_at_chance_has_no_best_trial_and_registers_nothing(command, store, dataset, data_dir):
+    """One step at a rate of 1e-9 leaves the fresh network as it is."""
+    settings = {**SMALL, "batches_per_iteration": 1, "iterations": 1, "eval_every": 1, "learning_rate": "0.000000001"}
+    settings |= {"trials": 2, "jobs": 1, "sampler": "random", "study": "at-chance", "register_as": "chance-test"}
+    done = command("sweep", data_dir=data_dir, **settings)
+    assert done.returncode == 0, done.stderr
+    assert "Best of 2 trials (2 complete): none, because none is better than chance." in done.stdout
+    assert "Of the complete trials 0 stayed, 0 collapsed, 2 never learned." in done.stdout
+    assert "To repeat it" not in done.stdout
+    (parent,) = sweeps(store, "at-chance")
+    assert "best_run" not in parent.data.tags
+    assert store.search_model_versions("name='chance-test'") == []
+    assert {run.data.tags["fate"] for run in trials(store, "at-chance")} == {"never learned"}
+    assert [row["fate"] for row in table(store, "at-chance")] == ["never learned"] * 2
 
 
 @pytest.mark.slow
@@ -192,7 +211,7 @@ def test_the_printed_line_repeats_the_best_trial(finished, store, environment, d
 
 @pytest.mark.slow
 def test_the_same_command_continues_the_study_and_a_complete_one_is_only_shown(finished, command, store, data_dir):
-    settings = {**SMALL, "register_as": "sweep-test", "jobs": 1, "sampler": "random", "study": "finished"}
+    settings = {**FOUND, "register_as": "sweep-test", "jobs": 1, "sampler": "random", "study": "finished"}
     before = {run.info.run_id for run in trials(store, "finished")}
     done = command("sweep", data_dir=data_dir, trials=5, **settings)
     assert done.returncode == 0, done.stderr
@@ -212,7 +231,7 @@ def test_a_sweep_that_was_killed_at_its_very_end_registers_its_model_once(finish
         store.delete_tag(best, "logged_model")
         store.delete_registered_model("sweep-test")
     store.set_terminated(best, "KILLED")
-    settings = {**SMALL, "register_as": "sweep-test", "jobs": 1, "sampler": "random", "study": "finished"}
+    settings = {**FOUND, "register_as": "sweep-test", "jobs": 1, "sampler": "random", "study": "finished"}
     done = command("sweep", data_dir=data_dir, trials=4, **settings)
     assert done.returncode == 0, done.stderr
     run = store.get_run(best)

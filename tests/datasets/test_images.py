@@ -269,8 +269,22 @@ def test_a_folder_without_images_is_named(tmp_path, pool):
 def test_too_few_simulations_for_all_splits_are_named(tmp_path, pool):
     for label in Label:
         grey(3).save(tmp_path / f"{label}.3.png")
-    with pytest.raises(UserError, match=r"None of the 1 simulations in .* fell into the split .*: pass another seed"):
+    with pytest.raises(
+        UserError,
+        match=r"None of the 1 simulations in .* with an image of glass fell into the split .*: pass another seed",
+    ):
         take(tmp_path, tmp_path.parent / "out" / "theirs", pool)
+
+
+def test_a_split_without_one_of_the_classes_is_refused(tmp_path, pool):
+    """Forty images of glass, and one of liquid, which is in one split alone."""
+    for number in range(40):
+        grey(number).save(tmp_path / f"glass.{number}.png")
+    grey(99).save(tmp_path / "liquid.3.png")
+    with pytest.raises(
+        UserError, match=r"with an image of liquid fell into the split \w+: pass another seed, or more images"
+    ):
+        take(tmp_path, tmp_path.parent / "lacking" / "theirs", pool)
 
 
 def flat_source(folder, names):

@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from glassliquid.evaluation.fate import Fate
 from glassliquid.report import curves
 from glassliquid.report.curves import iteration_ticks
 
@@ -22,7 +23,7 @@ def lines(picture) -> list[tuple[str, list[tuple[float, float]]]]:
 
 
 def test_points_lie_where_their_values_are():
-    ((colour, points),) = lines(curves.run_picture({"val_accuracy": ACCURACY}, collapsed=False))
+    ((colour, points),) = lines(curves.run_picture({"val_accuracy": ACCURACY}, None))
     assert colour == curves.BLUE
     (x1, y1), (x2, y2), (x3, y3), (x4, y4) = points
     # Equal steps along x, the same height for the same value, and up is up; coordinates have one decimal.
@@ -35,13 +36,13 @@ def test_points_lie_where_their_values_are():
 
 
 def test_a_collapsed_run_is_red():
-    ((colour, _),) = lines(curves.run_picture({"val_accuracy": ACCURACY}, collapsed=True))
+    ((colour, _),) = lines(curves.run_picture({"val_accuracy": ACCURACY}, Fate.COLLAPSED))
     assert colour == curves.RED
 
 
 def test_losses_are_logarithmic():
     curve = [(1, 1.0), (2, 0.1), (3, 0.01)]
-    (_, points), _ = lines(curves.run_picture({"loss": curve, "learning_rate": [(1, 1e-3), (3, 1e-3)]}, False))
+    (_, points), _ = lines(curves.run_picture({"loss": curve, "learning_rate": [(1, 1e-3), (3, 1e-3)]}, None))
     heights = [y for _, y in points]
     assert heights[1] - heights[0] == pytest.approx(heights[2] - heights[1], abs=0.11)
 
@@ -59,21 +60,23 @@ def test_a_fall_between_many_points_is_not_lost():
     "recorded", [{}, {"val_accuracy": []}, {"loss": [(1, 0.0), (2, -1.0)]}, {"something": [(1, 1.0)]}]
 )
 def test_nothing_to_draw_is_no_picture(recorded):
-    assert curves.run_picture(recorded, collapsed=False) is None
+    assert curves.run_picture(recorded, None) is None
 
 
 @pytest.mark.parametrize("value", [1e-300, 1e300, 0.3])
 def test_one_point_of_any_size_is_a_picture(value: float):
-    picture = curves.run_picture({"val_loss": [(1, value)], "val_accuracy": [(1, 0.1)]}, collapsed=False)
+    picture = curves.run_picture({"val_loss": [(1, value)], "val_accuracy": [(1, 0.1)]}, None)
     assert len(list(ElementTree.fromstring(picture).iter("circle"))) == 2
     assert "nan" not in picture
     assert all(math.isfinite(number) for _, points in lines(picture) for pair in points for number in pair)
 
 
 def test_all_runs_of_a_group_share_a_panel():
-    picture = curves.overlay_picture([(ACCURACY, False), (ACCURACY, True), ([], False)])
-    assert [colour for colour, _ in lines(picture)] == [curves.BLUE, curves.RED]
-    assert curves.overlay_picture([([], False)]) is None
+    picture = curves.overlay_picture(
+        [(ACCURACY, None), (ACCURACY, Fate.COLLAPSED), (ACCURACY, Fate.NEVER_LEARNED), ([], None)]
+    )
+    assert [colour for colour, _ in lines(picture)] == [curves.BLUE, curves.RED, curves.GREY]
+    assert curves.overlay_picture([([], None)]) is None
 
 
 @pytest.mark.parametrize("last", [1, 2, 7, 25, 99, 100, 480, 1_000, 3_600_000])

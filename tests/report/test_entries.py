@@ -37,6 +37,12 @@ def test_what_was_not_recorded_is_said_to_be_so():
     )
 
 
+def test_labels_that_were_typed_are_told_of_a_run_that_was_ended_before_it_set_them():
+    typed = {**SETTINGS, "version": "'1'", "step": "none", "trial": "none", "dataset": "'d e'"}
+    caption = entries.caption(replace(training("a", params=typed), tags={"stage": "train"}))
+    assert caption.startswith("version 1; compact on d e;")
+
+
 def test_results_have_the_count_and_the_interval():
     assert entries.results(training("a")) == (
         "Best validation accuracy 99.75 % in iteration 45; final 99.00 %; test 99.00 % (198 of 200, 95 % interval 96.4 to "

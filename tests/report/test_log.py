@@ -11,7 +11,7 @@ from PIL import Image
 from glassliquid.report.artifacts import Artifacts
 from glassliquid.report.log import ResultsLog
 from glassliquid.report.page import render
-from tests.report.runs import EXPERIMENT, START, Page, past_run, training
+from tests.report.runs import EXPERIMENT, RESULTS, START, Page, past_run, training
 
 CURVE = {"val_accuracy": [(5, 0.6), (10, 0.99)], "val_loss": [(5, 0.6), (10, 0.1)]}
 
@@ -55,7 +55,51 @@ def test_the_days_are_sections_in_order_with_their_runs():
     assert len(days) == 2
     order = [name for name in page.ids if name.startswith(("day-", "run-"))]
     assert order == [days[0], "run-a", "run-c", days[1], "run-b"]
-    assert "3 training runs on 1 dataset; 0 collapsed, 0 runs of any kind did not finish" in page.text
+    assert "3 training runs on 1 dataset; 0 collapsed, 0 never learned, 0 runs of any kind did not finish" in page.text
+
+
+def test_a_run_that_was_ended_before_its_step_began_is_told_as_one_of_this_project():
+    tags = {"mlflow.project.entryPoint": "train"}
+    page = page_of([training("a"), replace(training("killed", 1), tags=tags, params={}, metrics={}, status="KILLED")])
+    assert "This run was started for train, and ended before that began: nothing was recorded." in page.text
+    assert "no step of this project" not in page.text
+
+
+def test_runs_that_never_learned_are_counted_and_marked():
+    at_chance = {**RESULTS, "best_val_accuracy": 0.525}
+    runs = [
+        training("a"),
+        training("b", 1, tags={"fate": "never learned"}, metrics=at_chance),
+        training("c", 2, tags={"fate": "collapsed"}, collapsed=True),
+        training("old", 3, collapsed=True),  # of a version that noted this alone
+    ]
+    page = page_of(runs)
+    assert "4 training runs on 1 dataset; 2 collapsed, 1 never learned" in page.text
+    assert "run b never learned" in page.text
+    assert "run a never learned" not in page.text
+
+
+def test_a_cross_validation_stands_above_its_folds():
+    runs = [
+        past_run("p", "train", tags={"folds": "2", "mlflow.note.content": "In 2 folds."}),
+        training("f1", 1, tags={"mlflow.parentRunId": "p", "fold": "1"}),
+        training("f2", 2, tags={"mlflow.parentRunId": "p", "fold": "2"}),
+    ]
+    page = page_of(runs)
+    assert [name for name in page.ids if name.startswith("run-")] == ["run-p", "run-f1", "run-f2"]
+    assert "2 training runs on 1 dataset" in page.text  # the parent trained none itself
+    assert "cross-validation" in page.text
+
+
+def test_a_run_that_was_ended_before_it_opened_its_dataset_was_trained_on_none():
+    other = {"dataset": "e", "dataset_digest": "cafe"}
+    early = [
+        replace(training("killed", 3), tags={"stage": "train"}, params={"dataset": "d"}, metrics={}, status="KILLED"),
+        replace(training("mistyped", 4), tags={"stage": "train"}, params={"dataset": "f"}, metrics={}, status="KILLED"),
+    ]
+    page = page_of([training("a"), training("b", 1), training("c", 2, tags=other), *early])
+    assert "5 training runs on 2 datasets" in page.text
+    assert "2 training runs on 2 datasets" in page_of(early).text
 
 
 def test_a_dataset_is_a_row_with_its_picture():

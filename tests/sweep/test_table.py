@@ -14,11 +14,11 @@ TRIALS = [
 def test_the_file_has_every_trial_in_order_and_quotes_what_needs_it():
     head, first, _, last = as_csv(TRIALS, ("batch_size", "dropout"), 40).splitlines()
     assert head == (
-        "trial,state,val_accuracy,low,high,largest_drop,best_iteration,batch_size,dropout,seconds,run_id,again_after,error"
+        "trial,state,val_accuracy,low,high,largest_drop,best_iteration,fate,batch_size,dropout,seconds,run_id,again_after,error"
     )
     assert first.startswith("0,COMPLETE,0.5,0.35")
-    assert first.endswith(",0.025,7,50,0.25,12.5,0123456789abcdef,,")
-    assert last == '2,FAILED,,,,,,20,0.5,,,,"a ""bad"", one"'
+    assert first.endswith(",0.025,7,,50,0.25,12.5,0123456789abcdef,,")
+    assert last == '2,FAILED,,,,,,,20,0.5,,,,"a ""bad"", one"'
 
 
 def test_the_page_has_the_complete_trials_best_first_in_columns_that_line_up():

@@ -54,9 +54,7 @@ def test_the_views_name_what_trainings_record(key: str):
     _, state = views()[key]
     settings = {field.name for field in fields(TrainConfig)} | {"dataset"}
     finals = {"best_val_accuracy", "final_val_accuracy", "largest_drop", "test_accuracy"}
-    recorded = (
-        {f"params.`{name}`" for name in settings} | {f"metrics.`{name}`" for name in finals} | {"tags.`collapsed`"}
-    )
+    recorded = {f"params.`{name}`" for name in settings} | {f"metrics.`{name}`" for name in finals} | {"tags.`fate`"}
     assert set(state["selectedColumns"]) <= recorded
     for chart in state["compareRunCharts"]:
         if chart["type"] == "PARALLEL":

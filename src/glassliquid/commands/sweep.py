@@ -10,21 +10,23 @@ from glassliquid.datasets.description import Dataset
 from glassliquid.datasets.make import require_dataset
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import Stopped, UserError
+from glassliquid.evaluation.fate import chance_of
 from glassliquid.files import locked
 from glassliquid.layout import Layout
 from glassliquid.memory import collect_garbage
 from glassliquid.progress_bar import duration, progress_bar
 from glassliquid.sessions.rehearsal import cost_of
 from glassliquid.sessions.stopping import ending_soon, stopper
-from glassliquid.sessions.training_run import conclude_run, load_training_splits, register_best
+from glassliquid.sessions.training_run import load_training_splits
+from glassliquid.sweep.best import register_best_trial
 from glassliquid.sweep.job import SweepJob, sweep_line, train_line
 from glassliquid.sweep.join import TAG_JOINS, TAG_TRIALS, left_to_make_table, parent_of
 from glassliquid.sweep.pictures import Pictures
 from glassliquid.sweep.space import BATCH_SIZE, configured
 from glassliquid.sweep.storage import open_storage, refuse_password, same_database, sqlite_file
 from glassliquid.sweep.study import FINISHED, State, Study, TrialRecord, finished, open_study
-from glassliquid.sweep.table import as_csv, counts, markdown, percent, ranked
-from glassliquid.sweep.trial import MODEL_RUN, RUN, TAG_STUDY
+from glassliquid.sweep.table import as_csv, counts, fates, is_best_at_chance, markdown, percent, ranked
+from glassliquid.sweep.trial import RUN, TAG_STUDY
 from glassliquid.sweep.workers import Workers, cores, threads_of
 from glassliquid.tracking import tag
 from glassliquid.tracking.given_run import RUN_ID_VARIABLE, note_rehearsal
@@ -36,7 +38,7 @@ from glassliquid.training.checkpoint import remove_checkpoints
 from glassliquid.training.device import choose_device
 from glassliquid.training.size import megabytes
 from glassliquid.upkeep.housekeeping import housekeeping
-from glassliquid.upkeep.stale_runs import TAG_CLAIM, mark_killed, same_end_time
+from glassliquid.upkeep.stale_runs import TAG_CLAIM, mark_killed
 
 
 def run(job: SweepJob, watch_for_stop: WatchForStop) -> None:
@@ -76,9 +78,11 @@ def run(job: SweepJob, watch_for_stop: WatchForStop) -> None:
                 # No worker shows any more that the command lives, and a test and pictures may take a while.
                 send_heartbeat([tracked.run_id])
                 _clear_away(job, trials)
-                images = len(dataset.split_range(Split.VALIDATION))
+                classes = dataset.class_counts(Split.VALIDATION)
+                images = sum(classes)
                 best = _log_table(job, trials, tracked, images)
-                tested = _test_and_register(job, best, tracked.run_id, dataset)
+                at_chance = is_best_at_chance(finished(trials, job.slots), images, chance_of(classes))
+                tested = None if at_chance else register_best_trial(job, best, tracked.run_id, dataset)
                 threads = threads_of(job.jobs) if device.type == "cpu" and threads_of(job.jobs) != cores() else None
                 line = train_line(job, best.settings, threads)
                 print(f"\n{_log_findings(job, study, trials, tracked, tested, line, images)}")
@@ -219,52 +223,51 @@ def _log_table(job: SweepJob, trials: list[TrialRecord], tracked: TrackedRun, im
 
 
 def _log_findings(
-    job: SweepJob, study: Study, trials: list[TrialRecord], tracked: TrackedRun, tested: str, line: str, images: int
+    job: SweepJob,
+    study: Study,
+    trials: list[TrialRecord],
+    tracked: TrackedRun,
+    tested: str | None,
+    line: str,
+    images: int,
 ) -> str:
-    """Keep pictures and headline on the study's run, and the command `line` that repeats the best trial; return the headline."""
+    """Keep pictures and headline on the study's run, and the command `line` that repeats the best trial; return the headline.
+
+    `tested` is what became of that trial's model; None if no trial is better than chance, so that none is the best.
+    """
     names, ended = job.space.names, finished(trials, job.slots)
     best, pictures = ranked(ended)[0], Pictures(study, ended, names)
     for name, figure in pictures.figures():
         tracked.figure(figure, f"{name}.png")
     tracked.text(pictures.page(), "trials.html")
-    tracked.text(line + "\n", "best_trial.txt")
     settings = ", ".join(f"{name} {best.settings[name]:.4g}" for name in names)
     explained = ", ".join(f"{name} {100 * share:.0f} %" for name, share in pictures.importances.items())
     equals = sum(trial.value == best.value for trial in ended) - 1
     shared = f" (shared with {equals} others, of which it fell least or has the lowest loss)" if equals else ""
-    found = [
-        f"Best of {len(ended)} trials ({counts(trials)}): trial {best.number}, {settings}.",
-        f"Its validation accuracy is {percent(best, images)}, the highest of {len(ended)} on the same images{shared} and so a "
-        f"flattering one; {tested}",
-        f"Importance: {explained or 'cannot be told from so few or equal accuracies'}.",
-    ]
-    tracked.metrics({"best_val_accuracy": best.value or 0.0, "best_trial": best.number})
-    tracked.tags({"best_run": best.attributes[RUN]})
+    if tested is None:
+        found = [
+            f"Best of {len(ended)} trials ({counts(trials)}): none, because none is better than chance.",
+            f"The highest validation accuracy is {percent(best, images)}, as a guess may have it; no model "
+            "is tested or registered.",
+        ]
+    else:
+        found = [
+            f"Best of {len(ended)} trials ({counts(trials)}): trial {best.number}, {settings}.",
+            f"Its validation accuracy is {percent(best, images)}, the highest of {len(ended)} on the same images{shared} and so "
+            f"optimistically biased; {tested}",
+        ]
+        tracked.text(line + "\n", "best_trial.txt")
+        tracked.metrics({"best_trial": best.number})
+        tracked.tags({"best_run": best.attributes[RUN]})
+    tracked.metrics({"best_val_accuracy": best.value or 0.0})
+    more = [f"Importance: {explained or 'cannot be told from so few or equal accuracies'}."]
+    if told := fates(ended):
+        more.append(f"Of the complete trials {told}.")
+    repeated = [] if tested is None else [line]
     table = markdown(ended, names, images)
-    tracked.describe("\n\n".join([_link(job, study, tracked), found[0], job.caption, *found[1:], f"`{line}`", table]))
-    return "\n\n".join([table, *found, f"To repeat it: {line}"])
-
-
-def _test_and_register(job: SweepJob, best: TrialRecord, parent: str, dataset: Dataset) -> str:
-    """Test the best trial's model, unless that was done before, and register it; the end of a sentence about it."""
-    run_id = str(best.attributes[MODEL_RUN])
-    stored = find_run(run_id)
-    if stored is None:
-        return f"its run {run_id} is in another tracking store, where its model can be evaluated."
-    if tag.LOGGED_MODEL in stored.tags and stored.status == "FINISHED":
-        images, accuracy = round(stored.metrics["test_images"]), stored.metrics["test_accuracy"]
-        right = f"{100 * accuracy:.2f} % ({round(accuracy * images)} of {images})"
-        return f"the test accuracy of its best model is {right}, as found before."
-    above = parent if run_id == best.attributes[RUN] else str(best.attributes[RUN])
-    training, splits = job.training(job.config), load_training_splits(dataset, job.config.model, job.device)
-    with (
-        same_end_time(run_id),
-        tracked_run(stored.tags["stage"], stored.tags["mlflow.runName"], run_id, above) as tracked,
-    ):
-        test, model = conclude_run(training, tracked, splits)
-        registered = register_best(training, model, run_id, dataset, float(best.attributes["model_accuracy"]))
-        tracked.tags({tag.LOGGED_MODEL: model})  # last: it says that all of this was done
-    return f"the test accuracy of its best model is {test}. {registered}"
+    page = [_link(job, study, tracked), found[0], job.caption, *found[1:], *more, *(f"`{each}`" for each in repeated)]
+    tracked.describe("\n\n".join([*page, table]))
+    return "\n\n".join([table, *found, *more, *(f"To repeat it: {each}" for each in repeated)])
 
 
 def _clear_away(job: SweepJob, trials: list[TrialRecord]) -> None:

@@ -70,11 +70,11 @@ def _going_on(run_id: str, data_dir: Path) -> str:
     """How to go on with a run that was closed; nothing for a part of another one, which goes on with it."""
     stored = find_run(run_id)
     stage = "" if stored is None else stored.tags.get(tag.STAGE)
-    if stored is None or tag.REPLICATE in stored.tags:
+    if stored is None or set(tag.PARTS) & stored.tags.keys():
         return ""
     if stage in AGAIN:
         return "Run the same command again to continue."
-    if stage != "train" or not (tag.REPEATS in stored.tags or has_checkpoint(run_id, Layout(data_dir).runs)):
+    if stage != "train" or not (stored.has_parts or has_checkpoint(run_id, Layout(data_dir).runs)):
         return ""
     given = {} if data_dir == TrainJob().data_dir else {"data_dir": str(data_dir)}
     return f"Continue with: {resume_command(run_id, stored.tags.get(tag.ENVIRONMENT, ''), given)}"

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from glassliquid.datasets.make import require_dataset
 from glassliquid.layout import Layout
 from glassliquid.memory import collect_garbage
+from glassliquid.sessions.conclusion import conclude_run, headline, register_best
+from glassliquid.sessions.folds import cross_validate
 from glassliquid.sessions.rehearsal import overfit, rehearse
 from glassliquid.sessions.replicates import train_replicates
 from glassliquid.sessions.resume import Start, resumed
@@ -13,14 +15,8 @@ from glassliquid.sessions.run_lock import run_lock
 from glassliquid.sessions.stopping import ending_soon, stopper
 from glassliquid.sessions.training_display import TrainingDisplay
 from glassliquid.sessions.training_job import TrainJob
-from glassliquid.sessions.training_run import (
-    TrainingSplits,
-    conclude_run,
-    headline,
-    load_training_splits,
-    register_best,
-    train_in_run,
-)
+from glassliquid.sessions.training_run import TrainingSplits, fate_in, load_training_splits, train_in_run
+from glassliquid.tracking import tag
 from glassliquid.tracking.given_run import note_rehearsal
 from glassliquid.tracking.run import TrackedRun, tracked_run
 from glassliquid.training.device import choose_device
@@ -43,17 +39,21 @@ def run(requested: TrainJob, watch_for_stop: WatchForStop) -> None:
         housekeeping(tracked, runs_folder),
         run_lock(runs_folder, tracked.run_id),
     ):
+        if run_id is not None:
+            tracked.forget(tag.ENDED_BY)
         dataset = require_dataset(job.dataset, job.data_dir, make_default=True)
-        splits = load_training_splits(dataset, job.config.model, job.device)
+        # Folds have splits of their own.
+        splits = None if job.folds > 1 else load_training_splits(dataset, job.config.model, job.device)
         if start is not None:
             print(start.describe(job.config), flush=True)
-        print(f"Training {job.config.model} on {splits}.", flush=True)
+        if splits is not None:
+            print(f"Training {job.config.model} on {splits}.", flush=True)
         should_stop = stopper(job.max_hours, watch_for_stop())
         with saying_how_to_resume(job, tracked):
-            if job.repeats > 1:
-                found = train_replicates(job, tracked, splits, should_stop)
+            if splits is None:
+                found = cross_validate(job, tracked, dataset, should_stop)
             else:
-                found = _train(job, tracked, splits, should_stop, start)
+                found = _train_on(splits, job, tracked, should_stop, start)
         print(found)
 
 
@@ -71,13 +71,15 @@ def _try_out(job: TrainJob, watch_for_stop: WatchForStop) -> None:
     print(found)
 
 
-def _train(
-    job: TrainJob, tracked: TrackedRun, splits: TrainingSplits, should_stop: Callable[[], bool], start: Start | None
+def _train_on(
+    splits: TrainingSplits, job: TrainJob, tracked: TrackedRun, should_stop: Callable[[], bool], start: Start | None
 ) -> str:
+    if job.repeats > 1:
+        return train_replicates(job, tracked, splits, should_stop)
     outcome = train_in_run(job, tracked, splits, should_stop, start, display=TrainingDisplay())
     with ending_soon(should_stop):
         test, model_uri = conclude_run(job, tracked, splits)
-        registered = register_best(job, model_uri, tracked.run_id, splits.dataset, outcome.progress.best_accuracy)
-        found = f"{headline(outcome, test)} {registered}"
+        registered = register_best(job, model_uri, tracked.run_id, splits, outcome.progress.best_accuracy)
+        found = f"{headline(outcome, test, fate_in(splits, outcome.progress))} {registered}"
         tracked.describe(f"{found}\n\n{job.caption}")
     return found

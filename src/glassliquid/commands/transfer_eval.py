@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from glassliquid.commands.jobs import TransferJob, brief
 from glassliquid.datasets.description import open_dataset
+from glassliquid.datasets.make import check_both_classes
 from glassliquid.ensembles.ensemble import open_ensemble
 from glassliquid.ensembles.thermodynamics import measured_transition
 from glassliquid.errors import UserError
@@ -121,7 +122,7 @@ def listed_briefly(names: Sequence[str]) -> str:
 def _trials(job: TransferJob, subjects: Sequence[Subject], layout: Layout) -> list[Trial]:
     """A trial a model; raises UserError for the first that cannot be made."""
     if job.datasets:
-        datasets = [open_dataset(layout.dataset(name)) for name in job.datasets]
+        datasets = [check_both_classes(open_dataset(layout.dataset(name))) for name in job.datasets]
         return [DatasetsTrial(subject, datasets, layout) for subject in subjects]
     names = {job.ensemble} if job.ensemble else {subject.trained.ensemble for subject in subjects}
     if len(names) > 1:

@@ -22,12 +22,12 @@ from glassliquid.datasets.description import (
     Label,
     Recipe,
     Record,
-    content_digest,
     description,
     file_name_of,
     open_dataset,
     write_table,
 )
+from glassliquid.datasets.digest import content_digest
 from glassliquid.datasets.draw import DrawConfig, draw
 from glassliquid.datasets.pairing import matched_samples, minimise_snapshots, minimiser_of
 from glassliquid.datasets.sides import Sample, Sides, check_sides

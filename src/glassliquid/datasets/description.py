@@ -6,11 +6,10 @@ Face's imagefolder read.
 """
 
 import csv
-import hashlib
 import io
 import math
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
@@ -21,7 +20,7 @@ from glassliquid.datasets.config import MATCHES
 from glassliquid.datasets.draw import DrawConfig
 from glassliquid.datasets.matching import Matching
 from glassliquid.datasets.missing import no_dataset
-from glassliquid.ensembles.split import Split
+from glassliquid.ensembles.split import Fold, Split
 from glassliquid.errors import UserError
 from glassliquid.files import read_json, read_plain, whole_number
 from glassliquid.physics.protocol import INTERVALS, check_snapshot, temperature
@@ -169,6 +168,8 @@ class Dataset:
     records: tuple[Record, ...]
     matching: Matching | None = None
     """How the samples were matched, if they were."""
+    fold: Fold | None = None
+    """Where its splits are those of a fold, not those of its files."""
 
     @property
     def name(self) -> str:
@@ -180,18 +181,21 @@ class Dataset:
         """Its `dataset.json`."""
         return self.folder / DESCRIPTION
 
+    def class_counts(self, split: Split) -> tuple[int, ...]:
+        """How many images of each class a split has, in the order of CLASSES."""
+        labels = [self.records[place].label for place in self.places(split)]
+        return tuple(labels.count(label) for label in CLASSES)
+
+    def places(self, split: Split) -> Sequence[int]:
+        """Places of a split's images in the order of the records; a range where the splits are those of the files."""
+        if self.fold is None:
+            return self.split_range(split)
+        return [i for i, record in enumerate(self.records) if self.fold.splits.get(record.simulation) is split]
+
     def split_range(self, split: Split) -> range:
-        """Places of a split's images in the order of the records."""
+        """Places of the images that the files have for a split, in the order of the records."""
         places = [place for place, record in enumerate(self.records) if record.split is split]
         return range(places[0], places[-1] + 1) if places else range(0)
-
-
-def content_digest(pixel_digests: Iterable[tuple[str, str]]) -> str:
-    """Fingerprint of a dataset's content, from pairs of file name and SHA-256 of the decoded pixels, in order."""
-    digest = hashlib.sha256()
-    for file_name, pixels in pixel_digests:
-        digest.update(f"{file_name} {pixels}\n".encode())
-    return digest.hexdigest()[:16]
 
 
 def open_dataset(folder: Path) -> Dataset:

@@ -193,13 +193,17 @@ def _check_complete(source: Path, rows: list[Row], own_split: bool) -> None:
         raise UserError(
             f"{source} has {len(rows)} images that all look the same: check how they were saved, and their range."
         )
+    simulations = len({record.simulation for record, _ in rows})
     for split in Split:
-        if not any(record.split is split for record, _ in rows):
+        for label in Label:
+            count = sum(record.split is split and record.label is label for record, _ in rows)
+            if count:
+                continue
             if own_split:
                 raise UserError(
-                    f"{source} has no image for {split}: add a folder {split}, or call all of them otherwise."
+                    f"{source} has no image of {label} for {split}: add some to its folder {split}, or call all of them otherwise."
                 )
             raise UserError(
-                f"None of the {len({record.simulation for record, _ in rows})} simulations in {source} fell into the split "
-                f"{split}: pass another seed, or more images."
+                f"None of the {simulations} simulations in {source} with an image of {label} fell into the split {split}: pass "
+                "another seed, or more images."
             )

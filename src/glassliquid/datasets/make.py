@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from glassliquid.datasets.config import MakeDataConfig
-from glassliquid.datasets.description import Dataset, open_dataset
+from glassliquid.datasets.description import CLASSES, Dataset, open_dataset
 from glassliquid.datasets.source import MadeData, Source
 from glassliquid.datasets.sources import SOURCES
 from glassliquid.ensembles.cluster import open_pool
+from glassliquid.ensembles.split import Split
+from glassliquid.errors import UserError
 from glassliquid.files import tidy
 from glassliquid.layout import Layout
 
@@ -42,7 +44,7 @@ def require_dataset(name: str, data_dir: Path, make_default: bool) -> Dataset:
     """Open a dataset; on a fresh clone the default one is made first.
 
     Raises:
-        UserError: it is missing and not the default one, or damaged.
+        UserError: it is missing and not the default one, or damaged, or a split of it lacks a class.
     """
     default = MakeDataConfig(data_dir=data_dir)
     folder = Layout(data_dir).dataset(name)
@@ -53,7 +55,19 @@ def require_dataset(name: str, data_dir: Path, make_default: bool) -> Dataset:
             flush=True,
         )
         return make_data(default).dataset
-    return open_dataset(folder)
+    return check_both_classes(open_dataset(folder))
+
+
+def check_both_classes(dataset: Dataset) -> Dataset:
+    """The dataset itself; UserError if a split of it lacks a class: an accuracy on it would say nothing, and there is no ROC curve."""
+    for split in Split:
+        for label, count in zip(CLASSES, counts := dataset.class_counts(split), strict=True):
+            if not count:
+                raise UserError(
+                    f"The split {split} of the dataset {dataset.name} has no image of {label} (of {sum(counts)}), so that nothing "
+                    f"can be scored on it: remove {dataset.folder} and make it again with more images or another seed."
+                )
+    return dataset
 
 
 @contextlib.contextmanager

@@ -1,5 +1,7 @@
 """Which simulations are for training, validation and testing."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,20 @@ class Split(StrEnum):
     TRAIN = "train"
     VALIDATION = "validation"
     TEST = "test"
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One part of a cross-validation: how it deals the simulations."""
+
+    number: int
+    """From 1."""
+    of: int
+    """How many folds there are."""
+    include_test: bool
+    """Whether simulations of the dataset's own test split take part."""
+    splits: Mapping[int, Split]
+    """Simulation to its split in this fold; one that is missing takes no part."""
 
 
 FRACTION_VALIDATION = 0.15

@@ -89,7 +89,7 @@ def score_point(
         right=right,
         counts=counts,
         accuracy=scores.accuracy,
-        accuracy_interval=combined_interval(right, counts, _shared_fate(logits, labels, simulations)),
+        accuracy_interval=combined_interval(right, counts, shared_fate(logits, labels, simulations)),
         p_glass=p_glass,
         p_glass_interval=spread,
         auc=scores.auc,
@@ -239,7 +239,7 @@ def _by_simulation(values: NDArray[np.floating], simulations: NDArray[np.integer
     return np.stack([np.bincount(place, weights=values), np.bincount(place)], axis=1)
 
 
-def _shared_fate(logits: NDArray[np.floating], labels: NDArray[np.integer], simulations: NDArray[np.integer]) -> float:
+def shared_fate(logits: NDArray[np.floating], labels: NDArray[np.integer], simulations: NDArray[np.integer]) -> float:
     """Correlation between being right on a simulation's glass and on its liquid; 0 if one of them is always the same."""
     right = logits.argmax(axis=1) == labels
     by_class = [

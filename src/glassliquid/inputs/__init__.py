@@ -21,6 +21,8 @@ if TYPE_CHECKING:  # PyTorch takes seconds, and names are asked for before anyth
 
 DEFAULT = "images"
 """What checkpoints read that do not say it: there was nothing else."""
+FOLD = "fold"
+"""In a checkpoint's `data`: number of the fold whose splits it was trained on, and how many there are."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,13 @@ def samples_of(dataset: "Dataset", split: "Split", values: Any) -> Samples:
 
     from glassliquid.datasets.description import CLASSES
 
-    places = dataset.split_range(split)
-    chosen = dataset.records[places.start : places.stop]
+    places = dataset.places(split)
+    chosen = [dataset.records[place] for place in places]
+    # A range is a view of a memory map; the images of a fold lie apart, and are copied.
+    selected = slice(places.start, places.stop) if isinstance(places, range) else np.array(places, dtype=np.int64)
     labels = np.array([CLASSES.index(record.label) for record in chosen], dtype=np.int64)
     simulations = np.array([record.simulation for record in chosen], dtype=np.int64)
-    return Samples(values[places.start : places.stop], labels, simulations)
+    return Samples(values[selected], labels, simulations)
 
 
 class Input(ABC):
@@ -151,7 +155,8 @@ class Input(ABC):
     def identity(self, dataset: "Dataset") -> dict[str, Any]:
         """What checkpoints record of the data that a network was trained on."""
         own = {"input": self.name, **self.description()}
-        return {"name": dataset.name, "digest": dataset.digest, **own, "recipe": stored(dataset.recipe)}
+        found = {"name": dataset.name, "digest": dataset.digest, **own, "recipe": stored(dataset.recipe)}
+        return found if dataset.fold is None else {**found, FOLD: [dataset.fold.number, dataset.fold.of]}
 
 
 INPUTS: Registry[type[Input]] = Registry("input", __name__)

@@ -5,6 +5,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from glassliquid.evaluation.fate import Fate
 from glassliquid.plots.axes import add_settings, count_iterations, logarithmic, plot_points, verbatim
 
 History = Mapping[str, Sequence[tuple[int, float]]]
@@ -13,6 +14,11 @@ History = Mapping[str, Sequence[tuple[int, float]]]
 BLUES = ("#1f63be", "#5fa3e0", "#0b3d78", "#8cb8e8", "#2f8f9d", "#6b7fd7", "#123a5a", "#4fb3bf")
 """Colours of runs that went well."""
 COLLAPSED_COLOUR = "#d62728"
+STYLES: Mapping[Fate | None, Mapping[str, Any]] = {
+    Fate.COLLAPSED: {"color": COLLAPSED_COLOUR, "zorder": 3},
+    Fate.NEVER_LEARNED: {"color": "0.35", "linestyle": ":", "zorder": 2.5},
+}
+"""Of runs that did not go well."""
 
 
 def training_figure(history: History, caption: str) -> Figure:
@@ -39,20 +45,19 @@ def training_figure(history: History, caption: str) -> Figure:
     return figure
 
 
-def replicates_figure(curves: Mapping[str, tuple[History, bool]], caption: str) -> Figure:
-    """Validation accuracy and training loss of equal runs, one line a run; collapsed runs are red.
+def replicates_figure(curves: Mapping[str, tuple[History, Fate | None]], caption: str) -> Figure:
+    """Validation accuracy and training loss of equal runs, one line a run; collapsed ones are red, those that never learned dotted.
 
     Args:
-        curves: name of the run to its history and whether it collapsed.
+        curves: name of the run to its history and its fate.
         caption: above the figure.
     """
     figure = Figure(figsize=(8, 7), layout="constrained")
     accuracy, loss = figure.subplots(2, 1, sharex=True)
-    for place, (name, (history, collapsed)) in enumerate(curves.items()):
-        style = (
-            {"color": COLLAPSED_COLOUR, "zorder": 3} if collapsed else {"color": BLUES[place % len(BLUES)], "zorder": 2}
-        )
-        style |= {"label": verbatim(f"{name}, collapsed" if collapsed else name), "linewidth": 1.3}
+    for place, (name, (history, fate)) in enumerate(curves.items()):
+        label = f"{name}, {fate}" if fate in STYLES else name
+        style = {"color": BLUES[place % len(BLUES)], "zorder": 2, **STYLES.get(fate, {})}
+        style |= {"label": verbatim(label), "linewidth": 1.3}
         plot_points(accuracy, history.get("val_accuracy", []), **style)
         plot_points(loss, history.get("loss", []), **style)
     for axes in (accuracy, loss):

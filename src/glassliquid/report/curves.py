@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from glassliquid.evaluation.fate import Fate
 from glassliquid.tracking.history import Curve
 
 WIDTHS = (420, 300, 200)
@@ -18,6 +19,8 @@ TOP, BOTTOM, LEFT, RIGHT = 22, 30, 44, 12
 """Room around the panels for titles, ticks and labels [pixels]."""
 BLUE, ORANGE, RED, GREY = "#1f63be", "#d97000", "#c1121f", "#8a8a8a"
 CHANCE = 0.5
+COLOURS: Mapping[Fate | None, str] = {Fate.COLLAPSED: RED, Fate.NEVER_LEARNED: GREY}
+"""Of the accuracy of runs that did not go well."""
 
 
 Line = tuple[str, str, Curve]
@@ -37,9 +40,9 @@ class Panel:
     logarithmic: bool = False
 
 
-def run_picture(curves: Mapping[str, Curve], collapsed: bool) -> Markup | None:
+def run_picture(curves: Mapping[str, Curve], fate: Fate | None) -> Markup | None:
     """Validation accuracy, losses and learning rate of one training run; None if nothing of it was recorded."""
-    accuracy = [("validation accuracy", RED if collapsed else BLUE, curves.get("val_accuracy", ()))]
+    accuracy = [("validation accuracy", COLOURS.get(fate, BLUE), curves.get("val_accuracy", ()))]
     losses = [
         ("training loss", ORANGE, _positive(curves.get("loss", ()))),
         ("validation loss", BLUE, _positive(curves.get("val_loss", ()))),
@@ -55,9 +58,9 @@ def run_picture(curves: Mapping[str, Curve], collapsed: bool) -> Markup | None:
     return draw([maker(round(share * width), lines) for maker, width, lines in present])
 
 
-def overlay_picture(curves: Sequence[tuple[Curve, bool]]) -> Markup | None:
-    """Validation accuracies of many runs in one panel, the collapsed ones red; None if there are none."""
-    lines = [("", RED if collapsed else BLUE, curve) for curve, collapsed in curves if curve]
+def overlay_picture(curves: Sequence[tuple[Curve, Fate | None]]) -> Markup | None:
+    """Validation accuracies of many runs in one panel: collapsed ones red, those that never learned grey; None if there are none."""
+    lines = [("", COLOURS.get(fate, BLUE), curve) for curve, fate in curves if curve]
     return draw([_accuracy(sum(WIDTHS), lines)] if lines else [])
 
 

@@ -1,12 +1,13 @@
 """What the results log says of one run: plain values, ready to be laid out."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
 from glassliquid.evaluation.comparison import STRUCTURE
+from glassliquid.evaluation.fate import Fate
 from glassliquid.report.artifacts import Artifacts
 from glassliquid.report.curves import overlay_picture, run_picture
 from glassliquid.report.linear import LinearScore, network
@@ -76,8 +77,8 @@ class EntryWriter:
         """One run with its children."""
         if run.stage == SWEEP:
             return self._sweep(run, children)
-        if run.stage == TRAIN and "repeats" in run.tags:
-            return self._replicates(run, children)
+        if run.stage == TRAIN and run.has_parts:
+            return self._parts(run, children)
         if run.stage in (TRAIN, TRIAL):
             return self._training(run)
         return self._other(run, children)
@@ -96,7 +97,7 @@ class EntryWriter:
             kind="training",
             caption=caption(run),
             results=" ".join(filter(None, (results(run), self._beside(run)))),
-            curve=run_picture(curves, is_collapsed(run)),
+            curve=run_picture(curves, run.fate),
             pictures=self.artifacts.pictures(run, EVIDENCE) if network(run) == STRUCTURE else {},
             missing=missing,
         )
@@ -107,15 +108,16 @@ class EntryWriter:
         said = "" if score is None else score.beside(run)
         return said and f"{said[0].upper()}{said[1:]}, which has {score} on the same test split."
 
-    def _replicates(self, run: StoredRun, children: Sequence[StoredRun]) -> Entry:
+    def _parts(self, run: StoredRun, children: Sequence[StoredRun]) -> Entry:
         members = [child for child in children if child.stage == TRAIN]
+        kind, parts = ("cross-validation", "folds") if tag.FOLDS in run.tags else ("replicates", "replicates")
         return Entry(
             run=run,
-            kind="replicates",
+            kind=kind,
             body=description(run),
             curve=self._overlay(members),
             children=[self._training(child) for child in members],
-            missing=[] if members else ["There are no replicates: none was started."],
+            missing=[] if members else [f"There are no {parts}: none was started."],
         )
 
     def _sweep(self, run: StoredRun, children: Sequence[StoredRun]) -> Entry:
@@ -135,9 +137,11 @@ class EntryWriter:
 
     def _other(self, run: StoredRun, children: Sequence[StoredRun], is_top_level: bool = True) -> Entry:
         if not run.stage:
-            return Entry(
-                run=run, kind="other run", missing=["This run is no step of this project; only its name is known."]
-            )
+            step = run.tags.get(tag.ENTRY_POINT)
+            sentence = "This run is no step of this project; only its name is known."
+            if step is not None:
+                sentence = f"This run was started for {step}, and ended before that began: nothing was recorded."
+            return Entry(run=run, kind=step or "other run", missing=[sentence])
         known = PICTURES.get(run.stage, ())
         present = self.artifacts.names(run.run_id) if known else ()
         shown = self.artifacts.pictures(run, [name for name in known if name in present])
@@ -157,9 +161,7 @@ class EntryWriter:
         )
 
     def _overlay(self, runs: Sequence[StoredRun]) -> Markup | None:
-        return overlay_picture(
-            [(self.curves.get(run.run_id, {}).get("val_accuracy", ()), is_collapsed(run)) for run in runs]
-        )
+        return overlay_picture([(self.curves.get(run.run_id, {}).get("val_accuracy", ()), run.fate) for run in runs])
 
 
 def description(run: StoredRun) -> str:
@@ -173,7 +175,8 @@ def caption(run: StoredRun) -> str:
     def value(name: str) -> str:
         return run.params.get(name, NOT_RECORDED).strip("'\"") or NOT_RECORDED
 
-    label = ", ".join(f"{name} {run.tags[name]}" for name in ("version", "step", "trial") if name in run.tags)
+    labels = {name: given(run, name) for name in ("version", "step", "trial")}
+    label = ", ".join(f"{name} {text}" for name, text in labels.items() if text is not None)
     schedule = value("schedule")
     how, final = f"schedule {schedule}", f", final {value('final_learning_rate')}"
     if schedule == "threshold":
@@ -221,6 +224,12 @@ def percent(run: StoredRun, metric: str) -> str:
     return f"{100 * run.metrics[metric]:.2f} %" if metric in run.metrics else NOT_RECORDED
 
 
-def is_collapsed(run: StoredRun) -> bool:
-    """Whether a training run lost what it had learned at some time."""
-    return run.tags.get("collapsed") == "true"
+def with_fate(runs: Iterable[StoredRun], fate: Fate) -> int:
+    """How many training runs had a fate."""
+    return sum(run.fate is fate for run in runs)
+
+
+def given(run: StoredRun, name: str) -> str | None:
+    """A setting of a training run: out of its tags, or, of one that was ended before it set them, as it was typed."""
+    typed = run.params.get(name, "").strip("'\"")
+    return run.tags.get(name) or (typed if typed not in ("", "none") else None)

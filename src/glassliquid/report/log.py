@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from glassliquid.evaluation.fate import Fate
 from glassliquid.report.artifacts import Artifacts
 from glassliquid.report.entries import (
     MAKE_DATA,
@@ -17,9 +18,10 @@ from glassliquid.report.entries import (
     Entry,
     EntryWriter,
     description,
-    is_collapsed,
+    given,
     percent,
     test_accuracy,
+    with_fate,
 )
 from glassliquid.report.linear import UNKNOWN, LinearScore, linear_scores
 from glassliquid.tracking.history import Curve, Experiment
@@ -57,6 +59,7 @@ class BestRow(NamedTuple):
     digest: str
     runs: int
     collapsed: int
+    never_learned: int
     best: StoredRun
     validation: str
     test: str
@@ -74,6 +77,7 @@ class StabilityRow(NamedTuple):
     runs: int
     learned: int
     collapsed: int
+    never_learned: int
     best: str
     final: str
     largest_drop: str
@@ -106,15 +110,16 @@ class ResultsLog:
         self.unfinished = [run for run in runs if run.status != "FINISHED"]
         # What failed before it had done anything is listed only among those that did not finish.
         begun = [run for run in runs if run.status != "FAILED" or run.metrics]
-        # Runs that trained a network by themselves: not the parents of replicates, not the trials of sweeps.
-        self.trained = [run for run in begun if run.stage == TRAIN and "repeats" not in run.tags]
-        self.trained_on = len(set(map(_dataset, self.trained)))
-        self.collapsed = sum(map(is_collapsed, self.trained))
+        # Runs that trained a network by themselves: not the parents of replicates and folds, not the trials of sweeps.
+        self.trained = [run for run in begun if run.stage == TRAIN and not run.has_parts]
+        self.trained_on = trained_on(self.trained)
+        self.collapsed = with_fate(self.trained, Fate.COLLAPSED)
+        self.never_learned = with_fate(self.trained, Fate.NEVER_LEARNED)
         linear = linear_scores(runs)
         self.best, self.stability = best_rows(self.trained, linear), stability_rows(self.trained)
         self.datasets = dataset_rows(runs, self.trained, artifacts)
         children: dict[str, list[StoredRun]] = {
-            run.run_id: [] for run in runs if run.stage in (SWEEP, TRANSFER) or "repeats" in run.tags
+            run.run_id: [] for run in runs if run.stage in (SWEEP, TRANSFER) or run.has_parts
         }
         for run in runs:
             children.get(run.parent or "", []).append(run)
@@ -124,6 +129,15 @@ class ResultsLog:
         entries = [writer.entry(run, children.get(run.run_id, ())) for run in sorted(top, key=lambda run: run.started)]
         self.days = [(day, list(members)) for day, members in itertools.groupby(entries, _day)]
         self.pictures_left_out = artifacts.left_out
+
+
+def trained_on(runs: Sequence[StoredRun]) -> int:
+    """On how many datasets runs were trained.
+
+    One that was ended before it had opened its dataset was trained on none, unless nothing else is known of any run.
+    """
+    opened = {_dataset(run) for run in runs if "dataset_digest" in run.tags}
+    return len(opened) or len({given(run, "dataset") for run in runs})
 
 
 def drawn_metrics(runs: Sequence[StoredRun]) -> tuple[str, ...]:
@@ -178,7 +192,8 @@ def best_rows(runs: Sequence[StoredRun], linear: Mapping[str, LinearScore]) -> l
             BestRow(
                 *dataset,
                 len(members),
-                sum(map(is_collapsed, members)),
+                with_fate(members, Fate.COLLAPSED),
+                with_fate(members, Fate.NEVER_LEARNED),
                 best,
                 percent(best, "best_val_accuracy"),
                 test_accuracy(best),
@@ -199,7 +214,8 @@ def stability_rows(runs: Sequence[StoredRun]) -> list[StabilityRow]:
         members = [run for run in finished if _schedule(run) == schedule]
         learned = sum(run.metrics["best_val_accuracy"] > LEARNED for run in members)
         medians = [f"{100 * statistics.median(run.metrics[name] for run in members):.2f} %" for name in names]
-        rows.append(StabilityRow(schedule, len(members), learned, sum(map(is_collapsed, members)), *medians))
+        collapsed, never = (with_fate(members, fate) for fate in (Fate.COLLAPSED, Fate.NEVER_LEARNED))
+        rows.append(StabilityRow(schedule, len(members), learned, collapsed, never, *medians))
     return rows
 
 
@@ -241,7 +257,7 @@ def _conclusion(run: StoredRun) -> str:
 
 
 def _dataset(run: StoredRun) -> tuple[str, str]:
-    return run.tags.get("dataset", NOT_RECORDED), run.tags.get("dataset_digest", NOT_RECORDED)
+    return given(run, "dataset") or NOT_RECORDED, run.tags.get("dataset_digest", NOT_RECORDED)
 
 
 def _schedule(run: StoredRun) -> str:

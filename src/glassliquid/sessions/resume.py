@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from glassliquid.errors import UserError
+from glassliquid.inputs import FOLD
 from glassliquid.sessions.run_lock import run_lock
 from glassliquid.sessions.training_job import TrainJob
 from glassliquid.settings import restored
@@ -112,8 +113,16 @@ def _find_resumed(job: TrainJob, runs_folder: Path) -> tuple[TrainJob, str | Non
     assert job.resume is not None
     connect()
     if (parent := _find_parent(job.resume)) is not None:
-        return _job_of_replicates(parent, job), parent.run_id, None
+        return _job_of_parts(parent, job), parent.run_id, None
+    for name, count in ((tag.REPEATS, job.repeats), (tag.FOLDS, job.folds)):
+        if count > 1:
+            raise UserError(f"{name} is {count}, and resume names a single training: leave one of them out.")
     job, start = find_start(job, runs_folder)
+    if FOLD in start.state.data:
+        raise UserError(
+            f"{job.resume} is a state of a fold, which was trained on other simulations than the dataset's training split: resume "
+            "the parent run of its cross-validation, or start a new training."
+        )
     if start.run_id is not None:
         _refuse_part(start.run_id)
     return job, start.run_id, start
@@ -171,41 +180,47 @@ def describe_changes(changed: Mapping[str, tuple[Any, Any]]) -> str:
 
 
 def _find_parent(name: str) -> StoredRun | None:
-    """The parent run of replicates that `name` (a run id or `runs:/...`) names; None if it names something else."""
+    """The parent run of replicates or folds that `name` (a run id or `runs:/...`) names; None if it names something else."""
     run_id = run_id_of(name)
     stored = None if run_id is None else find_run(run_id)
-    # A trial with repeats has that tag too.
-    is_parent = stored is not None and tag.REPEATS in stored.tags and stored.tags.get(tag.STAGE) == "train"
-    return stored if is_parent else None
+    # A trial with repeats has parts too.
+    return stored if stored is not None and stored.has_parts and stored.stage == "train" else None
 
 
-def _job_of_replicates(parent: StoredRun, job: TrainJob) -> TrainJob:
-    """The job that the replicates of an earlier parent run were asked for; `job` gives what a run does not store.
+def _job_of_parts(parent: StoredRun, job: TrainJob) -> TrainJob:
+    """The job that the replicates or folds of an earlier parent run were asked for; `job` gives what a run does not store.
 
     Raises:
         UserError: all of them have finished, their process is alive, or a setting is to be changed.
     """
+    kind, count = next((name, parent.tags[name]) for name in (tag.FOLDS, tag.REPEATS) if name in parent.tags)
+    parts = "folds" if kind == tag.FOLDS else "replicates"
     if parent.status == "FINISHED":
-        raise UserError(
-            f"All {parent.tags[tag.REPEATS]} replicates of the run {parent.run_id} have finished: start a new training."
-        )
+        raise UserError(f"All {count} {parts} of the run {parent.run_id} have finished: start a new training.")
     parent.refuse_living("wait until it has ended")
     description = read_json_artifact(parent.run_id, "config.json")
     config = restored(TrainConfig, description.get("config"), "The run's settings")
-    repeats = int(parent.tags[tag.REPEATS])
-    changed = changed_settings(config, job)
-    if job.repeats not in (TrainJob().repeats, repeats):
-        changed["repeats"] = (repeats, job.repeats)
+    asked = {
+        "repeats": int(parent.tags.get(tag.REPEATS, 1)),
+        "folds": int(parent.tags.get(tag.FOLDS, 1)),
+        "folds_include_test": parent.tags.get(tag.FOLDS_INCLUDE_TEST) == "true",
+    }
+    changed, default = changed_settings(config, job), TrainJob()
+    for name, before in asked.items():
+        if (now := getattr(job, name)) not in (getattr(default, name), before):
+            changed[name] = (before, now)
     if changed:
         raise UserError(
-            f"The replicates of the run {parent.run_id} go on as they began, and this would change them "
+            f"The {parts} of the run {parent.run_id} go on as they began, and this would change them "
             f"({describe_changes(changed)}): leave that out, or start a new training."
         )
     return replace(
         job,
         config=config,
         dataset=str(description.get("dataset")),
-        repeats=repeats,
+        repeats=asked["repeats"],
+        folds=asked["folds"],
+        folds_include_test=bool(asked["folds_include_test"]),
         change=(),
         resume=None,
         version=parent.tags.get("version"),
@@ -214,16 +229,17 @@ def _job_of_replicates(parent: StoredRun, job: TrainJob) -> TrainJob:
 
 
 def _refuse_part(run_id: str) -> None:
-    """Refuse to go on by itself in a replicate or a trial of a sweep: the run above goes on with all of its parts."""
+    """Refuse to go on by itself in a replicate, a fold or a trial of a sweep: the run above goes on with all of its parts."""
     stored = find_run(run_id)
     if stored is None:
         return
     above = stored.tags.get(tag.PARENT)
-    if tag.REPLICATE in stored.tags:
-        raise UserError(
-            f"The run {run_id} is replicate {stored.tags[tag.REPLICATE]} of the run {above}: pass -P resume={above} and, with it, "
-            f"--run-id {above}."
-        )
+    for kind in tag.PARTS:
+        if kind in stored.tags:
+            raise UserError(
+                f"The run {run_id} is {kind} {stored.tags[kind]} of the run {above}: pass -P resume={above} and, with it, "
+                f"--run-id {above}."
+            )
     if stored.is_part:
         raise UserError(
             f"The run {run_id} belongs to the trials of the sweep {stored.tags.get('study')}: run the same sweep again, or change a "

@@ -4,10 +4,11 @@ import contextlib
 from collections.abc import Iterator, Mapping
 
 from glassliquid.command_line import command_line
-from glassliquid.errors import Stopped
+from glassliquid.errors import Stopped, TimeIsUp
 from glassliquid.layout import Layout
 from glassliquid.parameters import changed_texts, positional
 from glassliquid.sessions.training_job import TrainJob
+from glassliquid.tracking import tag
 from glassliquid.tracking.run import TrackedRun
 from glassliquid.tracking.store import hurried, raise_if_lost
 from glassliquid.training.checkpoint import CURRENT
@@ -57,6 +58,8 @@ def saying_how_to_resume(job: TrainJob, tracked: TrackedRun) -> Iterator[None]:
         # Also on the run's page: `mlflow run` marks a run that Ctrl-C stopped as FAILED, whatever this process says.
         with contextlib.suppress(Exception), hurried():  # a store that is gone is no reason to lose the sentence
             tracked.describe(f"{sentence}\n\n{job.caption}")
+            if isinstance(stopped, TimeIsUp):
+                tracked.tags({tag.ENDED_BY: "max_hours"})
         raise type(stopped)(sentence) from stopped
     except Exception as error:
         raise_if_lost(error, _saved_here(job, tracked))

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from glassliquid.errors import Abandoned
+from glassliquid.errors import Abandoned, Stopped, TimeIsUp
 
 GRACE_S = 8.0
 """How long an upload that is under way when the command is asked to stop may take to end."""
@@ -31,6 +31,11 @@ class Stopper:
 def stopper(max_hours: float | None, requested: Callable[[], bool]) -> Stopper:
     """A stopper whose time, if there is a limit, is counted from now."""
     return Stopper(requested, float("inf") if max_hours is None else time.monotonic() + 3600 * max_hours)
+
+
+def kind_of_stop(should_stop: Callable[[], bool]) -> type[Stopped]:
+    """What to raise once `should_stop` has answered True: whether the time is over, or somebody asked."""
+    return TimeIsUp if isinstance(should_stop, Stopper) and not should_stop.requested() else Stopped
 
 
 class _Interrupted(KeyboardInterrupt):

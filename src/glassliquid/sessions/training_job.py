@@ -26,6 +26,10 @@ class TrainJob:
     """What determines the run, given its data."""
     repeats: Annotated[int, Field(ge=1, le=10_000)] = 1
     """Train this often, with as many seeds, as child runs of one parent."""
+    folds: Annotated[int, Field(ge=1, le=10_000)] = 1
+    """Cross-validate over simulations in so many folds, as child runs of one parent; 1 does not."""
+    folds_include_test: bool = False
+    """Of folds: whether the simulations of the dataset's own test split take part."""
     resume: Annotated[str | None, Absent("none")] = None
     """Run id, runs:/..., models:/... or checkpoint file to go on from; latest is the newest run that can continue."""
     change: Annotated[
@@ -41,6 +45,8 @@ class TrainJob:
     """Stop, with the state saved, after this time [hours]."""
     upload_every: Annotated[float | None, Field(gt=0, le=10_000), Absent("end")] = None
     """Send the checkpoints to MLflow every so many minutes; end does so once, and until then they are on this machine alone."""
+    figure_every: Annotated[float, Field(gt=0, le=10_000)] = 10.0
+    """Minutes between two updates of training.png on the run's page while it trains."""
     version: Label = None
     """Label of the set of hyperparameters."""
     step: Label = None
@@ -66,6 +72,12 @@ class TrainJob:
             raise UserError("dry_run and overfit begin with a new network: leave out resume.")
         for name in self.change:
             check_choice("change", name, [field.name for field in fields(TrainConfig)])
+        if self.folds > 1 and self.repeats > 1:
+            raise UserError(
+                f"folds is {self.folds} and repeats is {self.repeats}: leave one of them out; folds have seeds of their own."
+            )
+        if self.folds_include_test and self.folds == 1 and self.resume is None:
+            raise UserError("folds_include_test is true, and folds is 1: pass folds too, such as 5, or leave it out.")
         if self.register_as is not None:
             check_name("register_as", self.register_as)
 
@@ -107,4 +119,6 @@ class TrainJob:
         augmentation = "augmentation" if config.augment else "no augmentation"
         parts = (f"batch {config.batch_size}", rate, f"L2 {config.l2:g}", f"dropout {config.dropout:g}", augmentation)
         seed = f"seed {config.seed}" if self.repeats == 1 else f"{self.repeats} seeds from {config.seed}"
+        if self.folds > 1:
+            seed = f"{self.folds} folds, seeds from {config.seed}"
         return ", ".join(filter(None, (self.label, f"{config.model} on {self.dataset}", *parts, seed)))

@@ -9,7 +9,8 @@ import torch
 
 from glassliquid.datasets.description import Dataset
 from glassliquid.ensembles.split import Split
-from glassliquid.errors import Diverged, Stopped
+from glassliquid.errors import Diverged
+from glassliquid.evaluation.fate import Fate, chance_of, fate_of
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import Scores, score_logits
 from glassliquid.files import remove_partials
@@ -17,25 +18,25 @@ from glassliquid.inputs import Samples
 from glassliquid.layout import Layout
 from glassliquid.memory import keep_freed_memory
 from glassliquid.models.network import Network, input_of
-from glassliquid.sessions.evidence import keep_evidence
+from glassliquid.sessions.figure_sender import NAME as FIGURE
+from glassliquid.sessions.figure_sender import sending_figure
 from glassliquid.sessions.resumable import check_state
 from glassliquid.sessions.resume import Start
 from glassliquid.sessions.resume_command import command_with_lower_rate
 from glassliquid.sessions.run_lock import run_lock
 from glassliquid.sessions.state_sender import sending_states
-from glassliquid.sessions.stopping import ending_soon
+from glassliquid.sessions.stopping import ending_soon, kind_of_stop
 from glassliquid.sessions.training_display import Observe, TrainingDisplay
 from glassliquid.sessions.training_job import TrainJob
 from glassliquid.settings import stored
-from glassliquid.tracking import logged_models, registry, tag
-from glassliquid.tracking.addresses import best_model
+from glassliquid.tracking import tag
 from glassliquid.tracking.data import dataset_tags
-from glassliquid.tracking.find_model import CHECKPOINT_FOLDER, run_checkpoint
+from glassliquid.tracking.find_model import CHECKPOINT_FOLDER
 from glassliquid.tracking.metrics import MetricJournal
 from glassliquid.tracking.run import TrackedRun
-from glassliquid.training.checkpoint import BEST, CURRENT, UnusableCheckpoint, remove_checkpoints
+from glassliquid.training.checkpoint import BEST, CURRENT, UnusableCheckpoint
 from glassliquid.training.device import choose_device
-from glassliquid.training.found_model import restore_model
+from glassliquid.training.progress import Progress
 from glassliquid.training.size import megabytes
 from glassliquid.training.trainer import Outcome, Trainer, TrainingData
 
@@ -54,12 +55,21 @@ class TrainingSplits:
 
     def __str__(self) -> str:
         """Dataset, number of samples, their memory and the device, in words."""
-        train, validation = len(self.data.labels), len(self.dataset.split_range(Split.VALIDATION))
         held = getattr(self.data.values, "nbytes", 0)
         return (
-            f"{self.dataset.name} ({train} training and {validation} validation samples"
+            f"{self.dataset.name} ({len(self.data.labels)} training and {self.validation_images} validation samples"
             f"{f', {megabytes(held)}' if held else ''}) on {device_name(self.device)}"
         )
+
+    @property
+    def validation_images(self) -> int:
+        """How many images models are chosen on."""
+        return sum(self.dataset.class_counts(Split.VALIDATION))
+
+    @property
+    def chance(self) -> float:
+        """Validation accuracy of a guess."""
+        return chance_of(self.dataset.class_counts(Split.VALIDATION))
 
 
 def load_training_splits(dataset: Dataset, model: str, device_name: str) -> TrainingSplits:
@@ -114,7 +124,11 @@ def train_in_run(
             if start is not None:
                 _restore(trainer, start, tracked, job)
             watching = display.watching(trainer) if display is not None else contextlib.nullcontext()
-            with sending_states(tracked, folder, job.upload_every), watching as watch:
+            with (
+                sending_states(tracked, folder, job.upload_every),
+                sending_figure(tracked, journal, job.caption, job.figure_every),
+                watching as watch,
+            ):
                 if watch is not None:
                     recorder.observers.append(watch)
                 outcome = trainer.train(should_stop)
@@ -137,18 +151,19 @@ def train_in_run(
             raise outcome
         remedy = "the state before it is kept; to go on from there at a lower rate: "
         raise Diverged(outcome.what, remedy + command_with_lower_rate(job, tracked)) from outcome
-    fate = {"collapsed": str(outcome.progress.collapsed).lower(), tag.DIVERGED: "false"}
+    progress = outcome.progress
+    notes = {"collapsed": str(progress.collapsed).lower(), tag.DIVERGED: "false"}
     if not outcome.finished:
         with ending_soon(should_stop):
-            tracked.tags(fate)
-        raise Stopped(f"Stopped after iteration {outcome.iteration}; the state is saved.")
+            tracked.tags(notes)
+        raise kind_of_stop(should_stop)(f"Stopped after iteration {outcome.iteration}; the state is saved.")
     tracked.record(
-        tags=fate,
+        tags={**notes, tag.FATE: fate_in(splits, progress)},
         metrics={
-            "best_val_accuracy": outcome.progress.best_accuracy,
-            "final_val_accuracy": outcome.progress.last_accuracy or 0.0,
-            "largest_drop": outcome.progress.largest_drop,
-            "best_iteration": outcome.progress.best_iteration,
+            "best_val_accuracy": progress.best_accuracy,
+            "final_val_accuracy": progress.last_accuracy or 0.0,
+            "largest_drop": progress.largest_drop,
+            "best_iteration": progress.best_iteration,
         },
     )
     return outcome
@@ -161,7 +176,7 @@ def _draw(job: TrainJob, tracked: TrackedRun, journal: MetricJournal, trainer: T
     from glassliquid.plots.training import training_figure
 
     if journal.history():  # none if it diverged at once
-        tracked.figure(training_figure(journal.history(), job.caption), "training.png")
+        tracked.figure(training_figure(journal.history(), job.caption), FIGURE)
     if job.config.augment:
         reads = trainer.model.reads
         if (versions := augmented_versions(reads, trainer.data.values, job.config.seed)) is not None:
@@ -184,45 +199,9 @@ def _restore(trainer: Trainer, start: Start, tracked: TrackedRun, job: TrainJob)
     tracked.tags(start.tags)
 
 
-def conclude_run(job: TrainJob, tracked: TrackedRun, splits: TrainingSplits) -> tuple[Scores, str]:
-    """Test the best state of a finished training, once, and log its model to the active run, unless that was done already.
-
-    The checkpoints of the run, which the tracking store has by now, are removed from this machine.
-
-    Returns:
-        The scores on the test split, and the address of the logged model.
-    """
-    folder = Layout(job.data_dir).runs / tracked.run_id
-    state = run_checkpoint(tracked.run_id, BEST, folder.parent)
-    model = restore_model(state)
-    test = score_samples(model, model.reads.load(splits.dataset, Split.TEST, splits.device), splits.device)
-    tracked.metrics(prefixed("test", test))
-    keep_evidence(tracked, [model.evidence()], job.caption)
-    model_uri = logged_models.logged_model_of(tracked.run_id)
-    if model_uri is None:
-        found = {name: value for name, value in tracked.opened.data.metrics.items() if name in FIGURES}
-        model_uri = logged_models.log_model(model, state, tracked, {**found, **prefixed("test", test)})
-    remove_checkpoints(folder)
-    return test, model_uri
-
-
-def register_best(job: TrainJob, model_uri: str, run_id: str, dataset: Dataset, accuracy: float) -> str:
-    """Register a logged model as the job asks; return a sentence that says what became of it."""
-    if job.register_as is None:
-        return "Not registered."
-    version, moved = registry.register(model_uri, job.register_as, run_id, dataset, accuracy)
-    alias = best_model(dataset.name, job.register_as)
-    return f"Registered as {job.register_as} v{version}" + (f", now {alias}." if moved else f"; {alias} stays.")
-
-
-def headline(outcome: Outcome, test: Scores) -> str:
-    """What a finished training found, in one sentence without its end."""
-    progress = outcome.progress
-    early = "" if not outcome.ended_early else f" Ended early after {outcome.iteration} iterations."
-    return (
-        f"Best validation accuracy {100 * progress.best_accuracy:.2f} % in iteration {progress.best_iteration}; test accuracy "
-        f"of that checkpoint {test}; largest drop {100 * progress.largest_drop:.1f} %.{early}"
-    )
+def fate_in(splits: TrainingSplits, progress: Progress) -> Fate:
+    """What became of a finished training."""
+    return fate_of(progress.collapsed, progress.best_accuracy, splits.validation_images, splits.chance)
 
 
 def score_samples(model: Network, data: Samples, device: torch.device) -> Scores:

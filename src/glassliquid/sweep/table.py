@@ -4,14 +4,15 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
+from glassliquid.evaluation.fate import Fate, counted, is_at_chance
 from glassliquid.evaluation.scores import wilson_interval
 from glassliquid.files import csv_text
 from glassliquid.sweep.study import ERROR, RETRY_OF, State, TrialRecord
-from glassliquid.sweep.trial import RUN, SECONDS
+from glassliquid.sweep.trial import FATE, RUN, SECONDS
 
 SHOWN = 10
 """Trials in the printed table; the file has all."""
-COLUMNS = ("trial", "state", "val_accuracy", "low", "high", "largest_drop", "best_iteration")
+COLUMNS = ("trial", "state", "val_accuracy", "low", "high", "largest_drop", "best_iteration", FATE)
 
 
 def ranked(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
@@ -29,6 +30,20 @@ def interval(trial: TrialRecord, images: int) -> tuple[float, float]:
     if "low" in trial.attributes:
         return float(trial.attributes["low"]), float(trial.attributes["high"])
     return wilson_interval(round((trial.value or 0.0) * images), images)
+
+
+def is_best_at_chance(trials: Sequence[TrialRecord], images: int, chance: float) -> bool:
+    """Whether the best of the complete trials may have guessed; of several seeds a trial, the interval of its mean decides."""
+    best = ranked(trials)[0]
+    if "low" in best.attributes:
+        return interval(best, images)[0] <= chance
+    return is_at_chance(best.value or 0.0, images, chance)
+
+
+def fates(trials: Sequence[TrialRecord]) -> str:
+    """What became of the complete trials, such as `2 stayed, 0 collapsed, 1 never learned`; empty if that was not noted."""
+    noted = [trial.attributes[FATE] for trial in ranked(trials) if FATE in trial.attributes]
+    return counted(map(Fate, noted)) if noted else ""
 
 
 def percent(trial: TrialRecord, images: int) -> str:
@@ -80,6 +95,7 @@ def as_csv(trials: Sequence[TrialRecord], names: Sequence[str], images: int) -> 
                 high,
                 found.get("largest_drop", ""),
                 found.get("best_iteration", ""),
+                found.get(FATE, ""),
             ]
             + [trial.settings.get(name, "") for name in names]
             + [found.get(name, "") for name in (SECONDS, RUN, RETRY_OF, ERROR)]

@@ -12,12 +12,13 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from glassliquid.errors import Stopped, UserError, first_line_of
+from glassliquid.evaluation.fate import Fate, worst
 from glassliquid.evaluation.spread import spread
 from glassliquid.layout import Layout
 from glassliquid.plots.training import replicates_figure
 from glassliquid.scratch import temporary_files_apart
 from glassliquid.sessions.training_job import TrainJob
-from glassliquid.sessions.training_run import TrainingSplits, train_in_run
+from glassliquid.sessions.training_run import TrainingSplits, fate_in, train_in_run
 from glassliquid.sweep.algorithms import SAMPLERS
 from glassliquid.sweep.job import SweepJob
 from glassliquid.sweep.space import configured
@@ -33,9 +34,9 @@ from glassliquid.training.progress import Progress
 from glassliquid.upkeep.stale_runs import mark_killed
 
 TAG_STUDY = "study"
-RUN, MODEL_RUN, SECONDS = "run_id", "model_run", "seconds"
-"""Beside a trial in the study: its MLflow run, the run of its best model (another one if there are repeats), and how long
-its training took."""
+RUN, MODEL_RUN, SECONDS, FATE = "run_id", "model_run", "seconds", "fate"
+"""Beside a trial in the study: its MLflow run, the run of its best model (another one if there are repeats), how long its
+training took, and what became of it."""
 
 
 class Pruned(Stopped):
@@ -147,6 +148,7 @@ class TrialRunner:
             "loss": found.best_loss,
             "largest_drop": found.largest_drop,
             "best_iteration": found.best_iteration,
+            FATE: fate_in(self.splits, found),
             "model_accuracy": found.best_accuracy,
             MODEL_RUN: tracked.run_id,
         }
@@ -178,10 +180,16 @@ class TrialRunner:
                 "largest_drop": drop,
             }
         )
-        tracked.tags({"collapsed": str(any(one.collapsed for one in each)).lower(), "repeats": len(each)})
+        fates = [fate_in(self.splits, one) for one in each]
+        tracked.metrics({f"{fate.replace(' ', '_')}_runs": fates.count(fate) for fate in Fate})
+        collapsed = str(any(one.collapsed for one in each)).lower()
+        tracked.tags({"collapsed": collapsed, tag.FATE: worst(fates), "repeats": len(each)})
         curves = reports.curves[: len(each)]
         _keep_mean_curves(MetricJournal(tracked.run_id, _runs(sweep) / tracked.run_id), curves)
-        histories = {f"seed {config.seed + place}": (_history(curve), False) for place, curve in enumerate(curves)}
+        pairs = zip(curves, fates, strict=True)
+        histories = {
+            f"seed {config.seed + place}": (_history(curve), fate) for place, (curve, fate) in enumerate(pairs)
+        }
         tracked.figure(replicates_figure(histories, caption), "replicates.png")
         return {
             "value": values.mean,
@@ -190,6 +198,7 @@ class TrialRunner:
             "loss": _mean([one.best_loss for one in each]),
             "largest_drop": drop,
             "best_iteration": best.best_iteration,
+            FATE: worst(fates),
             "model_accuracy": best.best_accuracy,
             MODEL_RUN: best_run,
         }

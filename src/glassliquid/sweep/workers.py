@@ -22,6 +22,7 @@ from glassliquid.datasets.description import open_dataset
 from glassliquid.errors import Stopped, UserError
 from glassliquid.files import storage_fault
 from glassliquid.layout import Layout
+from glassliquid.sessions.stopping import kind_of_stop
 from glassliquid.sessions.training_run import load_training_splits
 from glassliquid.sweep.algorithms import PRUNERS
 from glassliquid.sweep.job import SweepJob
@@ -82,7 +83,9 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
         beaten_at = signed_at = time.monotonic()
         while True:
             if should_stop():
-                raise Stopped("The sweep was stopped; trials that have ended stay, those that ran will be run again.")
+                raise kind_of_stop(should_stop)(
+                    "The sweep was stopped; trials that have ended stay, those that ran will be run again."
+                )
             trials = self._study.trials()
             show(trials)
             if len(finished(trials, slots)) >= slots:

@@ -8,6 +8,7 @@ from typing import Any
 
 from glassliquid.errors import UserError, did_you_mean, listed
 from glassliquid.files import raise_if_full
+from glassliquid.inputs import FOLD
 from glassliquid.scratch import scratch_folder
 from glassliquid.tracking.faults import shortened, without_credentials
 from glassliquid.tracking.logged_models import CHECKPOINT_PLACE, MODEL_NAME, logged_model_id
@@ -62,6 +63,11 @@ def find_checkpoint(name: str, kind: str, runs_folder: Path) -> tuple[State, str
 def find_model(name: str, runs_folder: Path) -> FoundModel:
     """Find a trained network by whatever names it; arguments and errors are those of `find_checkpoint`."""
     state, label, model_id = find_checkpoint(name, BEST, runs_folder)
+    if FOLD in state.data:
+        raise UserError(
+            f"{label} is a fold of a cross-validation, trained on other simulations than the training split of its dataset, so "
+            "that nobody could tell what it has not seen: choose the model of a training without folds."
+        )
     return FoundModel(restore_model(state), state, label, model_id)
 
 

@@ -96,7 +96,7 @@ def _note(experiment_id: str) -> str:
         f"What matters of the trainings: {link('table', TRAININGS)}, {link('charts', TRAININGS, True)}; of the trials of "
         f"sweeps: {link('table', TRIALS)}, {link('charts', TRIALS, True)}.\n\n"
         "Can a network tell a glass from a liquid by a picture, how close to the glass transition, and when does it fail? "
-        "A run's description has its headline; `collapsed` and `largest_drop` say whether a training lost what it had "
+        "A run's description has its headline; `fate` and `largest_drop` say whether a training run kept what it had "
         "learned; `mlflow run . -e report` writes all of it as one page."
     )
 
@@ -117,7 +117,7 @@ def _state(filter_text: str, charts: list[dict[str, Any]]) -> dict[str, Any]:
         "lifecycleFilter": "Active",
         "modelVersionFilter": "All Runs",
         "datasetsFilter": [],
-        "selectedColumns": [*columns, "tags.`collapsed`"],
+        "selectedColumns": [*columns, "tags.`fate`"],
         "runsHiddenMode": "FIRST_20_RUNS",
         "compareRunCharts": charts,
         "compareRunSections": [_section(SECTION, True), _section(OTHERS, False)],

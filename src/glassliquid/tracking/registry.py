@@ -18,9 +18,13 @@ ABOUT = (
 )
 """Description of a registered model."""
 TAG_VALIDATION = "best_val_accuracy"
+TAG_AT_CHANCE = "at_chance"
+"""true on a version that is no better than chance: it does not get the alias."""
 
 
-def register(model_uri: str, name: str, run_id: str, dataset: Dataset, accuracy: float) -> tuple[str, bool]:
+def register(
+    model_uri: str, name: str, run_id: str, dataset: Dataset, accuracy: float, may_hold_alias: bool = True
+) -> tuple[str, bool]:
     """Register a logged model, unless that was done already, and move the dataset's alias to it if it is the best on that data.
 
     The version's tags and description say what it was trained on and how well it does.
@@ -31,10 +35,11 @@ def register(model_uri: str, name: str, run_id: str, dataset: Dataset, accuracy:
         run_id: the training run, which has its test scores as metrics.
         dataset: what it was trained on; the alias is its name.
         accuracy: its best validation accuracy.
+        may_hold_alias: whether it may get the alias at all.
 
     Returns:
         The version, and whether the alias names it: it names the version of the highest validation accuracy among those that
-        were trained on the same data (the same digest), of equal ones the first.
+        were trained on the same data (the same digest), are better than chance and were not erased, of equal ones the first.
     """
     from mlflow import MlflowClient
 
@@ -59,6 +64,8 @@ def register(model_uri: str, name: str, run_id: str, dataset: Dataset, accuracy:
         f"{recipe.glass}, T = {temperature(recipe.glass):.3g}): best validation accuracy {100 * accuracy:.2f} %{tested}. "
         f"Input: {reads.summary}; output: P(glass)."
     )
+    if not may_hold_alias:
+        tags[TAG_AT_CHANCE] = "true"
     version = _version_of_run(name, run_id) or _new_version(name, model_uri, run_id, tags, description)
     alias = check_name("dataset", dataset.name)
     return version, _settle_alias(name, alias, dataset.digest) == version
@@ -111,13 +118,17 @@ def _settle_alias(name: str, alias: str, digest: str) -> str:
 
 
 def _best_version(name: str, digest: str) -> str | None:
-    """The version of the highest validation accuracy on the data of a digest, of equal ones the first; None without one."""
+    """The version of the highest validation accuracy on the data of a digest, of equal ones the first; None without one.
+
+    One that is no better than chance, or that was erased, is passed over.
+    """
     found = [
-        (-float(version.tags.get(TAG_VALIDATION, "-1")), int(version.version))
+        version
         for version in _versions(f"name='{name}'")
-        if version.tags.get(tag.DATASET_DIGEST) == digest
+        if version.tags.get(tag.DATASET_DIGEST) == digest and TAG_AT_CHANCE not in version.tags
     ]
-    return str(min(found)[1]) if found else None
+    found.sort(key=lambda version: (-float(version.tags.get(TAG_VALIDATION, "-1")), int(version.version)))
+    return next((str(version.version) for version in found if not _is_erased(version)), None)
 
 
 def _versions(condition: str) -> list[Any]:
@@ -132,6 +143,28 @@ def _versions(condition: str) -> list[Any]:
         page = answer.token
         if not page:
             return versions
+
+
+def _is_erased(version: Any) -> bool:
+    """Whether `mlflow gc` has erased the run or the model of a version: it leaves the version and its aliases behind.
+
+    What was only deleted on the MLflow page can come back, and its model still answers.
+    """
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    client = MlflowClient()
+    source = str(version.source or "").removeprefix("models:/")
+    asked = [(client.get_run, version.run_id), (client.get_logged_model, source if source.startswith("m-") else None)]
+    for ask, name in asked:
+        try:
+            if name:
+                ask(name)
+        except MlflowException as error:
+            raise_if_lost(error)
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return True
+    return False
 
 
 def _version_of_run(name: str, run_id: str) -> str | None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from glassliquid.errors import UserError
+from glassliquid.evaluation.fate import Fate
 from glassliquid.files import raise_if_full
 from glassliquid.tracking import tag
 from glassliquid.tracking.liveness import is_here, living_process
@@ -45,13 +46,26 @@ class StoredRun:
 
     @property
     def is_part(self) -> bool:
-        """Whether it is a replicate, or belongs to a trial of a sweep: its process may go on with others when it has ended."""
-        return bool({tag.REPLICATE, tag.TRIAL_STATE} & self.tags.keys()) or self.stage == "replicate"
+        """Whether it is a replicate, a fold, or belongs to a trial of a sweep: its process may go on with others when it has ended."""
+        return bool({*tag.PARTS, tag.TRIAL_STATE} & self.tags.keys()) or self.stage == "replicate"
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether it is the parent of replicates, of folds, or of the seeds of a trial."""
+        return bool({tag.REPEATS, tag.FOLDS} & self.tags.keys())
 
     @property
     def has_diverged(self) -> bool:
         """Whether it is a training that has ended because its loss was not finite any more."""
         return self.tags.get(tag.DIVERGED) == "true"
+
+    @property
+    def fate(self) -> Fate | None:
+        """What became of a training that came to its end; None if that is not known, or it is of several."""
+        if self.tags.get(tag.FATE) in list(Fate):
+            return Fate(self.tags[tag.FATE])
+        # Earlier versions noted this alone.
+        return Fate.COLLAPSED if self.tags.get("collapsed") == "true" else None
 
     @property
     def lives_in(self) -> str | None:

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from glassliquid.datasets.build import pixel_digest
 from glassliquid.datasets.cache import cached_array
-from glassliquid.datasets.description import Dataset, Record, content_digest
+from glassliquid.datasets.description import Dataset, Record
+from glassliquid.datasets.digest import content_digest
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError
 from glassliquid.inputs import Samples, samples_of

@@ -1,0 +1,97 @@
+"""What follows a training that came to its end: its best state is tested, once, logged as a model, and registered."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassliquid.ensembles.split import Split
+from glassliquid.evaluation.fate import Fate, is_at_chance
+from glassliquid.evaluation.predict import predict_logits
+from glassliquid.evaluation.scores import Scores, score_logits, wilson_interval
+from glassliquid.inputs import Samples
+from glassliquid.layout import Layout
+from glassliquid.models.network import Network
+from glassliquid.sessions.evidence import keep_evidence
+from glassliquid.sessions.training_job import TrainJob
+from glassliquid.sessions.training_run import FIGURES, TrainingSplits, prefixed
+from glassliquid.tracking import logged_models, registry
+from glassliquid.tracking.addresses import best_model
+from glassliquid.tracking.find_model import run_checkpoint
+from glassliquid.tracking.run import TrackedRun
+from glassliquid.training.checkpoint import BEST, State, remove_checkpoints
+from glassliquid.training.found_model import restore_model
+from glassliquid.training.trainer import Outcome
+
+
+@dataclass(frozen=True)
+class ScoredBest:
+    """The best state of a finished training on its test split."""
+
+    state: State
+    model: Network
+    samples: Samples
+    logits: NDArray[np.floating]
+    scores: Scores
+
+
+def score_best(job: TrainJob, tracked: TrackedRun, splits: TrainingSplits) -> ScoredBest:
+    """Test the best state of a finished training, and keep its scores and evidence in the run."""
+    state = run_checkpoint(tracked.run_id, BEST, Layout(job.data_dir).runs)
+    model = restore_model(state)
+    samples = model.reads.load(splits.dataset, Split.TEST, splits.device)
+    logits = predict_logits(model.to(splits.device), samples.values, splits.device)
+    scores = score_logits(logits, samples.labels)
+    tracked.metrics(prefixed("test", scores))
+    keep_evidence(tracked, [model.evidence()], job.caption)
+    return ScoredBest(state, model, samples, logits, scores)
+
+
+def conclude_run(job: TrainJob, tracked: TrackedRun, splits: TrainingSplits) -> tuple[Scores, str]:
+    """Test the best state of a finished training, once, and log its model to the active run, unless that was done already.
+
+    The checkpoints of the run, which the tracking store has by now, are removed from this machine.
+
+    Returns:
+        The scores on the test split, and the address of the logged model.
+    """
+    tested = score_best(job, tracked, splits)
+    model_uri = logged_models.logged_model_of(tracked.run_id)
+    if model_uri is None:
+        found = {name: value for name, value in tracked.opened.data.metrics.items() if name in FIGURES}
+        measured = {**found, **prefixed("test", tested.scores)}
+        model_uri = logged_models.log_model(tested.model, tested.state, tracked, measured)
+    remove_checkpoints(Layout(job.data_dir).runs / tracked.run_id)
+    return tested.scores, model_uri
+
+
+def register_best(job: TrainJob, model_uri: str, run_id: str, splits: TrainingSplits, accuracy: float) -> str:
+    """Register a logged model as the job asks; return a sentence that says what became of it.
+
+    A model that is no better than chance is registered without the dataset's alias.
+    """
+    if job.register_as is None:
+        return "Not registered."
+    dataset, is_better = splits.dataset, not is_at_chance(accuracy, splits.validation_images, splits.chance)
+    version, moved = registry.register(model_uri, job.register_as, run_id, dataset, accuracy, is_better)
+    alias = best_model(dataset.name, job.register_as)
+    registered = f"Registered as {job.register_as} v{version}"
+    if not is_better:
+        images = splits.validation_images
+        low, high = (100 * bound for bound in wilson_interval(round(accuracy * images), images))
+        return (
+            f"{registered}, which does not become {alias}: its validation accuracy, {100 * accuracy:.2f} % (of {images}, "
+            f"95 % interval {low:.1f} to {high:.1f} %), is no better than chance ({100 * splits.chance:.1f} %)."
+        )
+    return registered + (f", now {alias}." if moved else f"; {alias} stays.")
+
+
+def headline(outcome: Outcome, test: Scores, fate: Fate) -> str:
+    """What a finished training found, in one or two sentences."""
+    progress = outcome.progress
+    told = {Fate.STAYED: "", Fate.COLLAPSED: " The run collapsed.", Fate.NEVER_LEARNED: " The run never learned."}
+    early = "" if not outcome.ended_early else f" Ended early after {outcome.iteration} iterations."
+    return (
+        f"Best validation accuracy {100 * progress.best_accuracy:.2f} % in iteration {progress.best_iteration}; test accuracy "
+        f"of that checkpoint {test}; largest drop {100 * progress.largest_drop:.1f} %.{told[fate]}{early}"
+    )
