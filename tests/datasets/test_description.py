@@ -6,6 +6,7 @@ import json
 import pytest
 
 from glassliquid.datasets.description import open_dataset
+from glassliquid.datasets.make import check_both_classes
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError
 from glassliquid.inputs.images.decoded import load_split
@@ -53,6 +54,20 @@ def test_a_damaged_table_is_refused(copy, change, message):
     rewrite_table(copy.folder, change)
     with pytest.raises(UserError, match=rf"metadata\.csv is {message}"):
         open_dataset(copy.folder)
+
+
+def test_a_split_without_a_class_is_refused_by_what_would_score_on_it(copy):
+    """As an earlier version made it, of many images of glass and few of liquid."""
+    assert check_both_classes(copy) is copy
+
+    def without_liquid(rows):
+        rows[:] = [row for row in rows if (row["split"], row["label"]) != ("test", "liquid")]
+
+    rewrite_table(copy.folder, without_liquid)
+    with pytest.raises(
+        UserError, match=r"The split test of the dataset .* has no image of liquid \(of 3\), so that nothing can be"
+    ):
+        check_both_classes(open_dataset(copy.folder))
 
 
 def test_a_simulation_in_both_classes_of_a_null_dataset_is_refused(copy):
