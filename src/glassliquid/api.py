@@ -152,6 +152,31 @@ def predict(model: "FoundModel", configurations: list[Configuration]) -> NDArray
     return glass_probabilities(predict_stream(model.model.eval(), samples, torch.device("cpu")))
 
 
+def explain(model: "FoundModel", configurations: list[Configuration]) -> dict[str, NDArray[np.float64]]:
+    """What a network makes of each particle, by name, shape (n, N) each; empty for `structure`, which knows no single particles.
+
+    `attribution` is the particle's part of the evidence for glass less that for liquid [logits]; `attention`, of networks of particles, its
+    weight in the pooling.
+
+    Args:
+        model: such as `load_model` returns.
+        configurations: of equal numbers of particles.
+
+    Raises:
+        UserError: the network cannot read such configurations, or nothing is known of what it looks at.
+    """
+    from glassliquid.datasets.configurations import as_array
+    from glassliquid.evaluation.particle_values import particle_values
+    from glassliquid.evaluation.unseen import trained_recipe
+    from glassliquid.inputs import Samples
+
+    recipe, reads = trained_recipe(model), model.model.reads
+    values = reads.stacked([reads.sample_of(each, recipe) for each in configurations])
+    unknown = np.zeros(len(configurations), dtype=np.int64)
+    rows = np.stack([as_array(each) for each in configurations])
+    return particle_values(model.model.eval(), Samples(values, unknown, unknown), rows, recipe)
+
+
 def configurations_of(dataset: Dataset, split: str = "test") -> tuple[list[Configuration], list[Label]]:
     """The configurations of a dataset's split, and their labels.
 

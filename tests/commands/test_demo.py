@@ -2,13 +2,21 @@
 
 import csv
 import io
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import mlflow
+import nbformat
 import pytest
+from nbclient import NotebookClient
 
 from tests.commands.conftest import Command
+from tests.conftest import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -116,3 +124,34 @@ def test_both_engines_give_the_same_breakdown(mlflow_run: Command, client, tmp_p
     # 95 % intervals of one quantity overlap, unless the engines, or the networks' seeds, differ.
     (_, *lammps), (_, *numba) = intervals.values()
     assert max(lammps[0], numba[0]) < min(lammps[1], numba[1]), intervals
+
+
+@pytest.fixture(scope="module")
+def project(chain, data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the demo's data lie as a user has them, beside the pages of docs/."""
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "data").symlink_to(data_dir)
+    shutil.copytree(ROOT / "docs", folder / "docs")
+    return folder
+
+
+def test_the_notebook_runs_on_the_demos_data(project: Path, tracking_uri: str, monkeypatch: pytest.MonkeyPatch):
+    """From its first cell to its last; every picture that it is stored with is made again."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri)
+    notebook = nbformat.read(project / "docs" / "notebook.ipynb", as_version=4)
+    stored = [pictures(cell) for cell in notebook.cells]
+    assert sum(stored) >= 5
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(project / "docs")}}).execute()
+    assert [pictures(cell) for cell in notebook.cells] == stored
+
+
+def pictures(cell: Any) -> int:
+    return sum("image/png" in output.get("data", {}) for output in cell.get("outputs", []))
+
+
+def test_the_examples_of_the_python_page_run(project: Path, tracking_uri: str):
+    blocks = re.findall(r"```python\n(.*?)```", (project / "docs" / "PYTHON.md").read_text(), flags=re.DOTALL)
+    assert len(blocks) == 3
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": tracking_uri}
+    for block in blocks:
+        subprocess.run([sys.executable, "-c", block], cwd=project, env=environment, check=True)
