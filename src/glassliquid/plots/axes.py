@@ -55,3 +55,8 @@ def logarithmic(axes: Any) -> None:
 def plot_points(axes: Any, points: Any, **style: Any) -> None:
     """Plot pairs of iteration and value as a line; none is a line too, for the legend."""
     axes.plot(*np.array(points).reshape(-1, 2).T, **style)
+
+
+def beside(axes: Any) -> None:
+    """A legend to the right of the axes, where it hides nothing."""
+    axes.legend(fontsize=9, loc="upper left", bbox_to_anchor=(1.005, 1.0), borderaxespad=0)

@@ -1,21 +1,28 @@
 """The curves of training runs."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from glassliquid.evaluation.fate import Fate
-from glassliquid.plots.axes import add_settings, count_iterations, logarithmic, plot_points, verbatim
+from glassliquid.plots.axes import add_settings, beside, count_iterations, logarithmic, plot_points, verbatim
 
 History = Mapping[str, Sequence[tuple[int, float]]]
 """Metric name to pairs of iteration and value."""
 
-BLUES = ("#1f63be", "#5fa3e0", "#0b3d78", "#8cb8e8", "#2f8f9d", "#6b7fd7", "#123a5a", "#4fb3bf")
-"""Colours of runs that went well."""
+TRAINING = {"color": "#1f63be", "linestyle": "-"}
+VALIDATION = {"color": "#d97000", "linestyle": "--"}
+AREA = {"color": "0.45", "linestyle": ":"}
+RATE = {"color": "black", "drawstyle": "steps-mid"}
+"""Each kind of curve looks the same in every panel; a rate holds for a whole iteration."""
+LINES = ("-", "--", "-.")
+"""Of runs that went well, beside colours from dark to light."""
 COLLAPSED_COLOUR = "#d62728"
 STYLES: Mapping[Fate | None, Mapping[str, Any]] = {
-    Fate.COLLAPSED: {"color": COLLAPSED_COLOUR, "zorder": 3},
+    Fate.COLLAPSED: {"color": COLLAPSED_COLOUR, "linestyle": "-", "zorder": 3},
     Fate.NEVER_LEARNED: {"color": "0.35", "linestyle": ":", "zorder": 2.5},
 }
 """Of runs that did not go well."""
@@ -23,19 +30,21 @@ STYLES: Mapping[Fate | None, Mapping[str, Any]] = {
 
 def training_figure(history: History, caption: str) -> Figure:
     """Loss, accuracy and learning rate over the iterations, one above the other."""
-    figure = Figure(figsize=(8, 8), layout="constrained")
+    figure = Figure(figsize=(10, 8), layout="constrained")
     loss, accuracy, rate = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 2))
-    for axes, curves in (
-        (loss, {"loss": "training, with the L2 penalty", "val_loss": "validation"}),
-        (accuracy, {"val_auc": "validation, area under the ROC curve", "val_accuracy": "validation accuracy"}),
-        (rate, {"learning_rate": "learning rate"}),
+    for axes, key, label, style in (
+        (loss, "loss", "training,\nwith the L2 penalty", TRAINING),
+        (loss, "val_loss", "validation", VALIDATION),
+        (accuracy, "val_accuracy", "validation accuracy", VALIDATION),
+        (accuracy, "val_auc", "validation, area\nunder the ROC curve", AREA),
+        (rate, "learning_rate", "learning rate", RATE),
     ):
-        for key, label in curves.items():
-            points = history.get(key, [])
-            plot_points(axes, points, label=label, linewidth=1.4, marker="." if len(points) < 80 else "")
+        points = history.get(key, [])
+        marker = "." if len(points) < 80 and axes is not rate else ""
+        plot_points(axes, points, label=label, linewidth=1.4, marker=marker, clip_on=False, **style)
+    for axes in (loss, accuracy, rate):
         axes.grid(alpha=0.3)
-        if axes is not rate:
-            axes.legend(fontsize=9)
+        beside(axes)
     _loss_axis(loss, "loss [nats]")
     _accuracy_axis(accuracy, "accuracy, area")
     rate.set_ylabel("learning rate")
@@ -52,19 +61,21 @@ def replicates_figure(curves: Mapping[str, tuple[History, Fate | None]], caption
         curves: name of the run to its history and its fate.
         caption: above the figure.
     """
-    figure = Figure(figsize=(8, 7), layout="constrained")
+    from matplotlib import colormaps
+
+    figure = Figure(figsize=(10, 7), layout="constrained")
     accuracy, loss = figure.subplots(2, 1, sharex=True)
+    colours = colormaps["viridis"](np.linspace(0, 0.85, max(len(curves), 1)))
     for place, (name, (history, fate)) in enumerate(curves.items()):
         label = f"{name}, {fate}" if fate in STYLES else name
-        style = {"color": BLUES[place % len(BLUES)], "zorder": 2, **STYLES.get(fate, {})}
-        style |= {"label": verbatim(label), "linewidth": 1.3}
+        own = {"color": colours[place], "linestyle": LINES[place % len(LINES)], "zorder": 2}
+        style = {**own, **STYLES.get(fate, {}), "label": verbatim(label), "linewidth": 1.4, "clip_on": False}
         plot_points(accuracy, history.get("val_accuracy", []), **style)
         plot_points(loss, history.get("loss", []), **style)
     for axes in (accuracy, loss):
         axes.grid(alpha=0.3)
     _accuracy_axis(accuracy, "validation accuracy")
-    # Between learned and chance, where no run stays for long.
-    accuracy.legend(fontsize=8, ncols=2, loc="center right")
+    beside(accuracy)
     _loss_axis(loss, "training loss [nats]")
     count_iterations(loss)
     add_settings(figure, caption)
@@ -72,8 +83,10 @@ def replicates_figure(curves: Mapping[str, tuple[History, Fate | None]], caption
 
 
 def _accuracy_axis(axes: Any, label: str) -> None:
+    """From 1 down to 0.4, or to where the lowest curve reaches."""
+    lowest = min((float(np.min(line.get_ydata())) for line in axes.lines if len(line.get_ydata())), default=0.4)
     axes.set_ylabel(label)
-    axes.set_ylim(0.4, 1.02)
+    axes.set_ylim(min(0.4, math.floor(lowest * 10) / 10), 1)
     axes.axhline(0.5, color="0.6", linewidth=0.8, linestyle="--")
 
 

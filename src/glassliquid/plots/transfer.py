@@ -12,7 +12,7 @@ from glassliquid.evaluation.scores import GLASS
 from glassliquid.evaluation.transfer import BREAKDOWN_ACCURACY, LIQUID, Crossing, Interval
 from glassliquid.evaluation.transfer import Point as Scored
 from glassliquid.physics.protocol import INTERVALS, snapshot_at
-from glassliquid.plots.axes import TEMPERATURE, add_caption, verbatim
+from glassliquid.plots.axes import TEMPERATURE, add_caption, beside, verbatim
 from glassliquid.plots.cooling import ASSUMED, Mark
 from glassliquid.plots.evaluation import GLASS_COLOUR, LIQUID_COLOUR
 
@@ -202,7 +202,7 @@ def _finish(figure: Figure, panels: Sequence[Any], caption: str) -> None:
     upper.set_xlabel(TEMPERATURE)
     for axes in panels:
         if axes.get_legend_handles_labels()[1]:
-            axes.legend(fontsize=9, loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0)
+            beside(axes)
     add_caption(figure, caption.replace("+-", "±"), round(CHARACTERS_AN_INCH * figure.get_figwidth()))
 
 
