@@ -143,7 +143,7 @@ def in_the_recipe(value: dict[str, Any]) -> dict[str, Any]:
         (
             "datasets/data_liquid5/dataset.json",
             newer,
-            "are of version 99, and this program reads up to 2: use the newer",
+            "are of version 99, and this program reads up to 3: use the newer",
         ),
         ("datasets/data_liquid5/dataset.json", in_the_recipe, "in recipe, are of version 99"),
         ("datasets/data_liquid5/dataset.json", unknown, "have 'momentum', which this program does not know"),
