@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         runs,
     )
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "configurations_of",
     "cooling_curve",
