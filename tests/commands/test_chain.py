@@ -46,7 +46,7 @@ def test_the_run_tells_its_story(trained, client, dataset: Dataset):
     assert trained.info.status == "FINISHED"
     assert (
         trained.info.run_name
-        == "V5-S1-T2 batch 14, iterations 5, batches_per_iteration 4, eval_every 1 data_liquid5 compact"
+        == "V5-S1-T2 batch 14, rate 0.01, iterations 5, batches_per_iteration 12, eval_every 1 data_liquid5 compact"
     )
     assert data.params["batch_size"] == "14"
     assert data.tags["stage"] == "train"
