@@ -3,7 +3,7 @@
 What refuses at once is in tests/commands/test_object_store.py.
 """
 
-import re
+import json
 import signal
 import time
 from collections.abc import Iterator
@@ -149,11 +149,10 @@ def test_a_database_that_is_restarted_has_every_point_once(workplace, dataset):
         wait_for(lambda: (place.data / "runs" / run_id / "metrics.jsonl").stat().st_size > reached + 4000)
         process.send_signal(signal.SIGTERM)
         assert process.wait(600) == 143, place.said(process)
-        said = place.said(process)
-        found = re.search(r"Stopped after iteration (\d+)", said)
-        assert found, said
+        place.run("tidy")  # sends what a busy machine had no time to send
+        recorded = map(json.loads, (place.data / "runs" / run_id / "metrics.jsonl").read_text().splitlines())
         tally.compared += 1
         steps = [step for step, _ in points(place.client, run_id, "loss")]
-        tally.count("loss", steps, range(1, int(found.group(1)) + 1))
+        tally.count("loss", steps, [point["step"] for point in recorded if point["key"] == "loss"])
         tally.same("status", place.client.get_run(run_id).info.status, "KILLED")
         tally.settle()

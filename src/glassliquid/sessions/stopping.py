@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from glassliquid.errors import Abandoned, Stopped, TimeIsUp
 
-GRACE_S = 8.0
+GRACE_S = 15.0
 """How long an upload that is under way when the command is asked to stop may take to end."""
 LOOK_EVERY_S = 0.5
 

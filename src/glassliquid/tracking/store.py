@@ -33,7 +33,7 @@ _SETTINGS = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
-_HURRY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "8"}
+_HURRY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "6"}
 """For the last words of a command, to a store that is away or may hang."""
 SLOWEST_RATE = 2_000_000
 """Bytes a second at which a server passes a file on to its object store, at least. Meanwhile it says nothing."""
@@ -199,7 +199,7 @@ def in_bytes(size: int) -> str:
 
 @contextlib.contextmanager
 def hurried() -> Iterator[None]:
-    """In the block MLflow asks a server once, and waits eight seconds for its answer."""
+    """In the block MLflow asks a server once, and waits six seconds for its answer."""
     with _set_variables(_HURRY):
         yield
 
