@@ -9,6 +9,7 @@ from tabulate import tabulate
 
 from glassliquid.commands.main import dataset_digest, ensemble_fingerprint
 from glassliquid.commands.size_job import SizeJob
+from glassliquid.evaluation.comparison import SIGNIFICANCE
 from glassliquid.evaluation.size_law import TOLD, SizeLaw, SizePoint, fit_law
 from glassliquid.files import csv_text
 from glassliquid.layout import Layout
@@ -131,15 +132,14 @@ def _sentence(model: str, law: SizeLaw) -> str:
     needed, (low, high) = law.particles_needed()
     if math.isinf(needed):
         return f"{model}, the best in validation, does not tell a glass from a liquid of the same energy at any size that was tried."
+    if law.freedom and law.chance < SIGNIFICANCE:
+        return (
+            f"The signal of {model}, the best in validation, does not grow as the square root of N (p = {law.chance:.2g}), so that no number of "
+            "particles follows from it."
+        )
     upper = f"to {high:,.0f}" if math.isfinite(high) else "upwards, as the signal may be none at all"
     text = (
         f"It takes N = {needed:,.0f} particles (95 % interval {low:,.0f} {upper}) to tell a glass from a liquid of the same energy with an area "
-        f"under the curve of {TOLD}, by {model}, the best in validation, if the signal grows as the square root of N."
+        f"under the curve of {TOLD}, by {model}, the best in validation, if the signal grows as the square root of N"
     )
-    if law.freedom:
-        text += (
-            f" It does so within chance (p = {law.chance:.2f})."
-            if law.chance >= 0.05
-            else (f" It does not: the deviations from that are no chance (p = {law.chance:.2g}).")
-        )
-    return text
+    return f"{text}, which it does within chance (p = {law.chance:.2f})." if law.freedom else f"{text}."

@@ -92,8 +92,9 @@ def signal_of(point: SizePoint) -> tuple[float, float]:
     def signal(area: float) -> float:
         return math.sqrt(2) * _quantile(min(max(area, 0.5 / pairs), 1 - 0.5 / pairs))
 
-    low, high = (signal(bound) for bound in point.interval)
-    return signal(point.auc), max(high - low, 1e-6) / (2 * normal_quantile())
+    found, low, high = (signal(area) for area in (point.auc, *point.interval))
+    # The wider side: of an area near 1 the upper one is cut off.
+    return found, max(high - found, found - low, 1e-6) / normal_quantile()
 
 
 def _needed(strength: float, auc: float) -> float:
