@@ -7,6 +7,8 @@ from pathlib import Path
 
 import yaml
 
+import glassliquid
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -16,10 +18,12 @@ def test_the_package_says_that_it_is_typed():
     assert "py.typed" in project["tool"]["setuptools"]["package-data"]["*"]
 
 
-def test_every_place_names_the_same_licence():
+def test_every_place_names_the_same_licence_and_version():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert project["license"] == citation["license"] == "MIT"
+    assert project["version"] == citation["version"] == glassliquid.__version__
+    assert f"## {project['version']} (" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert (ROOT / "LICENSE").read_text(encoding="utf-8").startswith("MIT License\n\nCopyright (c) 2026 glassliquid")
     assert {"cff-version", "message", "title", "authors"} <= citation.keys()
 
