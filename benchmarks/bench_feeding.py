@@ -1,4 +1,4 @@
-"""What it costs to feed a training from a dataset of PNG files: python -m benchmarks.bench_feeding [DATASET].
+"""What it costs to feed a training run from a dataset of PNG files: python -m benchmarks.bench_feeding [DATASET].
 
 - Against tensors in memory: the same training of `compact` from the dataset's decoded cache (memory-mapped) and from a copy of
   its images in memory. Target: at most 3 % longer.

@@ -1,4 +1,4 @@
-"""The research log's own experiment: does a threshold on the accuracy keep trainings from collapsing?
+"""The research log's own experiment: does a threshold on the accuracy keep training runs from collapsing?
 
 python -m benchmarks.bench_instability DATASET [--iterations 60] [--repeats 8]
 

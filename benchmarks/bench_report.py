@@ -26,7 +26,7 @@ SEED = 1
 ITERATIONS, EVAL_EVERY = 1_500, 5
 DATASETS = (5, 15, 35, 60, 171)
 RUNS = {
-    "trainings": 150,
+    "training runs": 150,
     "replicate parents": 2,
     "replicates": 16,
     "sweep": 1,
@@ -42,7 +42,7 @@ LARGEST_BATCH = 1000
 
 
 class Store:
-    """A tracking database and a clock that goes on by a few hours a run."""
+    """A tracking database and a clock that moves on by a few hours from run to run."""
 
     def __init__(self, folder: Path) -> None:
         """Make the database in `folder`."""
@@ -88,7 +88,7 @@ def fill(folder: Path) -> int:
     store, rng = Store(folder), np.random.default_rng(SEED)
     for liquid in DATASETS:
         _make_data(store, liquid, rng)
-    for number in range(RUNS["trainings"]):
+    for number in range(RUNS["training runs"]):
         _training(store, rng, DATASETS[number % len(DATASETS)], f"V{number // 2 + 1}-S1-T{number % 2 + 1}")
     for parent in range(RUNS["replicate parents"]):
         _replicates(store, rng, DATASETS[parent], RUNS["replicates"] // RUNS["replicate parents"])
@@ -246,7 +246,7 @@ def main() -> None:
                     f"{page.stat().st_size / 1e6:.2f}",
                 )
             )
-        title = f"Results log of {count} runs (made in {filled:.0f} s), {ITERATIONS} iterations a training"
+        title = f"Results log of {count} runs (made in {filled:.0f} s), {ITERATIONS} iterations a training run"
         print_table(title, ("attempt", "seconds, with start-up", "seconds, without", "MB"), rows)
 
 

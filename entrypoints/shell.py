@@ -214,7 +214,7 @@ def stop_flag() -> Callable[[], bool]:
 def _end_with_mlflow() -> None:
     """Get SIGTERM when the `mlflow run` that started this command dies: it does not hand on its own SIGTERM.
 
-    Only Linux tells a process of its parent's death; elsewhere the command goes on to its end.
+    Only Linux tells a process of its parent's death; elsewhere the command continues to its end.
     """
     if RUN_ID_VARIABLE in os.environ and sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)

@@ -15,7 +15,7 @@ INSTEAD = {
     r"\ba line each\b": "one line each",
     r"\bflattering\b": "optimistically biased",
     r"\bfor ever\b": "forever",
-    r"\b[Tt]rainings\b": "training runs",
+    r"(?<!-)\b[Tt]rainings\b": "training runs",
     r"\bties of the best\b": "ties for the best",
 }
 """Patterns to what is written instead."""

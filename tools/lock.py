@@ -1,6 +1,6 @@
 """Write requirements.lock, requirements-test.lock and conda.yaml from the ranges in pyproject.toml.
 
-    python tools/lock.py           choose versions anew
+    python tools/lock.py           choose versions again
     python tools/lock.py --conda   only bring conda.yaml in line with requirements.lock
     python tools/lock.py --check   fail if conda.yaml does not have the pins of requirements.lock
 

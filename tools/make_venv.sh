@@ -1,7 +1,7 @@
 #!/bin/sh
 # Set up .venv, or bring it up to date:  make_venv.sh        what requirements.lock pins, and this project
 #                                        make_venv.sh test   what requirements-test.lock pins, on top
-# Safe to interrupt: a .venv that was left half-made is made anew by the next call.
+# Safe to interrupt: a .venv that was left half-made is made again by the next call.
 set -eu
 CDPATH='' cd "$(dirname "$0")/.."
 

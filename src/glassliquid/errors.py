@@ -23,7 +23,7 @@ class UserError(Exception):
 
 
 class Diverged(UserError):
-    """A training whose loss, gradient or weights are not finite any more: with the same settings it ends there every time."""
+    """A training run whose loss, gradient or weights are not finite any more: with the same settings it ends there every time."""
 
     def __init__(self, what: str, remedy: str = "lower the learning rate") -> None:
         """Say what happened, without a full stop, and what to do."""

@@ -139,7 +139,7 @@ def read_plain(path: Path, most_bytes: int = LARGEST_TEXT) -> bytes:
         with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise UserError(f"{path} is no plain file: put a file there, or remove it.")
+                raise UserError(f"{path} is not a regular file: put a file there, or remove it.")
             # Nothing is read of a file that is too large; one that grows meanwhile, or hides its size, is found out below.
             content = b"" if (is_too_large := status.st_size > most_bytes) else file.read(most_bytes + 1)
     except FileNotFoundError:
@@ -162,7 +162,7 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
     """Read a JSON object.
 
     Raises:
-        UserError: the file is missing, is no plain file, is not JSON or holds something else than an object.
+        UserError: the file is missing, is not a regular file, is not JSON or holds something else than an object.
     """
     try:
         value = json.loads(read_plain(path))

@@ -46,7 +46,7 @@ class Layout:
         return self.data_dir / "sweeps" / check_name("study", study)
 
     def transition(self, ensemble: str, key: str) -> Path:
-        """Folder of what the trainings of `transition` have found on an ensemble, with the settings that the key stands for."""
+        """Folder of what the training runs of `transition` have found on an ensemble, with the settings that the key stands for."""
         return self.data_dir / "transitions" / f"{check_name('ensemble', ensemble)}-{key}"
 
 

@@ -22,7 +22,7 @@ def collect_garbage() -> None:
 def keep_freed_memory() -> None:
     """Let this process keep the memory that it frees for its next arrays, where the C library is glibc.
 
-    By default glibc asks the system for every large array and gives it back at once; the system then clears each page anew,
+    By default glibc asks the system for every large array and gives it back at once; the system then clears each page again,
     batch after batch and image after image. Kept, it is reused: cnn2018 at 250 pixels trains half as fast again on a CPU
     and takes up to three quarters more memory (docs/BENCHMARKS.md).
     """

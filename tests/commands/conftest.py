@@ -116,7 +116,7 @@ def own_data(dataset: Dataset, ensemble: Ensemble, tmp_path_factory: pytest.Temp
 
 @pytest.fixture(scope="session")
 def trained_well(mlflow_run: Command, tracking_uri: str, own_data: Path) -> Run:
-    """The run of a training that is long enough to learn, registered as TRANSFER_NAME."""
+    """The run of a training run that is long enough to learn, registered as TRANSFER_NAME."""
     done = mlflow_run("train", data_dir=own_data, register_as=TRANSFER_NAME, **TRANSFER_SETTINGS)
     return run_of(done, MlflowClient(tracking_uri))
 

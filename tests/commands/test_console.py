@@ -171,7 +171,7 @@ def test_other_things_in_the_place_of_a_file_are_refused(typed: Typed, tmp_path:
     for name, sentence in (
         ("missing.yaml", "There is no config file"),
         (".", "cannot be read"),
-        ("/dev/zero", "is no plain file"),
+        ("/dev/zero", "is not a regular file"),
     ):
         done = typed("train", "--config", tmp_path / name)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr

@@ -107,7 +107,7 @@ def test_folds_that_cannot_be_are_refused(quick_command: Command, own_dir: Path,
 def test_a_killed_cross_validation_continues_and_ends_as_an_undisturbed_one(
     parent, client, command: Command, quick_command: Command, own_dir: Path, environment: dict[str, str]
 ):
-    """Killed in the second of three folds: the first stays, the second goes on in its run, the third follows."""
+    """Killed in the second of three folds: the first stays, the second continues in its run, the third follows."""
     arguments = [f"--{key}={value}" for key, value in (SETTINGS | {"version": 72, "data_dir": own_dir}).items()]
     program = [sys.executable, "-m", "entrypoints.train", *arguments]
     process = subprocess.Popen(

@@ -57,7 +57,7 @@ def test_a_rehearsal_of_sweep_counts_its_trainings(untouched, quick_command, own
     said = tried(quick_command, "sweep", data_dir=own_dir, **options)
     assert "3 trials with 1 workers" in said
     assert "With batches of 14" in said
-    assert "6 trainings take at most" in said
+    assert "6 training runs take at most" in said
 
 
 def test_a_network_learns_a_few_images_by_heart(untouched, quick_command, own_dir: Path):

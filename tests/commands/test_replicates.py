@@ -92,7 +92,7 @@ def test_a_diverged_replicate_is_counted_and_the_others_are_trained(
         refused = quick_command("train", data_dir=own_dir, resume=stopped_parent, **wrong)
         assert refused.returncode == 2
         assert re.search(
-            rf"go on as they began, .*\({message}\): leave that out, or start a new training", refused.stderr
+            rf"continue as they began, .*\({message}\): leave that out, or start a new training", refused.stderr
         )
     client.set_tag(first.info.run_id, "diverged", "true")
     client.set_terminated(first.info.run_id, "FAILED")
@@ -122,7 +122,7 @@ def test_replicates_that_all_diverge_say_so(client, quick_command: Command, own_
 def test_replicates_that_were_killed_go_on_and_end_as_undisturbed_ones(
     parent, client, command: Command, own_dir: Path, environment: dict[str, str]
 ):
-    """Killed in the second of three: the first stays, the second goes on in its run, the third follows."""
+    """Killed in the second of three: the first stays, the second continues in its run, the third follows."""
     arguments = [f"--{key}={value}" for key, value in (SETTINGS | {"version": 10, "register_as": "none"}).items()]
     program = [sys.executable, "-m", "entrypoints.train", f"--data_dir={own_dir}", *arguments]
     process = subprocess.Popen(
@@ -140,7 +140,7 @@ def test_replicates_that_were_killed_go_on_and_end_as_undisturbed_ones(
     process.wait()
     before = children(client, interrupted)
     assert before["1"].info.status == "FINISHED"
-    # The line that goes on is the parent's; a replicate by itself has none.
+    # The line that continues is the parent's; a replicate by itself has none.
     told = command("tidy", data_dir=own_dir).stdout
     assert f"--run-id {interrupted} -P resume={interrupted}" in told
     assert before["2"].info.run_id in told and f"resume={before['2'].info.run_id}" not in told

@@ -22,7 +22,7 @@ def client(tracking_uri: str):
 
 @pytest.fixture(scope="module")
 def experiment(client) -> str:
-    """Two finished trainings on two days, one that was killed, and one without anything."""
+    """Two finished training runs on two days, one that was killed, and one without anything."""
     from mlflow.entities import Metric, Param
 
     experiment_id = client.create_experiment("the log")
@@ -93,7 +93,7 @@ def quick_report(tracking_uri: str, monkeypatch: pytest.MonkeyPatch):
         ({"experiment": "the log", "since": "2019-01-01"}, "'the log' has no runs to report since 2019-01-01"),
         ({"since": "yesterday"}, "since is 'yesterday': pass none, a date such as 2026-01-31"),
         ({"output": "/"}, "output is '/', which is a folder"),
-        ({"output": "/dev/null"}, "output is '/dev/null', which is no plain file"),
+        ({"output": "/dev/null"}, "output is '/dev/null', which is not a regular file"),
         ({"experiment": "the log", "output": "/dev/null/log.html"}, "a file is in the place of a folder"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Resuming: a changed setting is a further step; what cannot go on is refused and left alone."""
+"""Resuming: a changed setting is a further step; what cannot continue is refused and left alone."""
 
 import os
 import re
@@ -130,7 +130,7 @@ def hostile(path: Path) -> None:
         ("cut off", "or it is damaged"),
         ("hostile", "it was not executed"),
         ("another network", "is of the network 'compact', not of 'cnn2018': leave out model"),
-        ("other weights", "Training cannot go on from this checkpoint"),
+        ("other weights", "Training cannot continue from this checkpoint"),
         ("another dataset", "was trained on the dataset 'data_liquid99' .*pass its dataset"),
         ("another image size", "image_size"),
         ("a picture", "is not a checkpoint of this project"),

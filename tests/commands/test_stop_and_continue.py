@@ -1,4 +1,4 @@
-"""Trainings that are stopped, killed, continued and changed, through `mlflow run` with real signals."""
+"""Training runs that are stopped, killed, continued and changed, through `mlflow run` with real signals."""
 
 import contextlib
 import os

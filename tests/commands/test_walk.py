@@ -1,7 +1,7 @@
 """How far it is from the command line to the first gradient, for somebody who reads the code.
 
 Counted is the walk: the functions of this project that are on the call stack when `loss.backward()` is first called, from the click
-callback on, and those that docs/ARCHITECTURE.md names on the way there (its steps of a training, up to the first gradient), which really were
+callback on, and those that docs/ARCHITECTURE.md names on the way there (its steps of a training run, up to the first gradient), which really were
 called. Not counted are the many that these call in turn, which a reader of the main line need not open.
 """
 
@@ -38,7 +38,7 @@ def traced(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]
 
 
 def documented() -> tuple[set[str], set[str]]:
-    """The files and the names in the section of ARCHITECTURE.md that follows a training, up to the first gradient."""
+    """The files and the names in the section of ARCHITECTURE.md that follows a training run, up to the first gradient."""
     page = (ROOT / "docs" / "ARCHITECTURE.md").read_text(encoding="utf-8")
     before, found, _ = page.partition("**the first gradient**")
     assert found

@@ -241,7 +241,7 @@ def test_what_cannot_be_read_is_listed_and_nothing_is_left(hostile, tmp_path, po
         match=r"theirs has 5 image\(s\) that cannot be used \(glass\.00101\.png is a link out of the folder; .*skip_unreadable=true",
     ) as ended:
         take(hostile, target, pool)
-    for words in ("00102.png is a link out", "00103.png is not a plain file", "00104.png", "00105.png is no image"):
+    for words in ("00102.png is a link out", "00103.png is not a regular file", "00104.png", "00105.png is no image"):
         assert words in str(ended.value)
     assert not target.exists()
     assert not list(target.parent.glob(".*.partial"))

@@ -112,7 +112,7 @@ def test_a_truncated_simulation_is_named_when_it_is_needed(ensemble, copied, poo
 
 
 def test_what_a_killed_worker_left_half_written_goes_with_the_command(ensemble, copied, pool):
-    """The command goes on with another worker, and ends well."""
+    """The command continues with another worker, and ends well."""
     copy = open_ensemble(copied(ensemble.folder))
     copy.path(copy.simulations[4]).unlink()
     left = []

@@ -232,7 +232,7 @@ sys.stdin.read()
 
 @pytest.mark.faults
 def test_workers_end_when_their_parent_was_killed(start_python):
-    """A killed parent cannot tell them, and they would hold their memory for ever."""
+    """A killed parent cannot tell them, and they would hold their memory forever."""
     parent = start_python(PARENT)
     ids = [int(word) for word in parent.stdout.readline().split()]
     assert ids

@@ -16,7 +16,7 @@ from tests.faults.workplace import TRAINING, Workplace
 
 SEED_VARIABLE = "FAULTS_SEED"
 CHAIN_SIMULATIONS = 60
-"""Seven tenths of them, with two images each, are more than the batch of 80 that a training has by default."""
+"""Seven tenths of them, with two images each, are more than the batch of 80 that a training run has by default."""
 PRESET = f"""
 import sys
 sys.path.insert(0, {str(ROOT / "src")!r})

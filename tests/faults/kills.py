@@ -17,7 +17,7 @@ from tests.faults.workplace import PATIENCE_S, Workplace
 MOST_A_ROUND = 8
 """After so many kills a command is left alone until it has completed, and is looked at."""
 MOST_A_LIFE = 2
-"""Where a worker alone was killed, the command goes on, and is hurt again; at a third death it gives up, as it should."""
+"""Where a worker alone was killed, the command continues, and is hurt again; at a third death it gives up, as it should."""
 GROUP, ALONE, CHILD = "group", "alone", "child"
 
 
@@ -74,7 +74,7 @@ class Killer:
 
         Args:
             workplace: where it runs.
-            start: starts it, or what goes on with it; None if it turns out to be done.
+            start: starts it, or what continues with it; None if it turns out to be done.
             phases: where it may be killed.
             after_kill: looks at what a kill has left.
         """
@@ -121,7 +121,7 @@ def _kill(process: subprocess.Popen[str], target: str, pick: float) -> bool:
     with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
         children = psutil.Process(process.pid).children(recursive=True)
         if target == CHILD and children:
-            # The command itself goes on: a worker that dies is replaced.
+            # The command itself continues: a worker that dies is replaced.
             children[int(pick * len(children))].kill()
         elif target == ALONE:
             os.kill(process.pid, signal.SIGKILL)

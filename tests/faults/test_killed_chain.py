@@ -16,7 +16,7 @@ KILLS = 12
 
 
 def trained(place: Workplace, data: Path) -> list[str]:
-    """The finished trainings on the data of a folder."""
+    """The finished training runs on the data of a folder."""
     runs = place.runs("train")
     return [
         run.info.run_id for run in runs if run.info.status == "FINISHED" and run.data.params["data_dir"] == str(data)

@@ -59,7 +59,7 @@ def test_killed_train(lane: str, kills: int, fault_seed: int, workplace, undistu
 
     phases = [
         Phase(2, 6.0),
-        # The journals grow with every iteration; the checkpoints are put into the store where a training's conclusion begins.
+        # The journals grow with every iteration; the checkpoints are put into the store where a training run's conclusion begins.
         Phase(5, 5.0, changes(lambda: written(place.data.glob("runs/*/metrics.jsonl")))),
         Phase(3, 4.0, changes(lambda: written(place.folder.glob("mlruns/0/*/artifacts/checkpoints/*")))),
     ]

@@ -47,7 +47,7 @@ def test_a_folder_that_becomes_read_only(workplace, dataset, ensemble, small_dis
     for process in started:
         done = subprocess.CompletedProcess([], process.wait(120), "", elsewhere.said(process))
         assert_one_sentence(done, "the file system is read-only: choose another data_dir")
-    # What only reads goes on, but for the page.
+    # What only reads continues, but for the page.
     process = elsewhere.start("report", output=small_disk / "page.html", data_dir=place.data)
     done = subprocess.CompletedProcess([], process.wait(120), "", elsewhere.said(process))
     assert_one_sentence(done, "the file system is read-only|no runs to report")
@@ -107,7 +107,7 @@ def test_a_clock_that_jumps_back_while_it_sweeps(unsteady, dataset):
 @pytest.mark.long
 @pytest.mark.timeout(3000)
 def test_a_clock_that_jumps_back(unsteady, undisturbed: Workplace, dataset):
-    """An hour back in the middle of a training: nothing is lost or doubled, and nobody takes the living run for dead."""
+    """An hour back in the middle of a training run: nothing is lost or doubled, and nobody takes the living run for dead."""
     tally, (place, trigger) = Tally("train", "clock an hour back", injected=1), unsteady
     place.take(dataset)
     process = place.start("train", **{**TRAINING, "iterations": 1_000_000})

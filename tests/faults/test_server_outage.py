@@ -1,4 +1,4 @@
-"""A training whose tracking server is killed: it goes on, at its speed, and every point reaches the server once."""
+"""A training run whose tracking server is killed: it continues, at its speed, and every point reaches the server once."""
 
 import itertools
 import json
@@ -31,7 +31,7 @@ KEYS = (
 )
 LONGEST_GAP_S = 3.0
 """Between two iterations of a tenth of a second or less. One request to a server that is gone, with MLflow's tries, takes
-longer than that; a busy machine does not stop a training so long."""
+longer than that; a busy machine does not stop a training run so long."""
 SLOWER_BY = 1.05
 FIRST_ITERATIONS = 20
 """Slower than the rest, as memory and caches fill."""
@@ -114,7 +114,7 @@ def test_a_server_that_comes_back_has_every_point_once(outage_s: float, workplac
 @pytest.mark.long
 @pytest.mark.timeout(3000)
 def test_a_server_that_does_not_come_back_loses_no_work(workplace, dataset, server: TrackingServer):
-    """The training ends, says where everything is and how to go on; one command sends the points, one ends the run."""
+    """The training ends, says where everything is and how to continue; one command sends the points, one ends the run."""
     tally, place = Tally("train", "server gone at the end", injected=1), workplace(server=server.address)
     place.take(dataset)
     # MLflow's tries of an unreachable server take 13 s for every call; with one they fail at once.

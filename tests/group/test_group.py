@@ -170,7 +170,7 @@ def client(group, monkeypatch: pytest.MonkeyPatch) -> mlflow.MlflowClient:
 
 
 def test_one_begins_and_another_continues_elsewhere(group, client):
-    """A training that SIGTERM has stopped here goes on in another clone on another machine, and everybody can use its model."""
+    """A training run that SIGTERM has stopped here continues in another clone on another machine, and everybody can use its model."""
     anna, ben, _ = group
     process = anna.start("train", **{**TRAINING, "iterations": 200})
     wait_for(lambda: [p for p in anna.data.glob("runs/*/metrics.jsonl") if p.stat().st_size > 4000], PATIENCE_S)

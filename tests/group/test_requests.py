@@ -1,4 +1,4 @@
-"""What a server is asked by a command: each request costs it a transaction, and a training nothing but time."""
+"""What a server is asked by a command: each request costs it a transaction, and a training run nothing but time."""
 
 import re
 import subprocess

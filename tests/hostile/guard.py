@@ -262,7 +262,7 @@ def _temporary_files(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _deadline(seconds: float) -> Iterator[None]:
-    """Raise Hung in the block after a while; the alarm that pytest-timeout has set goes on afterwards."""
+    """Raise Hung in the block after a while; the alarm that pytest-timeout has set continues afterwards."""
 
     def ring(_number: int, _frame: object) -> None:
         raise Hung

@@ -58,7 +58,7 @@ def shown(dataset: Dataset) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def content(sandbox: Sandbox, shown: dict[str, Any]) -> bytes:
-    """A whole state, as a training writes it."""
+    """A whole state, as a training run writes it."""
     folder = sandbox.data / "good"
     trainer(folder, shown).train(lambda: False)
     return (folder / CURRENT).read_bytes()

@@ -106,7 +106,7 @@ LINKS = ("/dev/zero", "/dev/stdin", "/proc/self/environ", "../../../outside/thes
 @pytest.mark.parametrize("name", ["dataset.json", "metadata.csv", "train/glass", "image", ".lock", ".decoded", "note"])
 @pytest.mark.parametrize("target", LINKS)
 def test_links_and_pipes_in_a_dataset(placed: Sandbox, dataset: Dataset, name: str, target: str):
-    """What is no plain file is neither waited for, nor read without end, nor written through."""
+    """What is not a regular file is neither waited for, nor read without end, nor written through."""
     folder = placed.data / "datasets" / dataset.name
     image = dataset.records[3].file_name
     names = {"image": image, ".decoded": f".decoded-{dataset.digest}.npy", "note": f".decoded-{dataset.digest}.json"}

@@ -53,7 +53,7 @@ OFFENCES: dict[str, tuple[Callable[[Path], object], str]] = {
     "two lines": (lambda root: complain("One line.\nAnother line."), "no sentence"),
     "a control character": (lambda root: complain("A bell \a rings."), "no sentence"),
     "no sentence": (lambda root: refuse("What was wrong"), "no sentence"),
-    "an error that no user can mend": (lambda root: (root / "store" / "missing").read_text(), "FileNotFoundError"),
+    "an error that no user can fix": (lambda root: (root / "store" / "missing").read_text(), "FileNotFoundError"),
     "a file elsewhere": (lambda root: (root / "outside" / "new").write_text(""), "wrote"),
     "a file changed": (lambda root: (root / "outside" / "thesis.tex").open("r+").close(), "wrote"),
     "a file moved": (lambda root: (root / "outside" / "thesis.tex").rename(root / "store" / "mine"), "wrote"),
@@ -68,7 +68,7 @@ OFFENCES: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 def test_memory_that_was_freed_before_counts_again(tmp_path: Path):
-    """Trainings keep what they free; an input after them uses it again."""
+    """Training runs keep what they free; an input after them uses it again."""
     keep_freed_memory()
     fill_memory()
     sandbox = Sandbox(tmp_path / "root")

@@ -1,7 +1,7 @@
 """Every parameter of every entry point: hostile texts through the real commands, in this process and in their own.
 
 Most of the inputs go as far as the job: options are parsed, the settings made and checked, and the workflow's own `run` is
-stood in for by one that only looks at what it is given, because most texts are allowed labels and each would be a training.
+stood in for by one that only looks at what it is given, because most texts are allowed labels and each would be a training run.
 A second property lets everything run, on a dataset that is small or missing.
 """
 

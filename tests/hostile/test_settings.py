@@ -1,4 +1,4 @@
-"""Settings: ranges of a sweep, addresses of storages, files of dask-jobqueue, and the values of a training."""
+"""Settings: ranges of a sweep, addresses of storages, files of dask-jobqueue, and the values of a training run."""
 
 import json
 import math
@@ -96,7 +96,7 @@ def test_settings_of_a_training(sandbox: Sandbox, value):
         assert in_double_precision(stored(made)) == in_double_precision({**stored(TrainConfig()), **value})
         assert read(json.loads(json.dumps(stored(made)))) == made
 
-    sandbox.attempt("settings of a training", use, MOST_MIB)
+    sandbox.attempt("settings of a training run", use, MOST_MIB)
 
 
 @given(

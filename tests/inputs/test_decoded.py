@@ -14,7 +14,7 @@ from glassliquid.inputs.images import decoded
 from glassliquid.inputs.images.decoded import load_split
 from tests.conftest import contents
 
-REMEDY = "remove the folder .*make the dataset anew"
+REMEDY = "remove the folder .*make the dataset again"
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The network of particles: what changes its answer and what does not, its own settings, and that it learns and goes on."""
+"""The network of particles: what changes its answer and what does not, its own settings, and that it learns and continues."""
 
 import math
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The figure of a training that is under way: sent again and again, and no reason to end the training."""
+"""The figure of a training run that is under way: sent again and again, and no reason to end the training."""
 
 import threading
 import time

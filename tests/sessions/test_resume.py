@@ -1,4 +1,4 @@
-"""The line that goes on with a stopped training."""
+"""The line that continues a stopped training run."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A storage that does not answer: waited for, but neither for ever nor by a command that is asked to stop."""
+"""A storage that does not answer: waited for, but neither forever nor by a command that is asked to stop."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -93,7 +93,7 @@ def test_a_sweep_ends_at_the_number_asked_for_and_a_larger_number_adds_the_rest(
     trials = sweep(again, 6, sampler=sampler)
     assert [trial.state for trial in trials] == [State.COMPLETE] * 6
     assert sorted(trial.slot for trial in trials) == list(range(6))
-    # No setting is drawn twice by the command that went on.
+    # No setting is drawn twice by the command that continued.
     assert len({trial.settings["dropout"] for trial in trials}) == 6
 
 
@@ -356,7 +356,7 @@ def test_four_commands_share_a_postgresql_study_and_count_exactly(postgresql: st
 
 
 def test_a_study_whose_maker_was_killed_before_it_said_what_it_searches(address: str, monkeypatch):
-    """The same command goes on; one that searches something else is refused as always."""
+    """The same command continues; one that searches something else is refused as always."""
     monkeypatch.setattr("glassliquid.sweep.study.time.sleep", lambda _: None)
     optuna.create_study(storage=open_storage(address), study_name="study", direction="maximize")
     assert not opened(address).created

@@ -143,7 +143,7 @@ def test_only_runs_of_dead_processes_of_this_user_and_machine_are_closed(other_p
 
 
 def test_a_run_that_is_continued_meanwhile_is_not_closed(other_process, client, monkeypatch):
-    """It was found stale, and another command went on in it before it was closed."""
+    """It was found stale, and another command continued in it before it was closed."""
     run_id = client.create_run("0", tags={**identity_tags(), "process": "1 1.00"}).info.run_id
     present = MlflowClient.get_run
 

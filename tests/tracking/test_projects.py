@@ -1,4 +1,4 @@
-"""Steps of chains: run once, whoever comes to them; a stopped one goes on where that can be."""
+"""Steps of chains: run once, whoever comes to them; a stopped one continues where that can be."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A database file whose set-up was killed is made anew; one that holds anything is left alone."""
+"""A database file whose set-up was killed is made again; one that holds anything is left alone."""
 
 import shutil
 import sqlite3

@@ -300,7 +300,7 @@ def test_what_is_no_checkpoint_is_refused(tmp_path: Path):
         load_checkpoint(path)
     with pytest.raises(UnusableCheckpoint, match="There is no checkpoint"):
         load_checkpoint(tmp_path / "missing")
-    with pytest.raises(UnusableCheckpoint, match="no plain file"):
+    with pytest.raises(UnusableCheckpoint, match="not a regular file"):
         load_checkpoint(tmp_path)
     zipfile.ZipFile(path, "w").close()
     with pytest.raises(UnusableCheckpoint, match="is not a checkpoint of this project"):

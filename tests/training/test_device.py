@@ -1,4 +1,4 @@
-"""Devices that are not there, number formats, and memory that a training frees and uses again."""
+"""Devices that are not there, number formats, and memory that a training run frees and uses again."""
 
 import platform
 import subprocess

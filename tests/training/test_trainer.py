@@ -181,7 +181,7 @@ def test_a_checkpoint_of_a_gpu_goes_on_elsewhere_always_in_the_same_way(make, tm
     memories = [Memory(), Memory()]
     for memory in memories:
         trainer = make(SETTINGS, "b", memory)
-        trainer.restore(copy.deepcopy(state))  # the optimizer goes on with the very tensors that it is given
+        trainer.restore(copy.deepcopy(state))  # the optimizer continues with the very tensors that it is given
         assert trainer.train(never).finished
     assert memories[0].points == memories[1].points
     assert [iteration for iteration, _ in memories[0].points] == [3, 4, 5, 6]

@@ -133,6 +133,6 @@ def test_what_a_frame_leaves_out_is_that_of_the_first(path):
 def test_a_pipe_or_a_text_is_no_gsd_file(tmp_path):
     os.mkfifo(tmp_path / "pipe.gsd")
     (tmp_path / "text.gsd").write_text("Dear diary,\n" * 100)
-    for name, message in (("pipe", "no plain file"), ("text", "Not a GSD file")):
+    for name, message in (("pipe", "not a regular file"), ("text", "Not a GSD file")):
         with pytest.raises(ValueError, match=message), open_gsd(tmp_path / f"{name}.gsd"):
             pass

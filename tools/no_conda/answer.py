@@ -3,7 +3,7 @@
 MLflow asks `conda --help`, `conda env list --json` and `conda env create -n NAME --file FILE`, and then
 starts the run with `conda activate NAME && ...` in the project's folder. NAME ends with the SHA-1 of the text
 of conda.yaml, so the environment can be checked in that last step. A refusal there makes MLflow mark the run
-as failed; refused any earlier, MLflow leaves it "running" for ever.
+as failed; refused any earlier, MLflow leaves it "running" forever.
 """
 
 import hashlib

@@ -11,7 +11,7 @@ from glassliquid.tracking.store import connect
 from glassliquid.tracking.stored import find_run
 
 TRAINING_PARTS = ("trial", "replicate")
-"""Stages of trainings inside a sweep."""
+"""Stages of training runs inside a sweep."""
 
 
 def run(run_id: str, entry_points: Sequence[str], parameters_of: Callable[[str], Iterable[Parameter]]) -> str:

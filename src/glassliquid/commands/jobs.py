@@ -163,7 +163,9 @@ class ReportJob:
         if self.output.is_dir():
             raise UserError(f"output is {str(self.output)!r}, which is a folder: pass the name of an HTML file.")
         if self.output.exists() and not is_plain(self.output):
-            raise UserError(f"output is {str(self.output)!r}, which is no plain file: pass the name of an HTML file.")
+            raise UserError(
+                f"output is {str(self.output)!r}, which is not a regular file: pass the name of an HTML file."
+            )
 
 
 @settings

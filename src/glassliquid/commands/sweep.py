@@ -45,7 +45,7 @@ def run(job: SweepJob, watch_for_stop: WatchForStop) -> None:
     """Search, tracked: a study, its workers, the table, the best model registered.
 
     Raises:
-        Stopped: it was asked to stop; says how to go on.
+        Stopped: it was asked to stop; says how to continue.
         UserError: something is to be changed before, or the storage or the tracking store is lost.
     """
     if job.storage is not None:
@@ -89,17 +89,17 @@ def run(job: SweepJob, watch_for_stop: WatchForStop) -> None:
 
 
 def _rehearse(job: SweepJob, dataset: Dataset) -> str:
-    """What the sweep would search and what it costs, in lines, by the training with the largest batch."""
+    """What the sweep would search and what it costs, in lines, by the training run with the largest batch."""
     splits = load_training_splits(dataset, job.config.model, job.device)
     config = configured(job.config, max(job.space.corners(), key=lambda corner: corner[BATCH_SIZE]))
-    cost, trainings = cost_of(config, splits), job.slots * job.repeats
+    cost, number = cost_of(config, splits), job.slots * job.repeats
     return "\n".join(
         [
             f"Searching {job.caption}, {job.slots} trials with {job.jobs} workers, on {splits}.",
             f"Network: {cost.size}.",
             f"With batches of {config.batch_size} an iteration takes {cost.iteration_s:.3g} s here alone, a validation {cost.validation_s:.3g} s, "
-            f"and a training of {config.iterations} iterations {duration(cost.run_s(config))}: {trainings} trainings take at most about "
-            f"{duration(trainings * cost.run_s(config))} one after the other; workers share the cores.",
+            f"and a training run of {config.iterations} iterations {duration(cost.run_s(config))}: {number} training runs take at most about "
+            f"{duration(number * cost.run_s(config))} one after the other; workers share the cores.",
             f"Memory: {megabytes(cost.memory_bytes)} for each worker.",
             "This was a rehearsal, and nothing was kept: leave dry_run out to search.",
         ]
@@ -145,7 +145,7 @@ def _run_trials(
 
 @contextlib.contextmanager
 def _how_to_go_on(job: SweepJob) -> Iterator[None]:
-    """Let whatever stops the sweep, or a store that is lost, say how to go on."""
+    """Let whatever stops the sweep, or a store that is lost, say how to continue."""
     again = f"un the same command again to continue: {sweep_line(job)}"
     try:
         yield

@@ -67,7 +67,7 @@ def _named(runs: dict[str, str], data_dir: Path) -> list[str]:
 
 
 def _going_on(run_id: str, data_dir: Path) -> str:
-    """How to go on with a run that was closed; nothing for a part of another one, which goes on with it."""
+    """How to continue with a run that was closed; nothing for a part of another one, which continues with it."""
     stored = find_run(run_id)
     stage = "" if stored is None else stored.tags.get(tag.STAGE)
     if stored is None or set(tag.PARTS) & stored.tags.keys():

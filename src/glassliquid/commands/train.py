@@ -27,7 +27,7 @@ WatchForStop = Callable[[], Callable[[], bool]]
 
 
 def run(requested: TrainJob, watch_for_stop: WatchForStop) -> None:
-    """Train, tracked; a run that is stopped saves its state, says how to go on and raises Stopped."""
+    """Train, tracked; a run that is stopped saves its state, says how to continue and raises Stopped."""
     choose_device(requested.device)
     if requested.dry_run or requested.overfit is not None:
         _try_out(requested, watch_for_stop)

@@ -1,7 +1,7 @@
 """transition: where an ensemble becomes a glass: by its energies, by learning by confusion, and by P(glass) of a network.
 
-Everything that takes long is kept as soon as it is there: inherent structures beside the ensemble, what a training has
-found below `transitions/` in data_dir. So the same command, run again, goes on with what is missing.
+Everything that takes long is kept as soon as it is there: inherent structures beside the ensemble, what a training run has
+found below `transitions/` in data_dir. So the same command, run again, continues with what is missing.
 """
 
 import itertools
@@ -192,13 +192,13 @@ def _learner(job: TransitionJob, part: Ensemble, model: str, samples: CoolingSam
 def _learn(
     job: TransitionJob, learners: dict[str, Learner], guesses: Sequence[int]
 ) -> tuple[dict[str, ConfusionCurve], dict[str, OrderParameter]]:
-    """Make the trainings that are missing; the curves of each network."""
+    """Make the training runs that are missing; the curves of each network."""
     seeds = range(job.seed, job.seed + job.repeats)
     total = len(learners) * len(seeds) * (len(guesses) + 1)
     there = total - sum(each.missing(guesses, seeds) for each in learners.values())
     done = itertools.count(there + 1)
     curves, order = {}, {}
-    with progress_bar("learning", "trainings") as progress:
+    with progress_bar("learning", "training runs") as progress:
         progress(there, total)
         for name, silent in learners.items():
             learner = replace(silent, each_trained=lambda: progress(next(done), total))

@@ -37,7 +37,7 @@ def cached_array(
         fill: computes it, into zeros.
         sources: a folder, and names of the files in it that the array is computed from: if one of them is replaced, the cache
             is stale.
-        refuse: called with the name of a source that is missing or no plain file.
+        refuse: called with the name of a source that is missing or not a regular file.
 
     Raises:
         UserError: a source or the cache cannot be used.
@@ -54,7 +54,7 @@ def cached_array(
                     fill(array)
                     array.flush()
                 write_json(note, {"fingerprint": fingerprint})
-    damaged = UserError(f"{cache} is damaged: delete it, and the next command makes it anew.")
+    damaged = UserError(f"{cache} is damaged: delete it, and the next command makes it again.")
     try:
         # Copy on write: PyTorch wants writable memory, the file must never change.
         found: NDArray[Any] = np.load(cache, mmap_mode="c", allow_pickle=False)
@@ -83,8 +83,8 @@ def _fingerprint(folder: Path, names: Iterable[str], refuse: Refuse) -> str:
             raise refuse(name, "it is missing") from None
         except OSError as error:
             raise refuse(name, str(error.strerror)) from error
-        # Opening a pipe would wait for ever.
+        # Opening a pipe would wait forever.
         if not stat.S_ISREG(status.st_mode):
-            raise refuse(name, "it is no plain file")
+            raise refuse(name, "it is not a regular file")
         digest.update(f"{name} {status.st_size} {status.st_mtime_ns}\n".encode())
     return digest.hexdigest()

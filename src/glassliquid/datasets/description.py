@@ -1,6 +1,6 @@
 """What a dataset is on disk: its labels, its recipe, and the table of its images.
 
-`dataset.json` says how the dataset was made and carries its digest; `metadata.csv` has a row an image, ordered by split;
+`dataset.json` says how the dataset was made and carries its digest; `metadata.csv` has one row per image, ordered by split;
 the images lie in `{train,validation,test}/{glass,liquid}/`, the layout that torchvision's ImageFolder and Hugging
 Face's imagefolder read.
 """
@@ -212,7 +212,7 @@ def open_dataset(folder: Path) -> Dataset:
     records = tuple(_read_table(folder, found.recipe))
     if [record.split for record in records] != sorted((r.split for r in records), key=list(Split).index) or not records:
         raise UserError(
-            f"{folder / TABLE} is empty or not ordered by split: remove the folder and make the dataset anew."
+            f"{folder / TABLE} is empty or not ordered by split: remove the folder and make the dataset again."
         )
     _check_simulations(folder, records, found.recipe.null)
     return Dataset(folder, found.recipe, found.digest, records, found.matching)
@@ -260,7 +260,7 @@ def _read_table(folder: Path, recipe: Recipe) -> Iterable[Record]:
             except (KeyError, TypeError, ValueError) as error:
                 raise _damaged(path, f"line {line}: {error}") from error
     except FileNotFoundError:
-        raise UserError(f"{path} is missing: remove the folder and make the dataset anew.") from None
+        raise UserError(f"{path} is missing: remove the folder and make the dataset again.") from None
     except (csv.Error, UnicodeDecodeError) as error:
         raise _damaged(path, str(error)) from error
 

@@ -11,7 +11,7 @@ from glassliquid.ensembles.split import FRACTION_TEST, FRACTION_VALIDATION, Fold
 from glassliquid.errors import UserError
 
 FOLDS_STREAM = 4
-"""Branch of a training's seed from which folds are drawn; the trainer has those before it."""
+"""Branch of a training run's seed from which folds are drawn; the trainer has those before it."""
 VALIDATION_OF_REST = FRACTION_VALIDATION / (1 - FRACTION_TEST)
 """Share of the simulations that a fold does not test: as many as validation has beside training in an ensemble."""
 

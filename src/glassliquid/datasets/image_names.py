@@ -62,7 +62,7 @@ class Unreadable:
 def find_images(
     folder: Path, labels: tuple[str, ...] | None = None, number: str | None = None
 ) -> tuple[list[FoundImage], list[Unreadable]]:
-    """The images below a folder by name, and those whose names do not tell what they are or that are no plain files.
+    """The images below a folder by name, and those whose names do not tell what they are or that are not a regular file.
 
     Hidden files, links to folders within and files with other endings are passed over.
 
@@ -142,9 +142,9 @@ def _check_file(folder: Path, path: Path) -> None:
         mode = path.stat().st_mode
     except OSError as error:
         raise UnusableImage(f"cannot be opened ({error.strerror})") from error
-    # Opening a pipe would wait for ever.
+    # Opening a pipe would wait forever.
     if not stat.S_ISREG(mode):
-        raise UnusableImage("is not a plain file")
+        raise UnusableImage("is not a regular file")
 
 
 def _label(name: PurePosixPath, words: Mapping[str, Label]) -> Label:

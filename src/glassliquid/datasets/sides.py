@@ -130,7 +130,7 @@ def _opened(layout: Layout, dataset: Dataset, name: str, digest: str) -> Ensembl
     if ensemble.digest != digest:
         raise UserError(
             f"The ensemble {name!r} in {ensemble.folder} is not the one that {dataset.name} was drawn from (digest "
-            f"{ensemble.digest}, not {digest}): make the dataset anew from it."
+            f"{ensemble.digest}, not {digest}): make the dataset again from it."
         )
     return ensemble
 

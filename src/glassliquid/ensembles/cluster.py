@@ -104,7 +104,7 @@ class DaskPool:
         return _CheckedExecutor(self._executor, self._requirements)
 
     def replace(self) -> None:
-        """Workers are replaced by whoever started them; without a scheduler there is nothing to go on with."""
+        """Workers are replaced by whoever started them; without a scheduler there is nothing to continue with."""
         self._check_connected()
 
     def check(self) -> None:

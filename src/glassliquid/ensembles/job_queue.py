@@ -101,7 +101,7 @@ def open_queue(path: Path, workers: int | None) -> Iterator[tuple[Any, Callable[
 
     Yields:
         The cluster, and a function to call once a worker has come: from then on jobs that end are replaced. Before, a
-        mistake in the job's script would submit jobs for ever.
+        mistake in the job's script would submit jobs forever.
     """
     import dask
     import dask_jobqueue

@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # a command's options need the bounds, not numpy
 
 
 class Split(StrEnum):
-    """The three parts of an ensemble. A simulation is in one of them, for ever."""
+    """The three parts of an ensemble. A simulation is in one of them, forever."""
 
     TRAIN = "train"
     VALIDATION = "validation"

@@ -44,7 +44,7 @@ class WorkerPool(Protocol):
 
     @property
     def survives(self) -> bool:
-        """Whether the other tasks under way go on when a worker dies."""
+        """Whether the other tasks under way continue when a worker dies."""
 
     @property
     def size(self) -> int:

@@ -145,7 +145,7 @@ def _most_prominent(accuracy: Array) -> tuple[int, int, int] | None:
 
 
 def _training_noise(shares: Array, accuracy: Array) -> float:
-    """Standard deviation of a guess's accuracy by the seed of its trainings."""
+    """Standard deviation of a guess's accuracy by the seed of its training runs."""
     repeats = len(shares)
     if repeats >= 3:
         variance = shares.mean(axis=1).var(axis=0, ddof=1).mean()

@@ -7,9 +7,9 @@ Two intervals answer two questions.
   overlap, so that their errors on average are correlated; but each is tested on simulations that no other is tested on, and given the
   trained networks these tests are independent of one another. For the mean accuracy of these very networks the interval
   therefore holds (Bayle, Bayle, Janson, Mackey, NeurIPS 2020; its coverage is tested).
-- Mean over folds (Student's t): how well does such a training come out, if it is done once more? It sees that two trainings differ.
+- Mean over folds (Student's t): how well does such a training run come out, if it is done once more? It sees that two training runs differ.
   Since the training sets overlap, the folds' accuracies are not independent, and no unbiased estimate of their mean's variance exists
-  (Bengio and Grandvalet, J. Mach. Learn. Res. 5, 1089, 2004): it may be somewhat too narrow for a training on other simulations.
+  (Bengio and Grandvalet, J. Mach. Learn. Res. 5, 1089, 2004): it may be somewhat too narrow for a training run on other simulations.
 """
 
 from collections.abc import Sequence

@@ -83,7 +83,7 @@ class Attribution:
             index: which image.
             centres: x to the right and y down [pixels], shape (k, 2).
             radii: [pixels], shape (k,).
-            period: side of an image whose opposite edges meet [pixels]: a disc over the edge goes on at the other side.
+            period: side of an image whose opposite edges meet [pixels]: a disc over the edge continues at the other side.
 
         Returns:
             [logits], shape (k,).

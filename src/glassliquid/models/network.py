@@ -21,7 +21,7 @@ class Network(nn.Module):
     input: ClassVar[str]
     """Name of the input that it reads."""
     settings: ClassVar[tuple[str, ...]] = ()
-    """Settings of a training that are its own: it is built with those of them that are given."""
+    """Settings of a training run that are its own: it is built with those of them that are given."""
     reads: Input
     """Makes its batches."""
 

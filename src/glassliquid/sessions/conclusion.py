@@ -1,4 +1,4 @@
-"""What follows a training that came to its end: its best state is tested, once, logged as a model, and registered."""
+"""What follows a training run that came to its end: its best state is tested, once, logged as a model, and registered."""
 
 from dataclasses import dataclass
 

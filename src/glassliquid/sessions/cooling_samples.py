@@ -1,4 +1,4 @@
-"""What networks read of the snapshots along a cooling, made once for all the trainings of a command."""
+"""What networks read of the snapshots along a cooling, made once for all the training runs of a command."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -31,5 +31,5 @@ def keep_evidence(tracked: TrackedRun, seeds: Sequence[Mapping[str, float]], cap
 
 
 def evidence_of(runs: Sequence[StoredRun]) -> list[dict[str, float]]:
-    """What finished trainings have kept."""
+    """What finished training runs have kept."""
     return [read_json_artifact(run.run_id, VALUES) for run in runs]

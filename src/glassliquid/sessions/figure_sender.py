@@ -1,4 +1,4 @@
-"""The curves of a training as a figure on its page while the training runs."""
+"""The curves of a training run as a figure on its page while the training runs."""
 
 import contextlib
 import threading
@@ -10,9 +10,9 @@ from glassliquid.tracking.run import TrackedRun
 
 NAME = "training.png"
 SHARE = 0.01
-"""Of a training's time that drawing and sending the figure may take: with many points, or a slow store, it is drawn less often."""
+"""Of a training run's time that drawing and sending the figure may take: with many points, or a slow store, it is drawn less often."""
 LEAVE_AFTER_S = 20.0
-"""How long the end of a training waits for a figure that is under way."""
+"""How long the end of a training run waits for a figure that is under way."""
 
 
 @contextlib.contextmanager
@@ -35,7 +35,7 @@ def sending_figure(tracked: TrackedRun, journal: MetricJournal, caption: str, ev
             from glassliquid.plots.training import training_figure  # not before the first iteration
 
             began = time.monotonic()
-            with contextlib.suppress(Exception):  # whatever the store's trouble is, the training goes on
+            with contextlib.suppress(Exception):  # whatever the store's trouble is, the training continues
                 if history := journal.history():
                     tracked.figure(training_figure(history, caption), NAME)
             wait = max(60 * every_minutes, (time.monotonic() - began) / SHARE)

@@ -1,7 +1,7 @@
-"""Cross-validation over simulations: as many trainings as folds, child runs of one parent, and what they say together.
+"""Cross-validation over simulations: as many training runs as folds, child runs of one parent, and what they say together.
 
 None of their models is registered: what is judged is the setting, not one of the networks, and with `folds_include_test` these have
-seen the simulations that every other model is tested on. A training without folds makes the model to use.
+seen the simulations that every other model is tested on. A training run without folds makes the model to use.
 """
 
 from collections.abc import Callable, Sequence

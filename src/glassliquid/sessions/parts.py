@@ -1,4 +1,4 @@
-"""Trainings that are child runs of one parent, such as replicates: each is trained once, and one that was interrupted continues."""
+"""Training runs that are child runs of one parent, such as replicates: each is trained once, and one that was interrupted continues."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,7 +32,7 @@ Conclude = Callable[[TrainJob, TrackedRun, TrainingSplits], Scores]
 
 @dataclass(frozen=True)
 class Part:
-    """One of the trainings."""
+    """One of the training runs."""
 
     kind: str
     """`replicate` or `fold`: the tag that holds its number."""

@@ -1,4 +1,4 @@
-"""Trainings of which nothing is kept: two iterations to see what a run costs, and a few images learned by heart."""
+"""Training runs of which nothing is kept: two iterations to see what a run costs, and a few images learned by heart."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -85,7 +85,7 @@ def cost_of(config: TrainConfig, splits: TrainingSplits) -> Cost:
 
 
 def rehearse(job: TrainJob, splits: TrainingSplits) -> str:
-    """What a training would be and cost, in lines."""
+    """What a training run would be and cost, in lines."""
     config, cost = job.config, cost_of(job.config, splits)
     settings = ", ".join(f"{name} {value}" for name, value in config.shown().items())
     several = "" if job.repeats == 1 else f", {job.repeats} of them {duration(job.repeats * cost.run_s(config))}"

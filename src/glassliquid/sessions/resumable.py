@@ -1,4 +1,4 @@
-"""Whether a training can go on from what it has left."""
+"""Whether a training run can continue from what it has left."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from glassliquid.training.checkpoint import BEST, CONTINUES_WITH, CURRENT, State
 
 
 def can_resume(run: StoredRun, runs_folder: Path) -> bool:
-    """Whether a training has left a state to go on from; of one that is of no use it is said why.
+    """Whether a training run has left a state to continue from; of one that is of no use it is said why.
 
     Raises:
         UserError: that cannot be told at this moment, or with these settings it would end there again.
@@ -19,7 +19,7 @@ def can_resume(run: StoredRun, runs_folder: Path) -> bool:
         return False
     if run.has_diverged:
         raise UserError(
-            f"The training with these settings has diverged, in the run {run.run_id}: choose another seed or model, or go on from "
+            f"The training with these settings has diverged, in the run {run.run_id}: choose another seed or model, or continue from "
             "there at a lower learning rate, as the page of that run says."
         )
     why_not = run.tags.get(tag.STUCK)
@@ -28,12 +28,12 @@ def can_resume(run: StoredRun, runs_folder: Path) -> bool:
     except UnusableCheckpoint as error:
         why_not = str(error)
     if why_not:
-        print(f"The training of the run {run.run_id} cannot go on, and is left as it is: {why_not}", flush=True)
+        print(f"The training of the run {run.run_id} cannot continue, and is left as it is: {why_not}", flush=True)
     return not why_not
 
 
 def check_state(state: State, runs_folder: Path) -> None:
-    """Check that the run of a state can go on from it: before hours of training, not after them.
+    """Check that the run of a state can continue from it: before hours of training, not after them.
 
     Raises:
         UnusableCheckpoint: the state lacks something, or the best one that the run had is gone.
@@ -41,7 +41,7 @@ def check_state(state: State, runs_folder: Path) -> None:
     lacking = [name for name in CONTINUES_WITH if not getattr(state, name)]
     if lacking:
         raise UnusableCheckpoint(
-            f"The state of the run {state.run_id} lacks its {listed(lacking)}, so that its training cannot go on: start a new training."
+            f"The state of the run {state.run_id} lacks its {listed(lacking)}, so that its training cannot continue: start a new training."
         )
     if best := state.progress.best_iteration:
         try:
@@ -49,5 +49,5 @@ def check_state(state: State, runs_folder: Path) -> None:
         except UnusableCheckpoint as error:
             raise UnusableCheckpoint(
                 f"The run {state.run_id} has lost the best state that it had, that of iteration {best}, so that it cannot go "
-                "on: change a setting, and a further step goes on from its last state, or start a new training."
+                "on: change a setting, and a further step continues from its last state, or start a new training."
             ) from error

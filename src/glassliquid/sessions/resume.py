@@ -1,4 +1,4 @@
-"""Where a resumed training goes on: in the run that was interrupted, or in a further step of its own."""
+"""Where a resumed training continues: in the run that was interrupted, or in a further step of its own."""
 
 import contextlib
 import os
@@ -29,12 +29,12 @@ HOW_TO_END = "wait until it has ended, or stop it there with Ctrl-C or SIGTERM, 
 
 @dataclass(frozen=True)
 class Start:
-    """A checkpoint to go on from."""
+    """A checkpoint to continue from."""
 
     state: State
     """The checkpoint."""
     run_id: str | None
-    """The run that goes on; None starts a new one."""
+    """The run that continues; None starts a new one."""
     changed: Mapping[str, tuple[Any, Any]]
     """Settings that differ from the checkpoint's: name to old and new value."""
 
@@ -68,10 +68,10 @@ class Start:
 def resumed(job: TrainJob, runs_folder: Path) -> Iterator[tuple[TrainJob, str | None, Start | None]]:
     """What the job becomes with the run or checkpoint that its `resume` names; in the block nobody else trains in that run.
 
-    Gives the job, the run that goes on if it is not a new one, and the checkpoint, which replicates have one each of.
+    Gives the job, the run that continues if it is not a new one, and the checkpoint, which replicates have one each of.
 
     Raises:
-        UserError: it cannot go on, or another command is going on in it.
+        UserError: it cannot continue, or another command is continuing in it.
     """
     if job.resume is None:
         yield job, None, None
@@ -84,7 +84,7 @@ def resumed(job: TrainJob, runs_folder: Path) -> Iterator[tuple[TrainJob, str | 
         yield found
         return
     with run_lock(runs_folder, run_id):
-        # Again: until a moment ago another command may have gone on in this run, and it may have finished it.
+        # Again: until a moment ago another command may have continued in this run, and it may have finished it.
         yield _find_resumed(job, runs_folder)
 
 
@@ -132,7 +132,7 @@ def find_start(job: TrainJob, runs_folder: Path) -> tuple[TrainJob, Start]:
     """Find the checkpoint that `resume` names, and what the job becomes with it.
 
     A setting that was left at its default is taken from the checkpoint (unless `change` names it), dataset and labels from
-    its run. With nothing changed the run itself goes on; with a setting changed on purpose what follows is a further step,
+    its run. With nothing changed the run itself continues; with a setting changed on purpose what follows is a further step,
     a run of its own.
 
     Raises:
@@ -211,7 +211,7 @@ def _job_of_parts(parent: StoredRun, job: TrainJob) -> TrainJob:
             changed[name] = (before, now)
     if changed:
         raise UserError(
-            f"The {parts} of the run {parent.run_id} go on as they began, and this would change them "
+            f"The {parts} of the run {parent.run_id} continue as they began, and this would change them "
             f"({describe_changes(changed)}): leave that out, or start a new training."
         )
     return replace(
@@ -229,7 +229,7 @@ def _job_of_parts(parent: StoredRun, job: TrainJob) -> TrainJob:
 
 
 def _refuse_part(run_id: str) -> None:
-    """Refuse to go on by itself in a replicate, a fold or a trial of a sweep: the run above goes on with all of its parts."""
+    """Refuse to continue by itself in a replicate, a fold or a trial of a sweep: the run above continues with all of its parts."""
     stored = find_run(run_id)
     if stored is None:
         return
@@ -243,7 +243,7 @@ def _refuse_part(run_id: str) -> None:
     if stored.is_part:
         raise UserError(
             f"The run {run_id} belongs to the trials of the sweep {stored.tags.get('study')}: run the same sweep again, or change a "
-            "setting, and a further step goes on from there."
+            "setting, and a further step continues from there."
         )
 
 
@@ -255,16 +255,16 @@ def _refuse_finished(name: str, config: TrainConfig, start: Start, stored: Store
     iteration = start.state.iteration
     more = f"-P iterations={2 * config.iterations}"
     if iteration >= config.iterations:
-        why = f"has finished its {config.iterations} iterations: pass a larger number, such as {more}, to go on from there"
+        why = f"has finished its {config.iterations} iterations: pass a larger number, such as {more}, to continue from there"
     elif is_same_run and is_finished(config, iteration, start.state.progress):
         why = (
             f"has ended early, after {config.patience} validations without a better one: pass a larger patience, such as "
-            f"-P patience={2 * (config.patience or 1)}, to go on from there"
+            f"-P patience={2 * (config.patience or 1)}, to continue from there"
         )
     elif is_same_run:  # the best state of a finished run, which is not its last one
         why = (
             f"has finished, and this is its state after iteration {iteration}: change a setting, such as {more}, and a further "
-            "step goes on from there"
+            "step continues from there"
         )
     else:
         return

@@ -1,4 +1,4 @@
-"""What a training says of going on: the command to paste after a stop, and what a resumed one continues."""
+"""What a training run says of continuing: the command to paste after a stop, and what a resumed one continues."""
 
 import contextlib
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ NOT_STORED = ("data_dir", "register_as", "max_hours", "upload_every", "device")
 
 
 def resume_command(run_id: str, environment: str, given: Mapping[str, str], is_new_step: bool = False) -> str:
-    """The command that goes on with a training run.
+    """The command that continues a training run.
 
     Args:
         run_id: the run.
@@ -39,7 +39,7 @@ def continue_with(job: TrainJob, tracked: TrackedRun) -> str:
 
 
 def command_with_lower_rate(job: TrainJob, tracked: TrackedRun) -> str:
-    """The command after a training has diverged: a further step from its last checkpoint at a tenth of its rates."""
+    """The command after a training run has diverged: a further step from its last checkpoint at a tenth of its rates."""
     default, given = TrainConfig(), dict[str, str]()
     for name in ("learning_rate", "final_learning_rate"):
         given[name] = positional(float(f"{getattr(job.config, name) / 10:.3g}"))
@@ -50,7 +50,7 @@ def command_with_lower_rate(job: TrainJob, tracked: TrackedRun) -> str:
 
 @contextlib.contextmanager
 def saying_how_to_resume(job: TrainJob, tracked: TrackedRun) -> Iterator[None]:
-    """Add to the sentence of a stop, or of a lost tracking store, how the training goes on."""
+    """Add to the sentence of a stop, or of a lost tracking store, how the training continues."""
     try:
         yield
     except Stopped as stopped:
@@ -67,7 +67,7 @@ def saying_how_to_resume(job: TrainJob, tracked: TrackedRun) -> Iterator[None]:
 
 
 def _saved_here(job: TrainJob, tracked: TrackedRun) -> str:
-    """What a training whose tracking store was lost has saved on this machine, and how to go on when the store is back."""
+    """What a training run whose tracking store was lost has saved on this machine, and how to continue when the store is back."""
     folder = Layout(job.data_dir).runs / tracked.run_id
     if not (folder / CURRENT).exists():
         return "Nothing was trained yet: when it works again, run the same command again."

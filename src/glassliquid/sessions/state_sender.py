@@ -1,4 +1,4 @@
-"""The state of a training on its way to MLflow while the training runs."""
+"""The state of a training run on its way to MLflow while the training runs."""
 
 import contextlib
 import os
@@ -45,7 +45,7 @@ def _send_regularly(tracked: TrackedRun, folder: Path, every_s: float, ended: th
     sent: dict[str, int] = {}
     while not ended.wait(every_s):
         for name in (CURRENT, BEST):
-            with contextlib.suppress(Exception):  # whatever the store's trouble is, the training goes on
+            with contextlib.suppress(Exception):  # whatever the store's trouble is, the training continues
                 _send_if_new(tracked, folder / name, sent)
 
 

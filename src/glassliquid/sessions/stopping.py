@@ -46,7 +46,7 @@ class _Interrupted(KeyboardInterrupt):
 def ending_soon(should_stop: Callable[[], bool]) -> Iterator[None]:
     """In the block, which waits for stores, a request to stop is met within a few seconds, whatever hangs.
 
-    A limit of time is none: a training that reaches its `max_hours` sends its state however long that takes.
+    A limit of time is none: a training run that reaches its `max_hours` sends its state however long that takes.
 
     Args:
         should_stop: asked whether somebody wants the command to end.

@@ -31,7 +31,7 @@ class TrainJob:
     folds_include_test: bool = False
     """Of folds: whether the simulations of the dataset's own test split take part."""
     resume: Annotated[str | None, Absent("none")] = None
-    """Run id, runs:/..., models:/... or checkpoint file to go on from; latest is the newest run that can continue."""
+    """Run id, runs:/..., models:/... or checkpoint file to continue from; latest is the newest run that can continue."""
     change: Annotated[
         tuple[str, ...],
         FromText(

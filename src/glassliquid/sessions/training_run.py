@@ -41,12 +41,12 @@ from glassliquid.training.size import megabytes
 from glassliquid.training.trainer import Outcome, Trainer, TrainingData
 
 FIGURES = ("best_val_accuracy", "final_val_accuracy", "largest_drop", "best_iteration")
-"""What a training found on the validation split, beside its curves."""
+"""What a training run found on the validation split, beside its curves."""
 
 
 @dataclass(frozen=True)
 class TrainingSplits:
-    """The samples that a training uses, loaded once for all the trainings of a command."""
+    """The samples that a training run uses, loaded once for all the training runs of a command."""
 
     dataset: Dataset
     data: TrainingData
@@ -100,7 +100,7 @@ def train_in_run(
         tracked: the run.
         splits: the samples.
         should_stop: asked after every iteration.
-        start: the state to go on from, if any.
+        start: the state to continue from, if any.
         observe: told the metrics of each iteration.
         parents: runs that live as long as this one.
         display: shows a person how far it is.
@@ -149,7 +149,7 @@ def train_in_run(
         tracked.tags({tag.DIVERGED: "true"})
         if not has_state:
             raise outcome
-        remedy = "the state before it is kept; to go on from there at a lower rate: "
+        remedy = "the state before it is kept; to continue from there at a lower rate: "
         raise Diverged(outcome.what, remedy + command_with_lower_rate(job, tracked)) from outcome
     progress = outcome.progress
     notes = {"collapsed": str(progress.collapsed).lower(), tag.DIVERGED: "false"}
@@ -184,13 +184,13 @@ def _draw(job: TrainJob, tracked: TrackedRun, journal: MetricJournal, trainer: T
 
 
 def _restore(trainer: Trainer, start: Start, tracked: TrackedRun, job: TrainJob) -> None:
-    """Put the trainer into the state that it goes on from."""
+    """Put the trainer into the state that it continues from."""
     try:
         if start.run_id is not None:
             check_state(start.state, Layout(job.data_dir).runs)
         trainer.restore(start.state, is_new_step=start.run_id is None)
     except UnusableCheckpoint as error:
-        # A copy elsewhere, or its best state, says nothing of what the run itself could go on from.
+        # A copy elsewhere, or its best state, says nothing of what the run itself could continue from.
         if start.run_id is not None and job.resume in (start.run_id, f"runs:/{start.run_id}"):
             tracked.tags({tag.STUCK: str(error)})
         raise

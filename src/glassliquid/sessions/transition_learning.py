@@ -1,4 +1,4 @@
-"""The trainings of `transition`: each is short, and what it has found is kept in a file of its own, so that none is made twice."""
+"""The training runs of `transition`: each is short, and what it has found is kept in a file of its own, so that none is made twice."""
 
 import hashlib
 import json
@@ -24,12 +24,12 @@ from glassliquid.training.config import TrainConfig
 from glassliquid.training.trainer import Trainer, TrainingData
 
 HELD_OUT = (Split.VALIDATION, Split.TEST)
-"""Both: no state is chosen, so nothing of the validation split has gone into a training."""
+"""Both: no state is chosen, so nothing of the validation split has gone into a training run."""
 
 
 @settings
 class Answers:
-    """What a training has found: the evidence logit(glass) - logit(liquid) of held-out snapshots."""
+    """What a training run has found: the evidence logit(glass) - logit(liquid) of held-out snapshots."""
 
     VERSION: ClassVar[int] = 1
 
@@ -49,7 +49,7 @@ class Learner:
     """Trains one kind of network on the snapshots of a cooling."""
 
     config: TrainConfig
-    """Of all its trainings but for the seed."""
+    """Of all its training runs but for the seed."""
     samples: CoolingSamples
     device: torch.device
     folder: Path
@@ -58,7 +58,7 @@ class Learner:
     """Called after each training; not for answers that were there."""
 
     def missing(self, guesses: Sequence[int], seeds: Sequence[int]) -> int:
-        """How many trainings of these guesses and of the two ends are still to be made."""
+        """How many training runs of these guesses and of the two ends are still to be made."""
         names = [_of_guess(guess, seed) for guess in guesses for seed in seeds] + [_of_ends(seed) for seed in seeds]
         return sum(not self._path(name).exists() for name in names)
 
@@ -79,7 +79,7 @@ class Learner:
         path = self._path(name)
         if path.exists():
             remedy = f"remove {path} and run the same command again"
-            return restored(Answers, read_json(path, "what a training has found"), f"The values in {path}", remedy)
+            return restored(Answers, read_json(path, "what a training run has found"), f"The values in {path}", remedy)
         model = self._train(labels, snapshots, seed)
         found = {split: self._evidence(model, split) for split in HELD_OUT}
         answers = Answers(validation=found[Split.VALIDATION], test=found[Split.TEST])
@@ -117,7 +117,7 @@ class Learner:
 
 
 class _Unrecorded:
-    """Curves of some dozens of short trainings would tell nobody anything."""
+    """Curves of some dozens of short training runs would tell nobody anything."""
 
     def record(self, iteration: int, metrics: Mapping[str, float]) -> None:
         """Keep nothing."""
@@ -162,5 +162,5 @@ def answers_of_ends(learner: Learner, seeds: Sequence[int]) -> tuple[NDArray[np.
 
 
 def fingerprint(parts: Mapping[str, object]) -> str:
-    """Sixteen hexadecimal digits that stand for what determines a set of trainings."""
+    """Sixteen hexadecimal digits that stand for what determines a set of training runs."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]

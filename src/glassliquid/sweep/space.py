@@ -180,7 +180,7 @@ class SearchSpace:
 
 
 def configured(config: TrainConfig, settings: Mapping[str, float]) -> TrainConfig:
-    """The settings of a training with those of one point in place of its own.
+    """The settings of a training run with those of one point in place of its own.
 
     Raises:
         UserError: a value is not allowed.

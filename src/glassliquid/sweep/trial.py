@@ -1,4 +1,4 @@
-"""One trial: a training with the settings that Optuna suggests, in a run of its own, whose validations the pruner sees."""
+"""One trial: a training run with the settings that Optuna suggests, in a run of its own, whose validations the pruner sees."""
 
 import time
 import traceback

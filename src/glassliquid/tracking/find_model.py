@@ -66,7 +66,7 @@ def find_model(name: str, runs_folder: Path) -> FoundModel:
     if FOLD in state.data:
         raise UserError(
             f"{label} is a fold of a cross-validation, trained on other simulations than the training split of its dataset, so "
-            "that nobody could tell what it has not seen: choose the model of a training without folds."
+            "that nobody could tell what it has not seen: choose the model of a training run without folds."
         )
     return FoundModel(restore_model(state), state, label, model_id)
 
@@ -90,7 +90,7 @@ def _kind_in_run(name: str, kind: str) -> str:
 
 
 def has_checkpoint(run_id: str, runs_folder: Path) -> bool:
-    """Whether a run has a state to go on from, on this machine or in the tracking store; TrackingLost if that does not answer."""
+    """Whether a run has a state to continue from, on this machine or in the tracking store; TrackingLost if that does not answer."""
     from mlflow import MlflowClient
 
     in_store = partial(MlflowClient().list_artifacts, run_id)

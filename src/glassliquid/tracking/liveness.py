@@ -17,7 +17,7 @@ TAG_PROCESS = "process"
 machine that was, because ids are used again."""
 TAG_USER = "user_name"
 TAG_ALIVE_AT = "alive_at"
-"""Time of the last sign of life of a training [s since 1970], renewed every minute."""
+"""Time of the last sign of life of a training run [s since 1970], renewed every minute."""
 
 HEARTBEAT_EVERY_S = 60.0
 SILENT_AFTER_S = 600.0

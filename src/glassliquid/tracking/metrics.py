@@ -159,7 +159,7 @@ class MetricJournal:
             if fresh:
                 metrics = [Metric(point.key, point.value, point.timestamp, point.step) for point in fresh]
                 MlflowClient().log_batch(self.run_id, metrics=metrics)
-        except Exception:  # whatever the server's trouble is, the training goes on and the points wait
+        except Exception:  # whatever the server's trouble is, the training continues and the points wait
             return False
         self._sent += len(batch)
         self._bytes_sent += sum(map(_size, batch))
@@ -193,7 +193,7 @@ def send_pending(runs_folder: Path) -> Delivery:
     waiting: list[str] = []
     for journal in sorted(runs_folder.glob(f"*/{JOURNAL}")):
         run_id = journal.parent.name
-        # The folder is named after its run; anything else was not written by a training.
+        # The folder is named after its run; anything else was not written by a training run.
         if not (is_plain(journal) and is_run_id(run_id)):
             continue
         if journal.stat().st_size == _noted_bytes(journal.with_name(SENT)):

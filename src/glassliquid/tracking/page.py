@@ -64,7 +64,7 @@ def views() -> dict[str, tuple[str, dict[str, Any]]]:
     """The saved views: key to name and state."""
     searched = ("batch_size", "dropout", "learning_rate", "l2")
     return {
-        TRAININGS: ("Trainings", _state("tags.stage = 'train'", _curves())),
+        TRAININGS: ("Training runs", _state("tags.stage = 'train'", _curves())),
         TRIALS: ("Trials of sweeps", _state("tags.stage = 'trial'", [_parallel(searched), *_curves()[:2]])),
     }
 
@@ -93,7 +93,7 @@ def _note(experiment_id: str) -> str:
         return f"[{name}]({_address(experiment_id, key, charts)})"
 
     return (
-        f"What matters of the trainings: {link('table', TRAININGS)}, {link('charts', TRAININGS, True)}; of the trials of "
+        f"What matters of the training runs: {link('table', TRAININGS)}, {link('charts', TRAININGS, True)}; of the trials of "
         f"sweeps: {link('table', TRIALS)}, {link('charts', TRIALS, True)}.\n\n"
         "Can a network tell a glass from a liquid by a picture, how close to the glass transition, and when does it fail? "
         "A run's description has its headline; `fate` and `largest_drop` say whether a training run kept what it had "

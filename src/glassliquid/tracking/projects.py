@@ -54,7 +54,7 @@ def run_step(
         parameters: its parameters.
         inputs: gives digests of the data that the step reads or makes; they and the code are part of the fingerprint.
             It is asked again after the step, which may have made them.
-        can_resume: whether a run of the same fingerprint that was stopped or killed, or has failed, can go on; the entry
+        can_resume: whether a run of the same fingerprint that was stopped or killed, or has failed, can continue; the entry
             point then gets it as its parameter `resume`.
 
     Raises:
@@ -79,7 +79,7 @@ def run_step(
             try:
                 run_id = _run(project, entry_point, {**parameters, **resume}, known)
             except UserError:
-                # Outside of any chain another command may have gone on in that run, and has refused this one.
+                # Outside of any chain another command may have continued in that run, and has refused this one.
                 if stopped is not None and (done := _finished(entry_point, before)) is not None:
                     return _result(done, reused=True)
                 raise

@@ -46,7 +46,7 @@ class StoredRun:
 
     @property
     def is_part(self) -> bool:
-        """Whether it is a replicate, a fold, or belongs to a trial of a sweep: its process may go on with others when it has ended."""
+        """Whether it is a replicate, a fold, or belongs to a trial of a sweep: its process may continue with others when it has ended."""
         return bool({*tag.PARTS, tag.TRIAL_STATE} & self.tags.keys()) or self.stage == "replicate"
 
     @property
@@ -56,12 +56,12 @@ class StoredRun:
 
     @property
     def has_diverged(self) -> bool:
-        """Whether it is a training that has ended because its loss was not finite any more."""
+        """Whether it is a training run that has ended because its loss was not finite any more."""
         return self.tags.get(tag.DIVERGED) == "true"
 
     @property
     def fate(self) -> Fate | None:
-        """What became of a training that came to its end; None if that is not known, or it is of several."""
+        """What became of a training run that came to its end; None if that is not known, or it is of several."""
         if self.tags.get(tag.FATE) in list(Fate):
             return Fate(self.tags[tag.FATE])
         # Earlier versions noted this alone.

@@ -33,7 +33,7 @@ class ShuffledBatches:
         return {"order": self._order.clone(), "generator": self._generator.get_state()}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from a place that `state` gave; ValueError if it is of other data."""
+        """Continue from a place that `state` gave; ValueError if it is of other data."""
         order = state["order"]
         if order.dtype != torch.int64 or order.dim() != 1 or len(order) > 2 * self._images:
             raise ValueError("the order of its images is damaged")

@@ -36,7 +36,7 @@ BEST = "best.safetensors"
 """File name of the state with the best validation accuracy."""
 GROUPS = ("model", "optimizer", "batches", "generators")
 CONTINUES_WITH = GROUPS[1:]
-"""What a state has beside the network's weights, if a training can go on from it."""
+"""What a state has beside the network's weights, if a training run can continue from it."""
 LARGEST_HEADER = 1 << 20
 """Bytes of a file's header; that of cnn2018 takes 5 kB."""
 LONGEST_NAME = 200
@@ -65,7 +65,7 @@ _MACHINE_FAULTS = {
 
 
 class UnusableCheckpoint(UserError):
-    """A checkpoint that is missing, damaged or does not fit: it will not be another one when it is tried again."""
+    """A checkpoint that is missing, damaged or does not fit: trying again will not change it."""
 
 
 @settings
@@ -88,7 +88,7 @@ class Description:
 
 @dataclass(frozen=True)
 class State:
-    """The state of a training; without optimizer, batches and generators, only its network."""
+    """The state of a training run; without optimizer, batches and generators, only its network."""
 
     config: TrainConfig
     data: Mapping[str, Any]
@@ -200,7 +200,7 @@ def _check_length(path: Path) -> None:
     """Raise ValueError if a file is none that holds tensors, before anything sets memory aside for its header."""
     size = path.stat().st_size
     if not is_plain(path):
-        raise ValueError("it is no plain file")
+        raise ValueError("it is not a regular file")
     with path.open("rb") as file:
         head = file.read(8)
     length = int.from_bytes(head, "little")

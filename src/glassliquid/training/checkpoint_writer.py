@@ -1,4 +1,4 @@
-"""When a training saves its state: each iteration if that takes a moment, once a minute if it takes long."""
+"""When a training run saves its state: each iteration if that takes a moment, once a minute if it takes long."""
 
 import os
 import time
@@ -13,7 +13,7 @@ from glassliquid.files import replacing
 from glassliquid.training.checkpoint import BEST, CURRENT, GROUPS, State, save_checkpoint
 
 SHARE = 0.01
-"""Of a training's time that writing its state may take."""
+"""Of a training run's time that writing its state may take."""
 OLDEST_STATE_S = 60.0
 """... unless the newest state on the disk would otherwise become older than this [s] and than an iteration,"""
 LARGEST_SHARE = 0.05
@@ -23,10 +23,10 @@ SLOWER_ITERATION = 1.2
 
 
 class CheckpointWriter:
-    """Writes the states of a training, `current` and `best`.
+    """Writes the states of a training run, `current` and `best`.
 
-    The best state between two times of writing is copied and written with the next `current`: a training that is killed in
-    between goes on from the state before both, and finds the best one again.
+    The best state between two times of writing is copied and written with the next `current`: a training run that is killed in
+    between continues from the state before both, and finds the best one again.
     """
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:

@@ -11,9 +11,9 @@ from glassliquid.training.schedule import SCHEDULES
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 MOST_ITERATIONS = 10**9
-"""Of a training, a schedule or a patience."""
+"""Of a training run, a schedule or a patience."""
 MOST_BATCHES = 10**6
-"""In an iteration, after which alone a training can be stopped."""
+"""In an iteration, after which alone a training run can be stopped."""
 OWN = ("width", "depth", "cutoff", "heads")
 """Settings that only those networks have which name them."""
 Thresholds = tuple[tuple[float, float | None], ...]

@@ -1,6 +1,6 @@
 """Learning-rate schedules: pure functions of the iteration and of the last validation accuracy, registered by name.
 
-Every schedule gets a `Moment` of a training and returns the rate of the iteration that begins then. In the formulas
+Every schedule gets a `Moment` of a training run and returns the rate of the iteration that begins then. In the formulas
 r is the initial and f the final rate, L the length and t the iterations finished, so that the first one runs at t = 0.
 """
 

@@ -145,7 +145,7 @@ class Trainer:
         return is_finished(self.config, self.iteration, self._progress)
 
     def restore(self, state: State, is_new_step: bool = False) -> None:
-        """Go on from a checkpoint of this data.
+        """Continue from a checkpoint of this data.
 
         Args:
             state: the checkpoint.
@@ -158,7 +158,7 @@ class Trainer:
         """
         if state.config.model != self.config.model:
             raise UserError(
-                f"The checkpoint is of the network {state.config.model!r}, not of {self.config.model!r}: leave out model, or start anew "
+                f"The checkpoint is of the network {state.config.model!r}, not of {self.config.model!r}: leave out model, or start again "
                 "without resume."
             )
         for key in (*self.data.reads.description(), "digest"):
@@ -176,16 +176,16 @@ class Trainer:
         except Exception as error:  # whatever PyTorch stumbles over in a damaged state
             if is_machine_fault(error):
                 raise UserError(
-                    f"Training cannot go on now ({first_line_of(error)}): correct that, then run the same command again."
+                    f"Training cannot continue now ({first_line_of(error)}): correct that, then run the same command again."
                 ) from error
             raise UnusableCheckpoint(
-                f"Training cannot go on from this checkpoint ({first_line_of(error)}): choose another."
+                f"Training cannot continue from this checkpoint ({first_line_of(error)}): choose another."
             ) from error
         # The threshold schedule asks for the last accuracy, whichever run it was reached in.
         self._progress = Progress(last_accuracy=state.progress.last_accuracy) if is_new_step else state.progress
 
     def _restore_generators(self, state: State) -> None:
-        """Let the generators go on, or start anew where the checkpoint comes from another kind of device.
+        """Let the generators continue, or start again where the checkpoint comes from another kind of device.
 
         The state of a GPU's generator means nothing to a CPU's; a run that moves is not the same bit for bit anyway.
         """

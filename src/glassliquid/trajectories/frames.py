@@ -88,7 +88,7 @@ class Location:
         self.hints = hints or Hints()
 
     def copy(self) -> "Location":
-        """This location, which stays when the reader goes on."""
+        """This location, which stays when the reader continues."""
         return copy.copy(self)
 
     def step(self, told: int) -> int:

@@ -49,7 +49,7 @@ def open_gsd(path: Path) -> Iterator[Any]:
     import gsd.fl
 
     if path.exists() and not is_plain(path):
-        raise ValueError("it is no plain file")
+        raise ValueError("it is not a regular file")
     with path.open("rb") as file:
         _check(file, path.stat().st_size)
     with gsd.fl.open(str(path), "r") as opened:

@@ -28,7 +28,7 @@ Parsed = list[NDArray[Any]]
 
 @dataclass
 class Table:
-    """The particles of one frame, a line each."""
+    """The particles of one frame, one line each."""
 
     location: Location
     """Of the line before the first."""

@@ -236,4 +236,4 @@ def _configuration(file: Any, frame: int, snapshot: int, names: list[str]) -> Co
 def _damaged(path: Path, error: Exception) -> UserError:
     if isinstance(error, FileNotFoundError):
         return UserError(f"{path} is missing: run make_data again, which simulates what an ensemble lacks.")
-    return UserError(f"{path} is damaged ({error}): delete it and run make_data again, which simulates it anew.")
+    return UserError(f"{path} is damaged ({error}): delete it and run make_data again, which simulates it again.")

@@ -1,4 +1,4 @@
-"""Runs of dead processes: closed, or taken over by the command that goes on in them."""
+"""Runs of dead processes: closed, or taken over by the command that continues in them."""
 
 import contextlib
 import json
@@ -19,7 +19,7 @@ from glassliquid.tracking.store import store_fault
 from glassliquid.tracking.stored import StoredRun, children_of, find_run, stored_where
 
 TAG_CLAIM = "claimed_by"
-"""Which process is about to go on in a run: its identity tags, as JSON; gone again when it has opened the run."""
+"""Which process is about to continue in a run: its identity tags, as JSON; gone again when it has opened the run."""
 CLAIM_SETTLES_S = 2.0
 """How long a claim has to stand."""
 CLAIM_COUNTS_S = 30.0
@@ -97,7 +97,7 @@ def take_over(run_id: str) -> bool:
 
 
 def _is_claimed(found: StoredRun) -> bool:
-    """Whether another process, alive as far as can be told, is about to go on in a run."""
+    """Whether another process, alive as far as can be told, is about to continue in a run."""
     try:
         claimant = {str(key): str(value) for key, value in json.loads(found.tags.get(TAG_CLAIM, "{}")).items()}
     except (ValueError, AttributeError, RecursionError):

@@ -64,7 +64,7 @@ def _decoded(dataset: Dataset) -> NDArray[np.uint8]:
         if digest != dataset.digest:
             raise UserError(
                 f"The images of {dataset.folder} are not those that it was made with (digest {digest}, {dataset.digest} in "
-                "dataset.json): remove the folder and make the dataset anew."
+                "dataset.json): remove the folder and make the dataset again."
             )
 
     return cached_array(
@@ -80,4 +80,6 @@ def _decoded(dataset: Dataset) -> NDArray[np.uint8]:
 
 def _unusable(dataset: Dataset, name: str, reason: str) -> UserError:
     path = dataset.folder / name
-    return UserError(f"{path} cannot be used ({reason}): remove the folder {dataset.folder} and make the dataset anew.")
+    return UserError(
+        f"{path} cannot be used ({reason}): remove the folder {dataset.folder} and make the dataset again."
+    )

@@ -119,7 +119,7 @@ class Lammps(Engine):
         stored, reached = [], 0
         for number, index in enumerate(sorted({0, *protocol.snapshots, INTERVALS})):
             steps = (index - reached) * protocol.steps_per_snapshot
-            # Without `pre no` LAMMPS would set everything up anew at each stop; start and stop keep the ramp one line.
+            # Without `pre no` LAMMPS would set everything up again at each stop; start and stop keep the ramp one line.
             setup = "pre no" if number > 1 else ""
             self._commands(f"run {steps} {setup} post no start 0 stop {protocol.cooling_steps}")
             reached = index
