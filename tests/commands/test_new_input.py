@@ -25,7 +25,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from glassliquid.datasets.snapshots import draw_snapshots
+from glassliquid.datasets.snapshots import drawn
 from glassliquid.ensembles.split import Split
 from glassliquid.inputs import INPUTS, Input, Samples
 from glassliquid.inputs.images.decoded import load_split
@@ -56,9 +56,8 @@ class Colours(Input):
         found = load_split(dataset, split)
         return Samples(self.stacked([image.mean(axis=(0, 1)) for image in found.values]), found.labels, found.simulations)
 
-    def from_snapshots(self, ensemble, simulations, snapshots, recipe):
-        for image in draw_snapshots(ensemble, simulations, snapshots, recipe):
-            yield image.mean(axis=(0, 1))
+    def sample_of(self, found, recipe):
+        return drawn(found, recipe).mean(axis=(0, 1))
 
     def stacked(self, samples):
         return torch.tensor(np.stack(samples), dtype=torch.float32) / 255
