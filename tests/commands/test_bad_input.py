@@ -46,7 +46,6 @@ WRONG = [
         r"model is 'compct', which is not known \(did you mean 'compact'\?\): choose one of",
     ),
     ("train", {"schedule": "thresholds"}, r"did you mean 'threshold'\?"),
-    ("train", {"resume": "latest"}, "resume is latest.*no training run that was stopped"),
     ("sweep", {"sampler": "tp"}, r"sampler is 'tp', which is not known \(did you mean 'tpe'\?\)"),
     ("train", {"schedule": "cosine"}, "schedule is 'cosine'.*threshold, constant"),
     ("train", {"batch_size": 29}, "batch_size is 29, and the training split has 28 images"),
@@ -95,6 +94,12 @@ def test_a_wrong_value_ends_in_one_sentence(
 ):
     done = quick_command(name, data_dir=data_dir, **options)
     assert_one_sentence(done, message)
+
+
+def test_latest_of_an_experiment_without_runs(quick_command: Command, data_dir: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "nothing was trained here")
+    done = quick_command("train", data_dir=data_dir, resume="latest")
+    assert_one_sentence(done, "resume is latest.*no training run that was stopped")
 
 
 def test_a_real_process_ends_in_the_same_sentence_and_code(command: Command):

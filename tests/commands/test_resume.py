@@ -183,7 +183,10 @@ def test_a_checkpoint_that_does_not_fit_is_refused_and_left_alone(
         ({"eta_threshold": "high"}, "eta_threshold is 'high': pass a validation accuracy"),
         ({"eta_threshold": "-0.1"}, "eta_threshold is -0.1, outside the allowed range 0 to 1"),
         ({"device": "mps" if torch.cuda.is_available() else "cuda"}, "which cannot be used here"),
-        ({"precision": "float16"}, "precision is 'float16', which is not known (did you mean 'bfloat16'?): choose one of auto, float32, bfloat16"),
+        (
+            {"precision": "float16"},
+            "precision is 'float16', which is not known (did you mean 'bfloat16'?): choose one of auto, float32, bfloat16",
+        ),
         ({"change": "dropout"}, "change is for a resumed training"),
         ({"change": "color", "resume": "x"}, "change is 'color', which is not known: choose one of model, batch_size"),
         ({"repeats": 0}, "repeats is 0"),

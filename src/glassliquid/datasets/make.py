@@ -59,10 +59,10 @@ def require_dataset(name: str, data_dir: Path, make_default: bool) -> Dataset:
 
 
 def check_both_classes(dataset: Dataset) -> Dataset:
-    """The dataset itself; UserError if a split of it lacks a class: an accuracy on it would say nothing, and there is no ROC curve."""
+    """The dataset itself; UserError if a split of it has one class alone: an accuracy on it would say nothing, and there is no ROC curve."""
     for split in Split:
         for label, count in zip(CLASSES, counts := dataset.class_counts(split), strict=True):
-            if not count:
+            if not count and any(counts):
                 raise UserError(
                     f"The split {split} of the dataset {dataset.name} has no image of {label} (of {sum(counts)}), so that nothing "
                     f"can be scored on it: remove {dataset.folder} and make it again with more images or another seed."

@@ -2,8 +2,6 @@
 
 import contextlib
 import functools
-import json
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 from glassliquid.datasets.description import Dataset
 from glassliquid.errors import Stopped, UserError, first_line_of
 from glassliquid.tracking import tag
+from glassliquid.tracking.artifacts import RunArtifacts
 from glassliquid.tracking.code_version import code_version
 from glassliquid.tracking.data import dataset_tags, mlflow_dataset
 from glassliquid.tracking.given_run import (
@@ -34,11 +33,10 @@ from glassliquid.tracking.store import (
     raising_if_lost,
     retried_if_added_meanwhile,
     store_fault,
-    storing,
 )
 
 
-class TrackedRun:
+class TrackedRun(RunArtifacts):
     """What a step keeps in MLflow."""
 
     def __init__(self, run_id: str, environment: str = "") -> None:
@@ -53,6 +51,7 @@ class TrackedRun:
         self.run_id = run_id
         self.environment = environment
         self._client = MlflowClient()
+        self._times: dict[str, int] = {}
 
     @functools.cached_property
     def opened(self) -> Any:
@@ -114,6 +113,7 @@ class TrackedRun:
         present.tags.update(texts)
         present.params.update(fresh_params)
         present.metrics.update(fresh)
+        self._times.update(dict.fromkeys(fresh, now))
 
     def model_curves(
         self, points: Mapping[int, Mapping[str, float]], model_id: str | None, dataset: str, digest: str
@@ -131,55 +131,21 @@ class TrackedRun:
         now = round(time.time() * 1000)
         link = {"model_id": model_id, "dataset_name": dataset, "dataset_digest": digest} if model_id else {}
         metrics = [
-            Metric(key, value, now, step, run_id=self.run_id, **link)
+            Metric(key, value, now if step else self._time_of(key, value, now), step, run_id=self.run_id, **link)
             for step, values in points.items()
             for key, value in values.items()
         ]
         for start in range(0, len(metrics), LARGEST_BATCH):
             self._client.log_batch(self.run_id, metrics=metrics[start : start + LARGEST_BATCH])
 
-    def file(self, path: Path, folder: str | None = None) -> None:
-        """Keep a file as an artifact, replacing one of the same name; TrackingLost if the artifact store does not take it."""
-        with storing(path.name, path.stat().st_size, self.opened.info.artifact_uri):
-            self._client.log_artifact(self.run_id, str(path), folder)
-
-    def copy(self, run_id: str, name: str) -> None:
-        """Keep another run's artifact too."""
-        import mlflow
-
-        with tempfile.TemporaryDirectory() as folder:
-            self.file(Path(mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=name, dst_path=folder)))
-
-    def json(self, value: Mapping[str, Any], name: str) -> None:
-        """Keep a JSON artifact."""
-        self.text(json.dumps(dict(value), indent=2), name)
-
-    def text(self, text: str, name: str) -> None:
-        """Keep a text artifact."""
-        with self._made(name) as path:
-            path.write_text(text, encoding="utf-8")
-
-    def figure(self, figure: Any, name: str) -> None:
-        """Keep a matplotlib figure as a PNG artifact."""
-        with self._made(name) as path:
-            figure.savefig(path, dpi=110, bbox_inches="tight")
-
-    def image(self, pixels: Any, name: str) -> None:
-        """Keep an RGB array as a PNG artifact."""
-        from PIL import Image
-
-        with self._made(name) as path:
-            Image.fromarray(pixels).save(path)
-
-    @contextlib.contextmanager
-    def _made(self, name: str) -> Iterator[Path]:
-        """The path of a temporary file, which is kept as an artifact of that name when the block has made it."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            yield path
-            place = str(Path(name).parent)
-            self.file(path, None if place == "." else place)
+    def _time_of(self, key: str, value: float, now: int) -> int:
+        """When the run got this figure, if it has it: with another time a store would take it for a second point."""
+        if self.opened.data.metrics.get(key) != value:
+            return now
+        if key not in self._times:
+            history = self._client.get_metric_history(self.run_id, key)
+            self._times[key] = max(point.timestamp for point in history if point.value == value)
+        return self._times[key]
 
     def dataset(self, dataset: Dataset, context: str, model_id: str | None = None) -> None:
         """Link the run to a dataset by its name and digest, and to the logged model that is tried on it, if any."""
