@@ -16,7 +16,7 @@ from tests.faults.kills import Killer, Phase, changes
 from tests.faults.workplace import Workplace, points, written
 
 OPTIONS = {
-    "trials": 4, "jobs": 2, "sampler": "grid", "batch_sizes": "4,8", "iterations": 8, "eval_every": 4,
+    "trials": 4, "jobs": 2, "sampler": "grid", "batch_sizes": "4,8", "iterations": 16, "eval_every": 4,
     "batches_per_iteration": 10, "pruner": "none", "seed": 5, "data_dir": "data", "learning_rate": 0.01,
 }  # fmt: skip
 KILLS_OF_A_LANE = 12
