@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 import pytest
+from mlflow import MlflowClient
 
 from entrypoints import shell
 from glassliquid.datasets.description import Dataset
@@ -96,7 +97,10 @@ def test_a_wrong_value_ends_in_one_sentence(
     assert_one_sentence(done, message)
 
 
-def test_latest_of_an_experiment_without_runs(quick_command: Command, data_dir: Path, monkeypatch: pytest.MonkeyPatch):
+def test_latest_of_an_experiment_without_runs(
+    quick_command: Command, client: MlflowClient, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+):
+    client.create_experiment("nothing was trained here")
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "nothing was trained here")
     done = quick_command("train", data_dir=data_dir, resume="latest")
     assert_one_sentence(done, "resume is latest.*no training run that was stopped")
