@@ -105,7 +105,8 @@ def _read_file(name: str, ctx: click.Context, _option: click.Parameter, value: s
     ctx.default_map = read_parameters(Path(value).expanduser(), name, parameters_of(name), owners)
 
 
-def _launch(name: str, call: Callable[..., None], **texts: str) -> None:
+def _launch(name: str, call: Callable[..., None], /, **texts: str) -> None:
+    # Positional only: an entry point may have a parameter called `name` or `call` itself.
     from glassliquid.tracking.given_run import LAUNCH_VARIABLE
 
     os.environ[LAUNCH_VARIABLE] = json.dumps([name, str(FOLDER.parent), texts])

@@ -12,9 +12,11 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from entrypoints import shell
-from entrypoints.console import console, entry_points
+from entrypoints.console import console, entry_points, parameters_of
 from glassliquid.datasets.description import Dataset
+from glassliquid.tracking.given_run import LAUNCH_VARIABLE
 from tests.commands.conftest import Command, run_of
+from tests.commands.test_bad_input import assert_one_sentence
 
 Typed = Callable[..., subprocess.CompletedProcess[str]]
 SETTINGS = {"batch_size": 14, "iterations": 2, "batches_per_iteration": 2, "eval_every": 1, "learning_rate": 0.0005}
@@ -57,6 +59,9 @@ def typed(tracking_uri: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capt
     def run(*words: object) -> subprocess.CompletedProcess[str]:
         monkeypatch.setattr(sys, "argv", ["glassliquid", *map(str, words)])
         monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri)
+        # What the command leaves there for its run is gone after the test: other tests start processes.
+        monkeypatch.setenv(LAUNCH_VARIABLE, "")
+        monkeypatch.delenv(LAUNCH_VARIABLE)
         monkeypatch.setattr(shell, "interrupt_on_terminate", lambda: None)
         try:
             shell.run(console)
@@ -67,6 +72,14 @@ def typed(tracking_uri: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capt
         return subprocess.CompletedProcess(list(words), code, out, err)
 
     return run
+
+
+@pytest.mark.parametrize(
+    "entry_point", [each for each in entry_points() if "name" in {other.name for other in parameters_of(each)}]
+)
+def test_an_entry_point_may_have_a_parameter_called_name(typed: Typed, entry_point: str):
+    """The console command has arguments of its own beside those of the entry point."""
+    assert_one_sentence(typed(entry_point, "--name", "../elsewhere"), "name is '../elsewhere")
 
 
 def test_help_lists_every_entry_point_with_a_line_in_half_a_second(glassliquid: Typed):
