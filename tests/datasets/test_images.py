@@ -9,32 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glassliquid.datasets.description import Label, Recipe, open_dataset
+from glassliquid.datasets.description import Label, open_dataset
 from glassliquid.datasets.image_names import find_images
-from glassliquid.datasets.images import BLOCK, import_images, listing_digest, split_of
+from glassliquid.datasets.images import BLOCK, split_of
 from glassliquid.datasets.picture import UnusableImage, convert
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError
 from glassliquid.inputs.images.decoded import load_split
-from tests.conftest import contents, ignore_progress
-
-ORANGE = (255, 127, 14)
-
-
-def recipe_of(source, size=32, seed=1):
-    images, _ = find_images(source)
-    return Recipe(
-        source="images", ensemble="theirs", ensemble_digest=listing_digest(images, source, seed), liquid=5, glass=200,
-        image_size=size, window=1.0, inherent=False,
-    )  # fmt: skip
-
-
-def take(source, target, pool, skip=False, seed=1, size=32):
-    return import_images(target, source, recipe_of(source, size, seed), seed, skip, pool, ignore_progress)
-
-
-def grey(value, size=32):
-    return Image.fromarray(np.full((size, size, 3), value, dtype=np.uint8))
+from tests.conftest import contents
+from tests.datasets.image_folders import ORANGE, grey, take
 
 
 @pytest.fixture
@@ -285,127 +268,6 @@ def test_a_split_without_one_of_the_classes_is_refused(tmp_path, pool):
         UserError, match=r"with an image of liquid fell into the split \w+: pass another seed, or more images"
     ):
         take(tmp_path, tmp_path.parent / "lacking" / "theirs", pool)
-
-
-def flat_source(folder, names):
-    """Pictures of other brightness each."""
-    for place, name in enumerate(names):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        grey(place + 1).save(folder / name)
-    return folder
-
-
-def told(folder, **options):
-    found, unreadable = find_images(folder, **options)
-    assert unreadable == []
-    return {image.file: (image.label.value, image.simulation) for image in found}
-
-
-def test_frames_of_a_run_are_not_taken_for_simulations(tmp_path):
-    """They would lie in training and in test, and the test would tell nothing."""
-    names = [f"{label}/run{(k - 1) // 5 + 1}_frame{k:04d}.png" for label in Label for k in range(1, 21)]
-    flat_source(tmp_path, names)
-    with pytest.raises(
-        UserError, match=r"has 2 numbers that differ .* number=run if it is 1, number=frame if it is 0001"
-    ):
-        find_images(tmp_path)
-    found, unreadable = find_images(tmp_path, number="run")
-    assert [image.simulation for image in found] == [1, 1, 2, 2, 3, 3, 4, 4]
-    assert len(unreadable) == 32
-    assert unreadable[0].reason == "is glass of simulation 1, as glass/run1_frame0001.png is"
-    assert told(tmp_path, number=r"frame(\d+)")["glass/run4_frame0020.png"] == ("glass", 20)
-
-
-def test_sizes_in_names_and_numbers_that_are_the_same_in_all_are_no_simulations(tmp_path):
-    flat_source(tmp_path, [f"{label}_{k:03d}_250x250_N1000.png" for label in Label for k in range(1, 6)])
-    assert told(tmp_path)["liquid_005_250x250_N1000.png"] == ("liquid", 5)
-
-
-def test_the_class_folder_counts_before_the_name_and_whole_words_only(tmp_path):
-    names = [f"{label}/glassformer_{k:04d}.png" for k, label in enumerate(Label, start=1)]
-    flat_source(tmp_path, [*names, "LiquidState/0003.png", "data_liquid5/glass.4.png"])
-    assert [found[0] for found in told(tmp_path).values()] == ["glass", "liquid", "liquid", "glass"]
-    flat_source(tmp_path, ["glass/liquid_7.png"])
-    _, (unreadable,) = find_images(tmp_path)
-    assert unreadable.reason == "is called liquid, and lies in a folder of glass"
-
-
-def test_other_words_for_the_labels_can_be_told(tmp_path):
-    flat_source(tmp_path, ["solid/1.png", "fluid/1.png", "a_fluid_2.png"])
-    assert len(find_images(tmp_path)[1]) == 3
-    found = told(tmp_path, labels=("solid:glass", "fluid:liquid"))
-    assert found == {"solid/1.png": ("glass", 1), "fluid/1.png": ("liquid", 1), "a_fluid_2.png": ("liquid", 2)}
-
-
-def test_folders_of_numbers_can_be_classes(tmp_path):
-    """As class folders of image datasets are: the number of the class is none of a simulation."""
-    flat_source(tmp_path, [f"{split}/{kind}/{k}.png" for split in ("train", "test") for kind in (0, 1) for k in (3, 4)])
-    found, unreadable = find_images(tmp_path, labels=("0:glass", "1:liquid"))
-    assert len(unreadable) == 4  # the same numbers in train and in test
-    assert {(image.file, image.label.value, image.simulation) for image in found} == {
-        (f"test/{kind}/{k}.png", label, k) for kind, label in ((0, "glass"), (1, "liquid")) for k in (3, 4)
-    }
-
-
-def test_pictures_of_few_values_are_told(tmp_path, pool, capsys):
-    """Masks of 0 and 1 in 8 bits look black."""
-    for k in range(1, 41):
-        for label in Label:
-            picture = np.zeros((16, 16), np.uint8)
-            picture[: k % 16, 1:] = 1
-            picture[0, 0] = 1
-            Image.fromarray(picture).save(tmp_path / f"{label}_{k}.png")
-    take(tmp_path, tmp_path.parent / "faint" / "theirs", pool, size=16)
-    assert "80 of 80 pictures use less than 16 of the 256 values" in capsys.readouterr().out
-
-
-def test_somebodys_own_split_is_kept(tmp_path, pool):
-    parts = {"train": range(1, 15), "val": range(15, 18), "test": range(18, 21)}
-    names = [f"{part}/{label}/{k:04d}.png" for part, numbers in parts.items() for label in Label for k in numbers]
-    source = flat_source(tmp_path / "in", names)
-    dataset, _ = take(source, tmp_path / "datasets" / "theirs", pool)
-    for record in dataset.records:
-        expected = "train" if record.simulation < 15 else "validation" if record.simulation < 18 else "test"
-        assert record.split == expected
-    flat_source(source, ["train/glass/0018.png", "glass/0021.png"])
-    with pytest.raises(UserError, match=r"in a folder of a split, and glass/0021\.png in none"):
-        find_images(source)
-    (source / "glass" / "0021.png").unlink()
-    (source / "test" / "glass" / "0018.png").unlink()
-    with pytest.raises(
-        UserError, match=r"has simulation 18 in two splits, train/glass/0018\.png and test/liquid/0018\.png"
-    ):
-        find_images(source)
-
-
-def test_part_of_the_range_of_16_bits_is_stretched_for_the_whole_folder(tmp_path, pool, capsys):
-    for k in range(1, 41):
-        for label in Label:
-            values = np.full((16, 16), 10 + k, dtype=np.uint16)
-            values[:, 8:] = 255 if label is Label.GLASS else 10
-            Image.fromarray(values).save(tmp_path / f"{label}_{k}.tif")
-    dataset, _ = take(tmp_path, tmp_path.parent / "out16" / "theirs", pool, size=16)
-    assert "the values from 10 to 255 become 0 to 255" in capsys.readouterr().out
-    images = load_split(dataset, Split.TRAIN)
-    for pixels, label, simulation in zip(images.values, images.labels, images.simulations, strict=True):
-        assert (pixels[:, 8:] == (255 if label == 0 else 0)).all()
-        assert (pixels[:, :8] == int(simulation) * 255 // 245).all()
-
-
-@pytest.mark.parametrize("ending", ["tif", "gif", "webp", "png"])
-def test_stacks_and_animations_are_refused(tmp_path, ending):
-    pages = [Image.fromarray(np.random.default_rng(k).integers(0, 255, (8, 8, 3), dtype=np.uint8)) for k in range(3)]
-    pages[0].save(tmp_path / f"a.{ending}", save_all=True, append_images=pages[1:])
-    with pytest.raises(UnusableImage, match="has several pages or frames: save each as a file of its own"):
-        convert(tmp_path / f"a.{ending}", 8)
-
-
-def test_images_that_are_all_the_same_are_refused(tmp_path, pool):
-    for k in range(1, 41):
-        for label in Label:
-            grey(0).save(tmp_path / f"{label}_{k}.png")
-    with pytest.raises(UserError, match="has 80 images that all look the same"):
-        take(tmp_path, tmp_path.parent / "out0" / "theirs", pool)
 
 
 def test_pictures_of_one_colour_are_told(source, tmp_path, pool, capsys):

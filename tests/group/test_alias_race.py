@@ -5,14 +5,13 @@ import random
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 
 import mlflow
 import pytest
 
 from tests.conftest import ROOT
-from tests.group.proxy import Proxy, proxied
-from tests.group.servers import mlflow_server, own_environment
+from tests.group.proxy import Proxy
+from tests.group.servers import own_environment
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -36,16 +35,6 @@ sys.stdin.readline()
 version, moved = register(f"models:/{logged.model_id}", name, run_id, open_dataset(Path(sys.argv[1])), accuracy)
 print(version, moved, flush=True)
 """
-
-
-@pytest.fixture(scope="module")
-def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
-    folder = tmp_path_factory.mktemp("race")
-    with (
-        mlflow_server(folder, f"sqlite:///{folder}/mlflow.db", str(folder / "artifacts")) as server,
-        proxied(server.port) as front,
-    ):
-        yield front
 
 
 @pytest.fixture

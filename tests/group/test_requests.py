@@ -4,28 +4,18 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
-from tests.group.proxy import Proxy, proxied
-from tests.group.servers import mlflow_server, own_environment
+from tests.group.proxy import Proxy
+from tests.group.servers import own_environment
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 MOST_OF_A_TRAINING = 70
-
-
-@pytest.fixture(scope="module")
-def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
-    folder = tmp_path_factory.mktemp("counted")
-    with (
-        mlflow_server(folder, f"sqlite:///{folder}/mlflow.db", str(folder / "artifacts")) as server,
-        proxied(server.port) as front,
-    ):
-        yield front
 
 
 @pytest.fixture
