@@ -13,7 +13,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from glassliquid.errors import UserError, one_line
+from glassliquid.errors import UserError, check_choice, one_line
 from glassliquid.settings import Absent, Choice, FromText, fields_of, settings_in
 
 Declared = TypeVar("Declared")
@@ -110,7 +110,7 @@ def _checked(name: str, text: str, field: FieldInfo) -> Any:
 
     pydantic would take more for true and false than these two words.
     """
-    absent = _rule(field, Absent)
+    absent, choice = _rule(field, Absent), _rule(field, Choice)
     if absent is not None and text.strip() == absent.word:
         return None
     # Neither a file system, nor a database, nor a terminal takes such texts well.
@@ -125,6 +125,8 @@ def _checked(name: str, text: str, field: FieldInfo) -> Any:
             return Path(text.strip()).expanduser()
         except RuntimeError:  # of a user who is not known
             raise UserError(f"{name} is {text!r}, and there is no such home folder: write the path out.") from None
+    if choice is not None and absent is not None:  # the value's own check does not know the word
+        check_choice(name, text.strip(), [*choice.names(), absent.word])
     return text.strip()
 
 

@@ -36,6 +36,7 @@ WRONG = [
     ("make_data", {"seed": -1}, "seed is -1"),
     ("make_data", {"workers": 0}, "workers is 0, outside the allowed range 1 to 10000"),
     ("make_data", {"name": "../escape"}, "name is '../escape'.*letters, digits"),
+    ("make_data", {"engine": "foo"}, "engine is 'foo', which is not known: choose one of lammps, numba, auto"),
     ("make_data", {"name": "latest"}, "name is 'latest'.*alias"),
     ("make_data", {"ensemble": "a/b"}, "ensemble is 'a/b'"),
     ("train", {"dataset": "data_liquid99"}, "no dataset 'data_liquid99'.*data_liquid5.*mlflow run . -e make_data"),
