@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from mlflow import MlflowClient
 
 from tests.commands.conftest import PROJECT, Command
@@ -13,15 +14,23 @@ SETTINGS = {"batch_size": 14, "iterations": 2, "batches_per_iteration": 1, "eval
 
 
 def test_a_name_stays_and_the_line_that_continues_is_right_where_the_user_is(
-    environment: dict[str, str], quick_command: Command, own_dir: Path, client: MlflowClient, tmp_path: Path
+    environment: dict[str, str],
+    quick_command: Command,
+    own_dir: Path,
+    client: MlflowClient,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ):
+    # An experiment of its own: other tests leave runs behind that can continue.
+    client.create_experiment("given run")
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "given run")
     parameters = {**SETTINGS, "data_dir": own_dir, "max_hours": "0.0000001"}
     words = [word for name, value in parameters.items() for word in ("-P", f"{name}={value}")]
     start = ["run", str(PROJECT), "--env-manager", "local", "--run-name", "my own", "-e", "train"]
     done = subprocess.run(
         [sys.executable, "-m", "mlflow", *start, *words],
         cwd=tmp_path,
-        env=environment,
+        env={**environment, "MLFLOW_EXPERIMENT_NAME": "given run"},
         capture_output=True,
         text=True,
         timeout=300,
