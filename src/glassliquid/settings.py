@@ -209,11 +209,13 @@ def _version(cls: type[Any]) -> int:
 def _sentence(cls: type[Any], error: ValidationError) -> str:
     """The first thing that is wrong with some settings, in one sentence."""
     first = error.errors(include_url=False)[0]
-    name = ".".join(str(part) for part in first["loc"]) or "the settings"
-    field = fields_of(cls).get(str(first["loc"][0])) if first["loc"] else None
-    value = first["input"]
+    places, value = [str(place) for place in first["loc"]], first["input"]
+    name = ".".join(places) or "the settings"
+    field = fields_of(cls).get(places[0]) if places else None
     if first["type"] == "missing":
         return f"{name} is missing: pass it."
+    if len(places) == 2 and places[1].isdigit():
+        name = places[0]  # a value in a list: the value itself says which one
     if field is not None and first["type"] in ("greater_than_equal", "less_than_equal", "greater_than", "less_than"):
         return f"{name} is {value}, {_bounds(field, first['ctx'])}"
     shown = repr(value) if isinstance(value, str) else str(value)

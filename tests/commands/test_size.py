@@ -19,7 +19,7 @@ def test_a_particle_keeps_its_pixels_at_every_size():
 
 
 def test_both_coolings_differ_in_nothing_but_their_time_and_seed():
-    job = SizeJob(sizes=(256,), name="try", simulations=300)
+    job = SizeJob(sizes=(256,), name="try", simulations=(300,))
     glasses, matched = job.glasses(256), job.matched(256)
     assert (glasses.protocol.cooling_steps, matched.protocol.cooling_steps) == (10_000, 100_000)
     assert glasses.protocol.snapshots == matched.protocol.snapshots
@@ -30,6 +30,14 @@ def test_both_coolings_differ_in_nothing_but_their_time_and_seed():
     assert {110, 112, 120, 130, 200} <= set(matched.protocol.snapshots)
 
 
+def test_each_size_can_have_its_own_number_of_simulations():
+    job = SizeJob(sizes=(4_096, 256), simulations=(300, 1_000))
+    assert {n: (job.glasses(n).simulations, job.matched(n).simulations) for n in job.sizes} == {
+        256: (1_000, 1_000),
+        4_096: (300, 300),
+    }
+
+
 @pytest.mark.parametrize(
     ("mistake", "message"),
     [
@@ -38,7 +46,8 @@ def test_both_coolings_differ_in_nothing_but_their_time_and_seed():
         ({"sizes": (256, 16)}, r"particles is 16, and it must be at least 32|particles is 16, outside"),
         ({"glass_steps": 10_001}, r"cooling_steps is 10001, and it must be a positive multiple of 200"),
         ({"name": "../up"}, r"\.\./up"),
-        ({"simulations": 2}, r"simulations is 2"),
+        ({"simulations": (2,)}, r"simulations is 2, and it must be at least 3"),
+        ({"simulations": (300, 400)}, r"simulations has 2 numbers, and sizes has 3: pass one number, or one for each"),
     ],
 )
 def test_mistakes_are_found_before_hours_go_into_the_first_size(mistake, message):

@@ -78,7 +78,7 @@ def test_a_point_becomes_the_settings_of_a_training():
         ({"l2_range": "0:0.1"}, "l2 begins at 0.0.*above zero"),
         ({"l2_range": "0.1"}, "l2_range is '0.1'.*0.0001:0.01, or none"),
         ({"l2_range": "a:b"}, "l2_range is 'a:b'"),
-        ({"eta_threshold_range": "nan:0.9"}, "eta_threshold_range.0 is nan: pass a number"),
+        ({"eta_threshold_range": "nan:0.9"}, "eta_threshold_range is nan: pass a number"),
         ({"dropout_low": -1e308, "dropout_high": 1e308}, "pass two finite numbers"),
         ({"batch_sizes": "10,many"}, "batch_sizes is '10,many'.*10,50,100"),
         ({"batch_sizes": "10,10"}, "batch_sizes is '10,10'.*each once"),

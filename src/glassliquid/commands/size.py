@@ -36,13 +36,11 @@ def run(job: SizeJob, project: Path) -> None:
         job: sizes, coolings, networks.
         project: the project's folder.
     """
-    layout = Layout(job.data_dir)
+    layout, sizes = Layout(job.data_dir), sorted(job.sizes)
     with tracked_run("size", f"size {job.name}") as tracked, housekeeping(tracked, layout.runs):
-        results = {
-            (model, particles): found for particles in job.sizes for model, found in _at(job, particles, project)
-        }
+        results = {(model, particles): found for particles in sizes for model, found in _at(job, particles, project)}
         points = {
-            split: {model: [_point(split, n, results[model, n].metrics) for n in job.sizes] for model in job.models}
+            split: {model: [_point(split, n, results[model, n].metrics) for n in sizes] for model in job.models}
             for split in (VALIDATION, TEST)
         }
         laws = {split: {model: fit_law(found) for model, found in points[split].items()} for split in points}

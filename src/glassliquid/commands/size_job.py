@@ -36,7 +36,7 @@ class SizeJob:
     """What the names of ensembles and datasets begin with."""
     sizes: Annotated[
         tuple[int, ...],
-        FromText(lambda text: tuple(sorted(set(whole_numbers(text)))), "numbers of particles, such as 256,1024,4096"),
+        FromText(lambda text: tuple(dict.fromkeys(whole_numbers(text))), "numbers of particles, such as 256,1024,4096"),
     ] = (256, 1_024, 4_096)
     """Numbers of particles, comma-separated."""
     models: Annotated[tuple[str, ...], FromText(_names, "names of networks, such as compact,graph,structure")] = (
@@ -55,8 +55,11 @@ class SizeJob:
     """Time steps of the cooling of the liquids."""
     glass_steps: int = 10_000
     """Time steps of the cooling of the glasses."""
-    simulations: Annotated[int, Field(ge=SMALLEST_ENSEMBLE, le=LARGEST_ENSEMBLE)] = 400
-    """Simulations of each kind and size."""
+    simulations: Annotated[
+        tuple[Annotated[int, Field(ge=SMALLEST_ENSEMBLE, le=LARGEST_ENSEMBLE)], ...],
+        FromText(whole_numbers, "a number of simulations, or one for each size, such as 1000,1000,300"),
+    ] = (400,)
+    """Simulations of each kind: a number for all sizes, or comma-separated one for each of sizes."""
     iterations: Annotated[int, Field(ge=1)] = 60
     """Length of each training run."""
     batch_size: Annotated[int, Field(ge=1)] = TrainConfig().batch_size
@@ -79,6 +82,10 @@ class SizeJob:
         if self.liquid + self.liquid_range >= self.glass:
             raise UserError(
                 f"liquid is {self.liquid} and liquid_range {self.liquid_range}, and the glass is {self.glass}: choose liquids before it."
+            )
+        if len(self.simulations) not in (1, len(self.sizes)):
+            raise UserError(
+                f"simulations has {len(self.simulations)} numbers, and sizes has {len(self.sizes)}: pass one number, or one for each size."
             )
         for particles in self.sizes:
             self.glasses(particles)
@@ -107,13 +114,14 @@ class SizeJob:
         )
 
     def _data(self, particles: int, name: str, cooling_steps: int, seed: int, **others: object) -> MakeDataConfig:
+        simulations = dict(zip(self.sizes, self.simulations * (len(self.sizes) // len(self.simulations)), strict=True))
         values: dict[str, object] = {
             "name": name,
             "ensemble": f"{self.name}-{particles}-{cooling_steps}",
             "engine": self.engine,
             "particles": particles,
             "cooling_steps": cooling_steps,
-            "simulations": self.simulations,
+            "simulations": simulations[particles],
             "snapshots": self.snapshots,
             "liquid": self.liquid,
             "glass": self.glass,
