@@ -36,17 +36,18 @@ class ExplainedImage:
 
 
 def attribution_figure(images: Sequence[ExplainedImage], caption: str) -> Figure:
-    """A row an image: the original, the attribution laid over it, and, where known, over its particles.
+    """One row per image: the original, the attribution laid over it, and, where known, over its particles.
 
-    The colours are those of the particles; over the image they are paler, for it shines through.
+    Each row has its own scale and colour bar: a network may hold ten times as much evidence against one image as for another,
+    which would be white on a common scale. The strongest hundredth of the pixels may saturate. Over the image the colours are
+    paler than on the bar, because it shines through.
     """
     columns = 3 if any(image.points is not None for image in images) else 2
     figure = Figure(figsize=(4 * columns + 1.3, 4.2 * len(images) + 0.6), layout="compressed")
     grid: Any = figure.subplots(len(images), columns, squeeze=False)
-    # One scale for all, so that pictures can be compared; the strongest hundredth may saturate.
-    limit = max(float(np.quantile(np.abs([image.attribution for image in images]), 0.99)), 1e-12)
-    shading = {"cmap": EVIDENCE_COLOURS, "vmin": -limit, "vmax": limit}
     for row, image in zip(grid, images, strict=True):
+        limit = max(float(np.quantile(np.abs(image.attribution), 0.99)), 1e-12)
+        shading = {"cmap": EVIDENCE_COLOURS, "vmin": -limit, "vmax": limit}
         size = len(image.pixels)
         show_image(row[0], image.pixels, image.title)
         grey = np.repeat(image.pixels.mean(axis=2, keepdims=True), 3, axis=2) / 255
@@ -59,9 +60,9 @@ def attribution_figure(images: Sequence[ExplainedImage], caption: str) -> Figure
             row[2].text(0.5, 0.5, "no trajectory", ha="center", transform=row[2].transAxes)
         if columns == 3:
             row[2].set(xlim=(0, size), ylim=(size, 0), xticks=[], yticks=[], aspect="equal")
-    colours = ScalarMappable(Normalize(-limit, limit), EVIDENCE_COLOURS)
-    bar = figure.colorbar(colours, ax=grid, extend="both", shrink=0.8, aspect=15 * len(images), pad=0.02)
-    bar.set_label("evidence: towards liquid (particles with a dot)  <  0  <  towards glass  [logits]", fontsize=10)
+        colours = ScalarMappable(Normalize(-limit, limit), EVIDENCE_COLOURS)
+        bar = figure.colorbar(colours, ax=row, extend="both", aspect=18, pad=0.02)
+        bar.set_label("evidence [logits], own scale\nliquid (dot)  <  0  <  glass", fontsize=10)
     add_caption(figure, caption, fontsize=11)
     return figure
 

@@ -80,7 +80,9 @@ def _train(dataset: Dataset, data_dir: Path, tracked: TrackedRun) -> State:
     config = TrainConfig(model=STRUCTURE, batch_size=batch_size, augment=False)
     job = TrainJob(dataset=dataset.name, config=config, register_as=None, device="cpu", data_dir=data_dir)
     splits = load_training_splits(dataset, STRUCTURE, job.device)
-    with tracked_run(STAGE, job.run_name, parent=tracked.run_id, tags={tag.BASELINE: dataset.digest}) as own:
+    with tracked_run(
+        STAGE, f"{STRUCTURE} {dataset.name}", parent=tracked.run_id, tags={tag.BASELINE: dataset.digest}
+    ) as own:
         display = TrainingDisplay("Training the linear model on g(r)", tells_size=False)
         train_in_run(job, own, splits, lambda: False, display=display)
         folder = Layout(data_dir).runs / own.run_id
