@@ -1,5 +1,6 @@
 """The real command lines, against a tracking database of the test session's own."""
 
+import contextlib
 import importlib
 import os
 import re
@@ -119,6 +120,41 @@ def trained_well(mlflow_run: Command, tracking_uri: str, own_data: Path) -> Run:
     """The run of a training run that is long enough to learn, registered as TRANSFER_NAME."""
     done = mlflow_run("train", data_dir=own_data, register_as=TRANSFER_NAME, **TRANSFER_SETTINGS)
     return run_of(done, MlflowClient(tracking_uri))
+
+
+@pytest.fixture
+def store(tracking_uri: str) -> mlflow.MlflowClient:
+    mlflow.set_tracking_uri(tracking_uri)
+    return mlflow.MlflowClient()
+
+
+@pytest.fixture
+def start(environment: dict[str, str]) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts `python -m entrypoints.sweep` or another command in a process group of its own, which ends with the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def run(*arguments: str, **options: object) -> subprocess.Popen[str]:
+        command = list(arguments) or [sys.executable, "-m", "entrypoints.sweep"]
+        prefix = "-P" if arguments else "--"
+        parts = [f"{key}={value}" for key, value in options.items()]
+        given = [item for part in parts for item in ((prefix, part) if arguments else (prefix + part,))]
+        process = subprocess.Popen(
+            [*command, *given],
+            cwd=PROJECT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
 
 
 def run_of(done: subprocess.CompletedProcess[str], client: MlflowClient) -> Run:

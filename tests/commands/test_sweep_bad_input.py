@@ -7,8 +7,8 @@ import pytest
 
 from glassliquid.datasets.description import Dataset
 from tests.commands.conftest import Command
+from tests.commands.sweeps import SMALL
 from tests.commands.test_bad_input import assert_one_sentence
-from tests.commands.test_sweep import SMALL
 
 WRONG = [
     ({"dropout_low": 0.5, "dropout_high": 0.1}, "range of dropout is upside down, from 0.5 to 0.1"),
