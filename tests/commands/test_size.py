@@ -38,6 +38,15 @@ def test_each_size_can_have_its_own_number_of_simulations():
     }
 
 
+def test_windows_are_cut_out_of_the_largest_systems_at_the_same_pixels_for_a_particle():
+    job = SizeJob(sizes=(256, 4_096), models=("compact",), windows=True)
+    small, large = (job.matched(n) for n in job.sizes)
+    assert (small.particles, small.window, small.image_size) == (4_096, 0.25, 128)
+    assert (large.particles, large.window, large.image_size) == (4_096, 1.0, 512)
+    assert small.ensemble == large.ensemble and small.name != large.name
+    assert job.glasses(256) == job.glasses(4_096)
+
+
 @pytest.mark.parametrize(
     ("mistake", "message"),
     [
@@ -47,6 +56,14 @@ def test_each_size_can_have_its_own_number_of_simulations():
         ({"glass_steps": 10_001}, r"cooling_steps is 10001, and it must be a positive multiple of 200"),
         ({"name": "../up"}, r"\.\./up"),
         ({"simulations": (2,)}, r"simulations is 2, and it must be at least 3"),
+        (
+            {"windows": True},
+            r"particles of the whole box would be read by graph, structure: pass .* networks of images",
+        ),
+        (
+            {"windows": True, "models": ("compact",), "simulations": (300, 300, 300)},
+            r"windows is true, .* pass one number of simulations",
+        ),
         ({"simulations": (300, 400)}, r"simulations has 2 numbers, and sizes has 3: pass one number, or one for each"),
     ],
 )

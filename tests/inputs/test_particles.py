@@ -14,6 +14,7 @@ from glassliquid.ensembles.ensemble import Ensemble, open_ensemble
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError
 from glassliquid.inputs import INPUTS, described_input
+from glassliquid.inputs.descriptors import Descriptors
 from glassliquid.inputs.images import Images
 from glassliquid.inputs.particles import NEIGHBOURS, Particles
 from tests.conftest import ignore_progress
@@ -86,6 +87,15 @@ def test_a_description_is_read_back():
     for damaged in ({"input": "particles"}, {"input": "particles", "neighbours": 10**9}):
         with pytest.raises((KeyError, ValueError), match=r"neighbours|stands where"):
             described_input(damaged)
+
+
+@pytest.mark.parametrize("reads", [Particles, Descriptors])
+def test_a_window_is_not_compared_with_the_particles_of_the_whole_box(recipe, reads):
+    window = replace(recipe, window=0.5)
+    with pytest.raises(UserError, match=r"images show a window of 0\.5 .*window=1\.0, or choose a network of images"):
+        reads.of_recipe(window)
+    assert "particles are read of the whole box" in str(reads.of_recipe(recipe).mismatch(window))
+    assert Images.of_recipe(window).mismatch(window) is None
 
 
 def test_imported_images_have_no_particles(dataset, recipe):

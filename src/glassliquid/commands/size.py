@@ -46,7 +46,10 @@ def run(job: SizeJob, project: Path) -> None:
         laws = {split: {model: fit_law(found) for model, found in points[split].items()} for split in points}
         # The model is chosen on validation; what is said of it comes from the test split.
         best = max(job.models, key=lambda model: laws[VALIDATION][model].strength)
-        _keep(tracked, points[TEST], laws[TEST], _sentence(best, laws[TEST][best]))
+        sentence = _sentence(best, laws[TEST][best])
+        if job.windows:
+            sentence = f"In windows of systems of {sizes[-1]:,} particles: {sentence}"
+        _keep(tracked, points[TEST], laws[TEST], sentence)
 
 
 def _keep(

@@ -1,12 +1,14 @@
 """What `size` is asked for."""
 
+import math
 from pathlib import Path
 from typing import Annotated
 
 from glassliquid.datasets.config import MakeDataConfig
 from glassliquid.ensembles.split import LARGEST_ENSEMBLE, LARGEST_SEED, SMALLEST_ENSEMBLE
 from glassliquid.ensembles.workers import Workers
-from glassliquid.errors import UserError, check_choice
+from glassliquid.errors import UserError, check_choice, listed
+from glassliquid.inputs import DEFAULT as IMAGES
 from glassliquid.models.networks import MODELS
 from glassliquid.physics.engines import ENGINES
 from glassliquid.physics.protocol import INTERVALS, check_snapshot
@@ -60,6 +62,8 @@ class SizeJob:
         FromText(whole_numbers, "a number of simulations, or one for each size, such as 1000,1000,300"),
     ] = (400,)
     """Simulations of each kind: a number for all sizes, or comma-separated one for each of sizes."""
+    windows: bool = False
+    """Cut every size out of the largest systems, as windows of their images, instead of simulating it; for networks of images."""
     iterations: Annotated[int, Field(ge=1)] = 60
     """Length of each training run."""
     batch_size: Annotated[int, Field(ge=1)] = TrainConfig().batch_size
@@ -87,6 +91,14 @@ class SizeJob:
             raise UserError(
                 f"simulations has {len(self.simulations)} numbers, and sizes has {len(self.sizes)}: pass one number, or one for each size."
             )
+        if self.windows and len(self.simulations) > 1:
+            raise UserError(
+                "windows is true, and all sizes are cut out of the same simulations: pass one number of simulations."
+            )
+        if self.windows and (others := [name for name in self.models if MODELS.get(name).input != IMAGES]):
+            raise UserError(
+                f"windows is true, and the particles of the whole box would be read by {listed(others)}: pass as models only networks of images."
+            )
         for particles in self.sizes:
             self.glasses(particles)
             self.matched(particles)
@@ -97,20 +109,29 @@ class SizeJob:
         around = range(self.liquid - self.liquid_range, self.liquid + self.liquid_range + 1, SPACING)
         return tuple(sorted({*(index for index in around if index >= 0), *CURVE, self.liquid, self.glass}))
 
+    def simulated(self, particles: int) -> int:
+        """Particles in the systems that the samples of a size come from."""
+        return max(self.sizes) if self.windows else particles
+
     def glasses(self, particles: int) -> MakeDataConfig:
         """The data that make the glasses' ensemble: glass against liquid of one cooling, as they are."""
-        return self._data(particles, f"{self.name}_{particles}_quick", self.glass_steps, self.seed + 1)
+        whole = self.simulated(particles)
+        return self._data(whole, f"{self.name}_{whole}_quick", self.glass_steps, self.seed + 1)
 
     def matched(self, particles: int) -> MakeDataConfig:
         """The data of the same energy."""
+        whole = self.simulated(particles)
+        part = "" if particles == whole else f"_window_{particles}"
         return self._data(
-            particles,
-            f"{self.name}_{particles}",
+            whole,
+            f"{self.name}_{whole}{part}",
             self.liquid_steps,
             self.seed,
             glass_ensemble=str(self.glasses(particles).ensemble),
             match="energy",
             liquid_range=self.liquid_range,
+            window=math.sqrt(particles / whole),
+            image_size=_pixels(particles),
         )
 
     def _data(self, particles: int, name: str, cooling_steps: int, seed: int, **others: object) -> MakeDataConfig:
@@ -125,9 +146,13 @@ class SizeJob:
             "snapshots": self.snapshots,
             "liquid": self.liquid,
             "glass": self.glass,
-            "image_size": round(PIXELS * (particles / PIXELS_AT) ** 0.5),
+            "image_size": _pixels(particles),
             "seed": seed,
             "workers": self.workers,
             "data_dir": self.data_dir,
         }
         return MakeDataConfig(**{**values, **others})  # type: ignore[arg-type]
+
+
+def _pixels(particles: int) -> int:
+    return round(PIXELS * math.sqrt(particles / PIXELS_AT))

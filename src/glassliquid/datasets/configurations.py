@@ -39,6 +39,16 @@ def lacks_particles(recipe: Recipe) -> str | None:
     return "images that were imported as such have no particles; make a dataset of simulations or trajectories"
 
 
+def unreadable_particles(recipe: Recipe) -> str | None:
+    """Why a network cannot read the particles of a dataset that is made so, and what to do; None if it can."""
+    if recipe.window < 1:
+        return (
+            f"its images show a window of {recipe.window} of the box's side, and particles are read of the whole box, so that the two would "
+            "not be of the same data; make a dataset with window=1.0"
+        )
+    return lacks_particles(recipe)
+
+
 def load_configurations(dataset: Dataset) -> NDArray[np.float32]:
     """The configurations of all of a dataset's rows in their order, shape (rows, N, 4); a memory map.
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from glassliquid.datasets.cache import cached_array
-from glassliquid.datasets.configurations import lacks_particles, sources_of
+from glassliquid.datasets.configurations import sources_of, unreadable_particles
 from glassliquid.datasets.description import Dataset, Recipe
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError
@@ -34,7 +34,7 @@ class Descriptors(Input):
     @classmethod
     def of_recipe(cls, recipe: Recipe) -> Self:
         """The list of features of today."""
-        if reason := lacks_particles(recipe):
+        if reason := unreadable_particles(recipe):
             raise UserError(f"There are no descriptors of this dataset: {reason}, or choose a network of images.")
         return cls()
 
@@ -52,8 +52,8 @@ class Descriptors(Input):
         return {"features": VERSION}
 
     def mismatch(self, recipe: Recipe) -> str | None:
-        """There are no particles."""
-        return lacks_particles(recipe)
+        """There are no particles, or those of more than the images show."""
+        return unreadable_particles(recipe)
 
     def load(self, dataset: Dataset, split: Split, device: torch.device) -> Samples:
         """The features of the split's rows, computed once for the whole dataset."""

@@ -16,9 +16,9 @@ from glassliquid.datasets.cache import cached_array
 from glassliquid.datasets.configurations import (
     COLUMNS,
     as_array,
-    lacks_particles,
     load_configurations,
     sources_of,
+    unreadable_particles,
 )
 from glassliquid.datasets.description import Dataset, Recipe
 from glassliquid.ensembles.split import Split
@@ -64,8 +64,10 @@ class Particles(Input):
     """K."""
 
     @classmethod
-    def of_recipe(cls, recipe: Recipe) -> Self:  # noqa: ARG003 - the same of every dataset
+    def of_recipe(cls, recipe: Recipe) -> Self:
         """As many neighbours as there are today."""
+        if reason := unreadable_particles(recipe):
+            raise UserError(f"There are no particles of this dataset: {reason}, or choose a network of images.")
         return cls()
 
     @classmethod
@@ -78,8 +80,8 @@ class Particles(Input):
         return {"neighbours": self.neighbours}
 
     def mismatch(self, recipe: Recipe) -> str | None:
-        """Images without particles."""
-        lack = lacks_particles(recipe)
+        """Images without particles, or of a part of them."""
+        lack = unreadable_particles(recipe)
         return lack and f"it reads particles, and {lack}"
 
     def load(self, dataset: Dataset, split: Split, device: torch.device) -> Samples:
