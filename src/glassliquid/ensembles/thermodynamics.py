@@ -32,7 +32,7 @@ class MeasuredTransition:
     temperature: Annotated[float, Field(gt=0, le=TEMPERATURE_HOT)]
     """T_g."""
     low: Annotated[float, Field(ge=0, le=TEMPERATURE_HOT)]
-    """Lower end of its 95 % interval and of the fits that are as good."""
+    """Lower end of its 95 % interval and of the equally good fits."""
     high: Annotated[float, Field(ge=0, le=TEMPERATURE_HOT)]
     """Upper end."""
 

@@ -91,7 +91,7 @@ def _thermodynamic(found: Findings) -> str:
             continue
         clause = (
             f"the {each.observable.name} gives T_g = {each.temperature:.3f} (95 % interval {each.interval[0]:.3f} to {each.interval[1]:.3f} "
-            f"over {each.simulations} simulations; {each.spread[0]:.3f} to {each.spread[1]:.3f} by {each.pairs} fits that are as good)"
+            f"over {each.simulations} simulations; {each.spread[0]:.3f} to {each.spread[1]:.3f} by {each.pairs} equally good fits)"
         )
         if each.strained:
             clause += f", though the law of the {_and(each.strained)} holds nowhere within the errors"
@@ -147,7 +147,7 @@ def answers_csv(found: Findings) -> str:
     return csv_text(_HEAD, _answers(found))
 
 
-_HEAD = ("answer", "by", "T", "95 % interval", "fits that are as good", "simulations")
+_HEAD = ("answer", "by", "T", "95 % interval", "equally good fits", "simulations")
 
 
 def _answers(found: Findings) -> Iterator[tuple[str, ...]]:
