@@ -175,17 +175,18 @@ def _configurations(task: ImportTask) -> Iterator[Configuration]:
 
 
 def _check_same_system(frame: Frame, task: ImportTask) -> None:
-    origin = task.origin
-    location = Location(frame.location.path)
+    origin, particles = task.origin, len(frame.types)
     for name, found, expected in (
         ("types", frame.species, origin.species),
-        ("particles", len(frame.types), task.protocol.particles),
-        ("particles of the first type", int((frame.types == 0).sum()), origin.particles_a),
+        ("particles", particles, task.protocol.particles),
+        ("particles of the first type", particles - np.count_nonzero(frame.types), origin.particles_a),
     ):
         if found != expected:
-            location.refuse(f"has {name} {found} at time step {frame.step} where the first simulation has {expected}")
+            Location(frame.location.path).refuse(
+                f"has {name} {found} at time step {frame.step} where the first simulation has {expected}"
+            )
     if abs(frame.length - origin.length) > SAME_LENGTH * origin.length:
-        location.refuse(
+        Location(frame.location.path).refuse(
             f"has a box of side {frame.length:g} at time step {frame.step} where the first simulation has {origin.length:g}"
         )
 

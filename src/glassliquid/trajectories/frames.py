@@ -4,7 +4,6 @@ Whatever the format, a frame comes out as a time step and a configuration in our
 each in the order of the particles' ids; positions from the middle of the box.
 """
 
-import copy
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -89,7 +88,9 @@ class Location:
 
     def copy(self) -> "Location":
         """This location, which stays when the reader continues."""
-        return copy.copy(self)
+        other = Location(self.path, self.hints)
+        other.frame, other.line = self.frame, self.line
+        return other
 
     def step(self, told: int) -> int:
         """The time step of the frame where it is: what the file tells, or its place in the file if frames are counted."""
@@ -164,9 +165,12 @@ def build_frame(
         location.refuse(f"has {len(names)} particles in a box of side {length:g}, and lengths are in units of sigma_AA")
     if not np.isfinite(positions).all():
         location.refuse("has a coordinate that is not a finite number")
-    is_first = names == names[0]
-    species = [names[0], *names[~is_first][:1]]
-    if len(species) == 2 and not np.array_equal(names == species[1], ~is_first):
+    # One letter is compared as a number, in a third of the time.
+    codes = names.view(np.uint8) if names.dtype.itemsize == 1 else names
+    is_first = codes == codes[0]
+    other = int(is_first.argmin())  # the first place of another type, or 0
+    species = [names[0], names[other]] if other else [names[0]]
+    if np.count_nonzero(is_first) + (np.count_nonzero(codes == codes[other]) if other else 0) < len(names):
         found = sorted(set(names.tolist()), key=_rank)
         location.refuse(
             f"has {len(found)} particle types ({listed(map(_decoded, found[:5]))}), and the mixture has two"
@@ -177,16 +181,17 @@ def build_frame(
     if len(species) == 2 and sizes is not None and _second_is_larger(location, sizes[is_first], sizes[~is_first]):
         species.reverse()
         is_first = ~is_first
-    by_id = np.arange(len(names)) if ids is None else _order(location, ids)
-    in_order = is_first.take(by_id)
-    order = np.concatenate([by_id.compress(in_order), by_id.compress(~in_order)])
+    order = np.arange(len(names)) if ids is None else _order(location, ids)
+    in_order, count_first = is_first.take(order), np.count_nonzero(is_first)
+    if not in_order[:count_first].all():
+        order = np.concatenate([order.compress(in_order), order.compress(~in_order)])
     positions = positions.take(order, axis=0)  # a third of the time of positions[order]
     positions -= length * np.floor(positions / length + 0.5)
     # So far from the box, a coordinate has no digits left that would tell its place in it.
     if np.abs(positions).max() > (0.5 + SAME_LENGTH) * length:
         location.refuse("has a coordinate that is too far from the box")
     types = np.zeros(len(names), dtype=np.uint32)
-    types[np.count_nonzero(is_first) :] = 1
+    types[count_first:] = 1
     places: NDArray[np.float64] = positions.astype(np.float64, copy=False)
     largest_id = 0 if ids is None else int(ids.max())
     return Frame(step, tuple(map(_decoded, species)), types, places, length, location, largest_id)
@@ -213,6 +218,8 @@ def side_by_density(location: Location, positions: NDArray[np.floating]) -> floa
 
 def parse_whole_number(text: str) -> int | None:
     """A whole number, also one that is written 5000.0 or 1e+06; None if it is none, or has more digits than any here."""
+    if len(text) <= MOST_DIGITS and text.isascii() and text.isdigit():
+        return int(text)
     if len(text) > 2 * MOST_DIGITS or not _NUMBER.fullmatch(text):
         return None
     number = Decimal(text)
@@ -231,14 +238,15 @@ def _second_is_larger(location: Location, first: NDArray[np.floating], second: N
 
 def _order(location: Location, ids: NDArray[Any]) -> NDArray[np.intp]:
     """The places of the particles in the order of their ids."""
+    # Mostly they are 1 to N, and then putting each into its place is several times as fast as sorting.
+    if ids.min() == 1 and ids.max() == len(ids):  # neither is so if one is no number
+        places = ids.astype(np.intp)
+        order = np.full(len(ids) + 1, -1)
+        order[places] = np.arange(len(ids))
+        if order[1:].min() >= 0 and (places == ids).all():
+            return order[1:]
     if not (np.abs(ids) < 2**53).all() or (ids != np.floor(ids)).any():
         location.refuse("has a particle whose id is not a whole number")
-    places = ids.astype(np.intp) - 1
-    # Mostly they are 1 to N, and then putting each into its place is several times as fast as sorting.
-    if places.min() == 0 and places.max() == len(ids) - 1 and (np.bincount(places) == 1).all():
-        order = np.empty(len(ids), dtype=np.intp)
-        order[places] = np.arange(len(ids))
-        return order
     order = np.argsort(ids, kind="stable")
     if (np.diff(ids[order]) == 0).any():
         location.refuse("has two particles of the same id")

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from glassliquid.trajectories.frames import UNTILTED, Frame, FrameBuilder, Location, StepFilter, build_frame
 from glassliquid.trajectories.tables import Parsed, Piece, read_pieces
@@ -26,15 +25,15 @@ class Header:
 
     step: int
     particles: int
-    bounds: NDArray[np.float64]
-    """Of the box, low and high, shape (3, 2)."""
+    bounds: list[tuple[float, float]]
+    """Of the box, low and high in x, y and z."""
     columns: list[str]
 
 
 def particles_of(text: TextFile, builder: FrameBuilder, header: Header, is_wanted: StepFilter) -> Iterator[Piece]:
     """The lines of a frame's particles, which come next in the file, for `tables.parse_frames`; nothing if it is not wanted."""
     builder.begin(header.particles)
-    side = builder.side(*(header.bounds[:2, 1] - header.bounds[:2, 0]).tolist())
+    side = builder.side(*(high - low for low, high in header.bounds[:2]))
     if is_wanted(header.step):
         names = _columns(text.location, header.columns)
         columns = tuple(map(header.columns.index, names))
@@ -90,9 +89,9 @@ def _frame(header: Header, length: float, names: list[str], location: Location, 
     z = next((more[name] for name in ("z", "zu", "zs", "zsu") if name in more), None)
     if names[1] in SCALED:
         positions = np.column_stack([x - 0.5, y - 0.5]) * length
-        z = z if z is None else z * (header.bounds[2, 1] - header.bounds[2, 0])
+        z = z if z is None else z * (header.bounds[2][1] - header.bounds[2][0])
     else:
-        centre = header.bounds[:2].mean(axis=1)
-        positions = np.column_stack([x - centre[0], y - centre[1]])
+        centre_x, centre_y = ((low + high) / 2 for low, high in header.bounds[:2])
+        positions = np.column_stack([x - centre_x, y - centre_y])
     sizes = next((more[name] for name in SIZES if name in more), None)
     return build_frame(location, header.step, types, positions, length, z=z, ids=more.get("id"), sizes=sizes)

@@ -17,7 +17,7 @@ from glassliquid.trajectories.text import TextFile
 LONGEST_NAME = 100
 """Characters of a particle type's name; a longer one is taken for damage."""
 
-TEXT_AT_ONCE = 1 << 18
+TEXT_AT_ONCE = 1 << 20
 """Bytes of lines that are parsed at once; more gain nothing, and take memory."""
 
 _NEWLINE, _BLANK = b"\n "
@@ -118,13 +118,12 @@ def parse_plain(text: bytes, rows: int, columns: tuple[int, ...], columns_there:
     import pyarrow
     import pyarrow.csv
 
-    has_needless, at_ends = _blanks(text)
-    if has_needless:
-        return None
+    if b"\r" in text:
+        text = text.replace(b"\r\n", b"\n")
     first = text[: text.find(b"\n")].split(b" ")
     # LAMMPS ends lines with a blank, behind which Arrow sees an empty column.
-    has_blank = first[-1] == b""
-    if len(first) != columns_there + has_blank or (has_blank and at_ends != rows):
+    at_ends = first[-1] == b""
+    if len(first) != columns_there + at_ends or not _has_single_blanks(text, rows, at_ends):
         return None
     names, chosen = [str(place) for place in range(len(first))], [str(place) for place in columns]
     # Of equal lengths, types take a third of the time of words of any length.
@@ -144,21 +143,21 @@ def parse_plain(text: bytes, rows: int, columns: tuple[int, ...], columns_there:
     if len(table) != rows:
         return None
     formats = [f"S{width}", *["f8"] * (len(chosen) - 1)]
-    # Arrow's own way to numpy loads pandas, which takes as long as a thousand frames.
-    buffers = [table.column(name).combine_chunks().buffers()[1] for name in chosen]
+    # Arrow's own way to numpy loads pandas, which takes as long as a thousand frames. A block is one chunk.
+    buffers = [table.column(name).chunk(0).buffers()[1] for name in chosen]
     return [np.frombuffer(buffer, kind, rows) for buffer, kind in zip(buffers, formats, strict=True)]
 
 
-def _blanks(text: bytes) -> tuple[bool, int]:
-    """Whether there is a tab, or a blank behind another or at the start of a line, and how many lines end with a blank.
-
-    Arrow takes each blank for a column's end.
-    """
+def _has_single_blanks(text: bytes, rows: int, at_ends: bool) -> bool:
+    """Whether nothing but one blank is between columns, and one at the end of every line or of none: Arrow takes each for a column's end."""
     letters = np.frombuffer(text, np.uint8)
-    is_blank, is_end = letters == _BLANK, letters == _NEWLINE
-    follows = is_blank[:-1] | is_end[:-1]
-    needless = bool(is_blank[0] or (is_blank[1:] & follows).any() or b"\t" in text)
-    return needless, int(np.count_nonzero(is_blank[:-1] & is_end[1:]))
+    is_blank, is_white = letters == _BLANK, letters <= _BLANK
+    if is_white[0] or np.count_nonzero(is_white) != np.count_nonzero(is_blank) + rows:
+        return False
+    pairs = np.count_nonzero(is_white[:-1] & is_white[1:])
+    if not at_ends:
+        return pairs == 0
+    return pairs == rows == np.count_nonzero(is_blank[:-1] & (letters[1:] == _NEWLINE))
 
 
 def _parse_with_care(table: Table, text: bytes) -> Parsed:

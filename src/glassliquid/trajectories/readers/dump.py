@@ -6,9 +6,6 @@ the boundaries' flags and two numbers a dimension, and `ITEM: ATOMS` with the co
 
 from collections.abc import Iterator
 
-import numpy as np
-from numpy.typing import NDArray
-
 from glassliquid.trajectories.frames import Frame, FrameBuilder, Location, StepFilter
 from glassliquid.trajectories.lammps import Header, check_boundaries, check_tilt, check_units, particles_of
 from glassliquid.trajectories.readers import READERS, Reader
@@ -77,7 +74,7 @@ def _read_header(text: TextFile) -> Header | None:
     return Header(location.step(step), particles, bounds, item.split()[2:])
 
 
-def _read_bounds(text: TextFile, flags: list[str]) -> NDArray[np.float64]:
+def _read_bounds(text: TextFile, flags: list[str]) -> list[tuple[float, float]]:
     location = text.location
     tilted = flags[:3] == ["xy", "xz", "yz"]
     flags = flags[3:] if tilted else flags
@@ -91,4 +88,4 @@ def _read_bounds(text: TextFile, flags: list[str]) -> NDArray[np.float64]:
             location.refuse(f"has {' '.join(words)[:40]!r} where a bound of the box should be", error)
         check_tilt(location, tilt)
         bounds.append((low, high))
-    return np.array(bounds)
+    return bounds

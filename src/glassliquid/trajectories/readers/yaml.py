@@ -7,8 +7,6 @@ line as LAMMPS writes it, not by a reader of YAML, which would take fifty times 
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from glassliquid.trajectories.frames import Frame, FrameBuilder, Location, StepFilter, parse_whole_number
 from glassliquid.trajectories.lammps import Header, check_boundaries, check_tilt, check_units, particles_of
 from glassliquid.trajectories.readers import READERS, Reader
@@ -88,7 +86,7 @@ def _read_header(text: TextFile) -> Header | None:
     return Header(
         location.step(numbers["timestep"] or 0),
         numbers["natoms"] or 0,
-        np.array(bounds),
+        [(low, high) for low, high in bounds],
         _values(said.get("keywords", "")),
     )
 
