@@ -33,6 +33,7 @@ STEPS_PER_FRAME = 2_000
 TARGET = 50
 RATIO = 2.0
 LOADTXT = "numpy.loadtxt alone"
+FLUSHED = "what comes out, written and flushed to the disk alone"
 CLOCKS = {"processor time": time.process_time, "the clock": time.perf_counter}
 FILES = {"dump": "traj.atom", "dump.gz": "traj.atom.gz", "xyz": "traj.xyz"}
 
@@ -61,12 +62,14 @@ def main() -> None:
                 target.write_bytes(content)
         megabytes = {plain: len(text) / 1e6, squeezed: len(text) / 1e6, xyz: xyz.stat().st_size / 1e6}
         plans = {kind: plan_of(folder / kind) for kind in FILES}
+        imported_bytes = import_first(plans["dump"])
         ways: dict[str, tuple[Path, Callable[[], object]]] = {
             "import": (plain, lambda: import_first(plans["dump"])),
             "import, gzip": (squeezed, lambda: import_first(plans["dump.gz"])),
             "import, xyz": (xyz, lambda: import_first(plans["xyz"])),
             "read_frames": (plain, lambda: sum(1 for _ in read_frames([plain], lambda _: True))),
             "read_frames, nothing wanted": (plain, lambda: sum(1 for _ in read_frames([plain], lambda _: False))),
+            FLUSHED: (plain, lambda: written_and_flushed(imported_bytes)),
             LOADTXT: (plain, lambda: loadtxt(plain)),
         } | {name: (plain, reader) for name, reader in libraries(plain).items()}
         speeds: dict[tuple[str, str], list[float]] = {(name, clock): [] for name in ways for clock in CLOCKS}
@@ -123,10 +126,20 @@ def plan_of(source: Path) -> PlannedImport:
     )
 
 
-def import_first(planned: PlannedImport) -> None:
-    """Import the first simulation of a plan, and remove what came out."""
+def import_first(planned: PlannedImport) -> int:
+    """Import the first simulation of a plan, and remove what came out, whose size it returns [bytes]."""
     with tempfile.TemporaryDirectory() as name:
-        import_one(replace(planned.tasks[0], target=Path(name) / "1.gsd"))
+        path = Path(name) / "1.gsd"
+        import_one(replace(planned.tasks[0], target=path))
+        return path.stat().st_size
+
+
+def written_and_flushed(size: int) -> None:
+    """What the disk alone takes of an import."""
+    with tempfile.TemporaryDirectory() as name, Path(name, "bare").open("wb") as file:
+        file.write(bytes(size))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def frame_positions(frame: int) -> np.ndarray:

@@ -147,6 +147,9 @@ def test_the_line_is_right_behind_a_cut_of_the_table(tmp_path, monkeypatch, bloc
     write_lines(path, with_line(130, "3 1 0.5 oops")(list(lines)))
     with pytest.raises(UserError, match=r"\(frame 3, line 130\) cannot be read"):
         all_frames(path)
+    write_lines(path, with_line(7 * FRAME + 8, "-0.5 wide")(list(lines)))  # what is mostly as in the frame before
+    with pytest.raises(UserError, match=r"\(frame 8, line 351\) has '-0\.5 wide' where a bound of the box should be"):
+        all_frames(path)
     write_lines(path, lines[:-20])
     with pytest.raises(UserError, match=r"\(frame 9, line 421\) ends after 20 of the frame's 40 lines"):
         all_frames(path)

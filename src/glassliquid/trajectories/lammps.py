@@ -28,6 +28,8 @@ class Header:
     bounds: list[tuple[float, float]]
     """Of the box, low and high in x, y and z."""
     columns: list[str]
+    behind: bytes | None = None
+    """The lines behind the time step, if they are nothing but the number of particles, the box and the columns."""
 
 
 def particles_of(text: TextFile, builder: FrameBuilder, header: Header, is_wanted: StepFilter) -> Iterator[Piece]:

@@ -156,8 +156,9 @@ def _has_single_blanks(text: bytes, rows: int, at_ends: bool) -> bool:
         return False
     pairs = np.count_nonzero(is_white[:-1] & is_white[1:])
     if not at_ends:
-        return pairs == 0
-    return pairs == rows == np.count_nonzero(is_blank[:-1] & (letters[1:] == _NEWLINE))
+        return bool(pairs == 0)
+    blanks_at_ends = np.count_nonzero(is_blank[:-1] & (letters[1:] == _NEWLINE))
+    return bool(pairs == blanks_at_ends == rows)
 
 
 def _parse_with_care(table: Table, text: bytes) -> Parsed:

@@ -75,6 +75,11 @@ class TextFile:
             return 0
         return len(self._block[self._starts.item(self._next) : self._starts.item(self._next + 1)].split())
 
+    def ahead(self, lines: int) -> bytes:
+        """The next lines, which stay to be read; nothing if the block does not have them all."""
+        last = self._next + lines
+        return self._block[self._starts.item(self._next) : self._starts.item(last)] if last < len(self._starts) else b""
+
     def number(self, what: str) -> int:
         """The next line, which has to be a whole number."""
         text = self.line() or ""

@@ -184,7 +184,8 @@ def _arrays(configuration: Configuration, step: int, is_first: bool) -> dict[str
     coordinates[:, :2] = configuration.positions
     # Rounding to single precision can carry a coordinate onto the upper edge, which belongs to the other side.
     half = np.float32(length / 2)
-    coordinates[:, :2][coordinates[:, :2] >= half] = -half
+    if coordinates.max() >= half:
+        coordinates[coordinates >= half] = -half
     frame: dict[str, NDArray[Any]] = {"configuration/step": np.array([step], dtype=np.uint64)}
     if is_first:
         frame |= {
