@@ -23,7 +23,8 @@ def test_every_place_names_the_same_licence_and_version():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert project["license"] == citation["license"] == "MIT"
     assert project["version"] == citation["version"] == glassliquid.__version__
-    assert f"## {project['version']} (" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    heading = f"## {project['version']} ({citation['date-released']}, tag `v{project['version']}`)\n"
+    assert heading in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert (ROOT / "LICENSE").read_text(encoding="utf-8").startswith("MIT License\n\nCopyright (c) 2026 glassliquid")
     assert {"cff-version", "message", "title", "authors"} <= citation.keys()
 
