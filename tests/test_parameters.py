@@ -80,7 +80,7 @@ def test_a_path_may_begin_with_the_home_folder(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv("HOME", str(tmp_path))
     assert from_texts(Outer, {"folder": "~/x"}).folder == tmp_path / "x"
     assert from_texts(Outer, {"folder": "a~/x", "name": "~/x"}) == Outer(folder=Path("a~/x"), name="~/x")
-    with pytest.raises(UserError, match="folder is '~nobody-here/x', and there is no such home folder"):
+    with pytest.raises(UserError, match="folder is '~nobody-here/x', but there is no such home folder"):
         from_texts(Outer, {"folder": "~nobody-here/x"})
 
 
@@ -106,7 +106,7 @@ def test_a_number_has_no_exponent_and_loses_no_digit(number: float):
         ({"rate": ""}, "rate is '': pass a number such as 0.001"),
         ({"rate": "many"}, "rate is 'many': pass a number such as 0.001"),
         ({"rate": "1e400"}, "rate is '1e400': pass a number such as 0.001"),
-        ({"rate": "-1"}, "rate is -1, and it must be greater than zero"),
+        ({"rate": "-1"}, "rate is -1, but it must be greater than zero"),
         ({"turned": "yes"}, "turned is 'yes': pass true or false"),
         ({"turned": "1"}, "turned is '1': pass true or false"),
         ({"kind": "none"}, "kind is 'none', which is not known: choose one of small, large"),

@@ -52,11 +52,11 @@ def test_text_of_a_command_line_becomes_values() -> None:
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ({"batch_size": "0"}, "batch_size is 0, outside the allowed range 1 to 1000: pass a value within it."),
+        ({"batch_size": "0"}, "batch_size is 0, outside the allowed range 1 to 1000: pass a value in that range."),
         ({"batch_size": "many"}, "batch_size is 'many': pass a whole number."),
         ({"batch_size": "1.5"}, "batch_size is '1.5': pass a whole number."),
         ({"patience": "auto"}, "patience is 'auto': pass a whole number or none."),
-        ({"rate": "0"}, "rate is 0, and it must be greater than zero: pass a positive number."),
+        ({"rate": "0"}, "rate is 0, but it must be greater than zero: pass a positive number."),
         ({"rate": "nan"}, "rate is 'nan': pass a number such as 0.001."),
         ({"augment": "perhaps"}, "augment is 'perhaps': pass true or false."),
         ({"network": "huge"}, "network is 'huge', which is not known: choose one of small, large."),
@@ -93,9 +93,12 @@ def test_older_forms_are_upgraded_step_by_step_and_new_fields_get_their_defaults
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        ({"version": 4}, "The settings are of version 4, and this program reads up to 3: use the newer glassliquid"),
+        (
+            {"version": 4},
+            "The settings are of version 4, and this program reads up to 3: use the newer version of glassliquid",
+        ),
         ({"version": True}, "are damaged (their version is 'True')"),
-        ({"momentum": 0.9}, "The settings have 'momentum', which this program does not know"),
+        ({"momentum": 0.9}, "The settings have 'momentum', which this version of glassliquid does not know"),
         ({"batch_size": "80"}, "are damaged (batch_size is '80': pass a whole number)"),
         ({"batch_size": True}, "are damaged (batch_size is True: pass a whole number)"),
         ({"rate": float("nan")}, "are damaged (rate is nan"),

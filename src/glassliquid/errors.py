@@ -79,10 +79,10 @@ def did_you_mean(value: str, known: Iterable[str]) -> str:
 def check_positive(what: str, value: float) -> None:
     """Raise UserError unless `value` is greater than zero and finite."""
     if not 0 < value < float("inf"):
-        raise UserError(f"{what} is {value}, and it must be greater than zero: pass a positive number.")
+        raise UserError(f"{what} is {value}, but it must be greater than zero: pass a positive number.")
 
 
 def check_range(what: str, value: float, low: float, high: float) -> None:
     """Raise UserError unless low <= value <= high."""
     if not low <= value <= high:
-        raise UserError(f"{what} is {value}, outside the allowed range {low} to {high}: pass a value within it.")
+        raise UserError(f"{what} is {value}, outside the allowed range {low} to {high}: pass a value in that range.")

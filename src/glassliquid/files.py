@@ -147,7 +147,7 @@ def read_plain(path: Path, most_bytes: int = LARGEST_TEXT) -> bytes:
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): correct that, or remove it.") from error
     if is_too_large or len(content) > most_bytes:
-        raise UserError(f"{path} is larger than {most_bytes / 2**20:.0f} MiB, which no such file is: remove it.")
+        raise UserError(f"{path} is larger than {most_bytes / 2**20:.0f} MiB, too large for such a file: remove it.")
     return content
 
 

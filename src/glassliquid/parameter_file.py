@@ -46,7 +46,7 @@ def read_parameters(
             others = owners(name)
             whose = f" (it is one of {listed(others)})" if others else did_you_mean(name, known)
             raise UserError(
-                f"{what} has {name[:60]!r}, which is no parameter of {entry_point}{whose}: correct it or leave it out."
+                f"{what} has {name[:60]!r}, which is not a parameter of {entry_point}{whose}: correct it or leave it out."
             )
         texts[name] = _text(what, known[name], value)
     return texts
@@ -78,7 +78,7 @@ def _table(path: Path, what: str) -> dict[Any, Any]:
             f"{what} cannot be read ({' '.join(str(error).split())[:200] or first_line_of(error)}): correct it."
         ) from None
     if not isinstance(found, dict):
-        raise UserError(f"{what} is no table of parameters: write lines such as `batch_size: 50`.")
+        raise UserError(f"{what} is not a table of parameters: write lines such as `batch_size: 50`.")
     return found
 
 

@@ -124,7 +124,7 @@ def _checked(name: str, text: str, field: FieldInfo) -> Any:
         try:
             return Path(text.strip()).expanduser()
         except RuntimeError:  # of a user who is not known
-            raise UserError(f"{name} is {text!r}, and there is no such home folder: write the path out.") from None
+            raise UserError(f"{name} is {text!r}, but there is no such home folder: write the path in full.") from None
     if choice is not None and absent is not None:  # the value's own check does not know the word
         check_choice(name, text.strip(), [*choice.names(), absent.word])
     return text.strip()

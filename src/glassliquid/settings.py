@@ -185,15 +185,15 @@ def _up_to_date(cls: type[Any], value: Any, what: str, remedy: str) -> dict[str,
     newest = _version(cls)
     if version > newest:
         raise UserError(
-            f"{what} are of version {version}, and this program reads up to {newest}: use the newer glassliquid that wrote them."
+            f"{what} are of version {version}, and this program reads up to {newest}: use the newer version of glassliquid that wrote them."
         )
     upgrades: Mapping[int, Upgrade] = getattr(cls, "UPGRADES", {})
     for older in range(version, newest):
         present = upgrades[older](present) if older in upgrades else present
     if unknown := sorted(present.keys() - fields_of(cls).keys()):
         raise UserError(
-            f"{what} have {listed(repr(name)[:60] for name in unknown[:3])}, which this program does not know: use the glassliquid that "
-            f"wrote them, or {remedy}."
+            f"{what} have {listed(repr(name)[:60] for name in unknown[:3])}, which this version of glassliquid does not "
+            f"know: use the version that wrote them, or {remedy}."
         )
     for name, field in fields_of(cls).items():
         inner = settings_in(field)
@@ -227,13 +227,13 @@ def _bounds(field: FieldInfo, exceeded: Mapping[str, Any]) -> str:
     kinds = ("ge", "gt", "le", "lt")
     limits = {kind: getattr(rule, kind) for rule in field.metadata for kind in kinds if hasattr(rule, kind)} or exceeded
     if "ge" in limits and "le" in limits:
-        return f"outside the allowed range {limits['ge']} to {limits['le']}: pass a value within it."
+        return f"outside the allowed range {limits['ge']} to {limits['le']}: pass a value in that range."
     if limits.get("gt") == 0:
         upper = f" up to {limits['le']}" if "le" in limits else ""
-        return f"and it must be greater than zero: pass a positive number{upper}."
+        return f"but it must be greater than zero: pass a positive number{upper}."
     words = {"ge": "at least", "gt": "greater than", "le": "at most", "lt": "less than"}
     return (
-        f"and it must be {' and '.join(f'{words[kind]} {limit}' for kind, limit in limits.items())}: pass such a value."
+        f"but it must be {' and '.join(f'{words[kind]} {limit}' for kind, limit in limits.items())}: pass such a value."
     )
 
 

@@ -104,7 +104,7 @@ def test_latest_of_an_experiment_without_runs(
     client.create_experiment("nothing was trained here")
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "nothing was trained here")
     done = quick_command("train", data_dir=data_dir, resume="latest")
-    assert_one_sentence(done, "resume is latest.*no training run that was stopped")
+    assert_one_sentence(done, "resume is latest.*no stopped training run")
 
 
 def test_a_real_process_ends_in_the_same_sentence_and_code(command: Command):

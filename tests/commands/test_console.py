@@ -144,9 +144,9 @@ def test_the_file_of_a_run_goes_to_the_screen(typed: Typed, first: Run):
 
 
 WRONG = [
-    ("batchsize: 50", "has 'batchsize', which is no parameter of train (did you mean 'batch_size'?)"),
-    ("trials: 50", "has 'trials', which is no parameter of train (it is one of sweep)"),
-    ("zzzz: 50", "has 'zzzz', which is no parameter of train: correct it"),
+    ("batchsize: 50", "has 'batchsize', which is not a parameter of train (did you mean 'batch_size'?)"),
+    ("trials: 50", "has 'trials', which is not a parameter of train (it is one of sweep)"),
+    ("zzzz: 50", "has 'zzzz', which is not a parameter of train: correct it"),
     ("entry_point: sweep\ntrials: 3", "is for the entry point sweep, not for train"),
     ("batch_size: many", "batch_size is 'many': pass a whole number"),
     ("batch_size: true", "batch_size is 'true': pass a whole number"),
@@ -158,12 +158,12 @@ WRONG = [
     ("batch_size: 5\nbatch_size: 6", "has 'batch_size' twice"),
     ("augment: 1", "augment is '1': pass true or false"),
     ("model: compct", "model is 'compct', which is not known (did you mean 'compact'?)"),
-    ("- 1", "is no table of parameters"),
-    ("", "is no table of parameters"),
+    ("- 1", "is not a table of parameters"),
+    ("", "is not a table of parameters"),
     ("a: [", "cannot be read"),
     ("a: !!python/object/apply:os.system ['touch pwned']", "cannot be read"),
     ("[" * 5000, "cannot be read"),
-    ("a: &a [x]\nb: &b [*a, *a]\nbatch_size: [*b, *b]", "has 'a', which is no parameter"),
+    ("a: &a [x]\nb: &b [*a, *a]\nbatch_size: [*b, *b]", "has 'a', which is not a parameter"),
     ("name: \x00", "cannot be read"),
 ]
 

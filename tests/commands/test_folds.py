@@ -86,15 +86,15 @@ def test_a_fold_is_neither_evaluated_nor_continued_by_itself(parent, client, qui
     assert "is a fold of a cross-validation" in refused.stderr
     refused = quick_command("train", data_dir=own_dir, resume=fold, iterations=4)
     assert refused.returncode == 2
-    assert "is a state of a fold" in refused.stderr
+    assert "is a checkpoint of a fold" in refused.stderr
 
 
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        ({"folds": 0}, "folds is 0, outside the allowed range 1 to 10000: pass a value within it."),
+        ({"folds": 0}, "folds is 0, outside the allowed range 1 to 10000: pass a value in that range."),
         ({"folds": 18}, "folds is 18, and data_liquid5 has 17 simulations to test in them: pass 17 or fewer."),
-        ({"folds": 3, "repeats": 2}, "folds is 3 and repeats is 2: leave one of them out"),
+        ({"folds": 3, "repeats": 2}, "folds is 3 and repeats is 2: leave one of the two out"),
         ({"folds_include_test": "true"}, "folds_include_test is true, and folds is 1: pass folds too"),
     ],
 )
@@ -146,4 +146,4 @@ def test_a_killed_cross_validation_continues_and_ends_as_an_undisturbed_one(
     single = client.search_runs(["0"], "tags.fold = '1'")[0].info.run_id
     refused = quick_command("train", data_dir=own_dir, resume=single, folds=3)
     assert refused.returncode == 2
-    assert "folds is 3, and resume names a single training: leave one of them out." in refused.stderr
+    assert "folds is 3, but resume continues a single training run: leave one of the two out." in refused.stderr

@@ -146,8 +146,8 @@ def test_unreadable_images_are_listed_and_skipped_only_when_allowed(
 WRONG = [
     ({"source": "trajectories"}, "input is none: pass the folder of the trajectories as input, or the name of an ensemble"),
     ({"source": "images"}, "input is none: pass the folder of the images"),
-    ({"source": "trajectories", "input": "/nowhere"}, "input is '/nowhere', which is no folder"),
-    ({"source": "images", "input": "/nowhere"}, "input is '/nowhere', which is no folder"),
+    ({"source": "trajectories", "input": "/nowhere"}, "input is '/nowhere', which is not a folder"),
+    ({"source": "images", "input": "/nowhere"}, "input is '/nowhere', which is not a folder"),
     ({"source": "trajectories", "ensemble": "small"}, "'small' was simulated, not imported: leave source at simulate"),
     ({"input": "/nowhere"}, "input is /nowhere, but source=simulate has no use for it: leave input out"),
     ({"skip_unreadable": "true"}, "skip_unreadable is True, but source=simulate has no use"),

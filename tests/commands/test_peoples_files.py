@@ -152,7 +152,7 @@ CASES = {
         "{n}/traj.atom",
         dump,
         {"ensemble": "theirs"},
-        "The ensemble is called after its folder, and 'folder name with space' is no name for one: pass another as ensemble=NAME",
+        "The ensemble is called after its folder, and 'folder name with space' is not a valid name: pass another as ensemble=NAME",
         folder="folder name with space",
     ),
     "xyz_id_first": as_before("id first"),

@@ -111,7 +111,7 @@ def test_replicates_that_all_diverge_say_so(client, quick_command: Command, own_
     settings = {**SETTINGS, "repeats": 2, "version": 12, "register_as": "none", "learning_rate": 10**20}
     done = quick_command("train", data_dir=own_dir, schedule="constant", **settings)
     assert done.returncode == 2
-    assert "Error: All 2 replicates diverged: lower the learning rate and start a new training." in done.stderr
+    assert "Error: All 2 replicates diverged: lower the learning rate and start a new training run." in done.stderr
     (diverged_parent,) = client.search_runs(["0"], "tags.version = '12' and tags.repeats = '2'")
     found = children(client, diverged_parent.info.run_id)
     assert {run.info.status for run in (diverged_parent, *found.values())} == {"FAILED"}

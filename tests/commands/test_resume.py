@@ -128,8 +128,8 @@ def hostile(path: Path) -> None:
     ("damage", "message"),
     [
         ("cut off", "or it is damaged"),
-        ("hostile", "it was not executed"),
-        ("another network", "is of the network 'compact', not of 'cnn2018': leave out model"),
+        ("hostile", "nothing in it was executed"),
+        ("another network", "belongs to the network 'compact', not to 'cnn2018': leave out model"),
         ("other weights", "Training cannot continue from this checkpoint"),
         ("another dataset", "was trained on the dataset 'data_liquid99' .*pass its dataset"),
         ("another image size", "image_size"),
@@ -187,7 +187,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused_and_left_alone(
             {"precision": "float16"},
             "precision is 'float16', which is not known (did you mean 'bfloat16'?): choose one of auto, float32, bfloat16",
         ),
-        ({"change": "dropout"}, "change is for a resumed training"),
+        ({"change": "dropout"}, "change is only for a resumed training run"),
         ({"change": "color", "resume": "x"}, "change is 'color', which is not known: choose one of model, batch_size"),
         ({"repeats": 0}, "repeats is 0"),
         ({"patience": -1}, "patience is -1"),
@@ -259,9 +259,9 @@ def test_a_run_that_lives_on_another_machine_is_not_resumed(
         ),
         (
             {"stage": "trial", "optuna_state": "KILLED", "study": "s"},
-            "belongs to the trials of the sweep s: run the same",
+            "is a trial of the sweep s: run the same",
         ),
-        ({"stage": "replicate", "study": "s"}, "belongs to the trials of the sweep s: run the same"),
+        ({"stage": "replicate", "study": "s"}, "is a trial of the sweep s: run the same"),
     ],
 )
 def test_a_part_of_another_run_does_not_go_on_by_itself(

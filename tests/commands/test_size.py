@@ -52,10 +52,10 @@ def test_windows_are_cut_out_of_the_largest_systems_at_the_same_pixels_for_a_par
     [
         ({"models": ("compact", "resnet")}, r"models is 'resnet', which is not known: choose one of .*compact"),
         ({"liquid": 195}, r"liquid is 195 and liquid_range 10, and the glass is 200"),
-        ({"sizes": (256, 16)}, r"particles is 16, and it must be at least 32|particles is 16, outside"),
-        ({"glass_steps": 10_001}, r"cooling_steps is 10001, and it must be a positive multiple of 200"),
+        ({"sizes": (256, 16)}, r"particles is 16, but it must be at least 32|particles is 16, outside"),
+        ({"glass_steps": 10_001}, r"cooling_steps is 10001, but it must be a positive multiple of 200"),
         ({"name": "../up"}, r"\.\./up"),
-        ({"simulations": (2,)}, r"simulations is 2, and it must be at least 3"),
+        ({"simulations": (2,)}, r"simulations is 2, but it must be at least 3"),
         (
             {"windows": True},
             r"particles of the whole box would be read by graph, structure: pass .* networks of images",

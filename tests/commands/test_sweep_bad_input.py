@@ -11,9 +11,12 @@ from tests.commands.sweeps import SMALL
 from tests.commands.test_bad_input import assert_one_sentence
 
 WRONG = [
-    ({"dropout_low": 0.5, "dropout_high": 0.1}, "range of dropout is upside down, from 0.5 to 0.1"),
+    ({"dropout_low": 0.5, "dropout_high": 0.1}, "range of dropout runs from 0.5 to 0.1: pass the lower bound first"),
     ({"dropout_high": 1}, "dropout is 1.0, outside the allowed range"),
-    ({"learning_rate_range": "0.01:0.0001"}, "range of learning_rate is upside down"),
+    (
+        {"learning_rate_range": "0.01:0.0001"},
+        "range of learning_rate runs from 0.01 to 0.0001: pass the lower bound first",
+    ),
     ({"l2_range": "0:1"}, "range of l2 begins at 0.0"),
     ({"eta_threshold_range": "0.9:1.5"}, "eta_threshold is 1.5, outside"),
     ({"eta_threshold_range": "0.8:0.9", "schedule": "constant"}, "schedule 'constant' has no threshold"),
@@ -67,7 +70,7 @@ def test_a_storage_with_a_password_is_refused_and_not_repeated(
 ):
     before = len(client.search_runs(["0"]))
     done = quick_command("sweep", data_dir=data_dir, storage=storage, **SMALL)
-    assert_one_sentence(done, "storage holds a password.*PGPASSWORD or use ~/.pgpass")
+    assert_one_sentence(done, "storage contains a password.*PGPASSWORD or use ~/.pgpass")
     assert "secret" not in done.stdout + done.stderr
     assert len(client.search_runs(["0"])) == before
 

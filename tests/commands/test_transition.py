@@ -44,12 +44,12 @@ def changed(data_dir: Path, name: str = "small", **values: object) -> None:
     [
         ({"guesses": "5,100,60,195,200"}, "guesses is 5, 100, 60, 195, 200: give each index once, in ascending order."),
         ({"guesses": "60,100,195"}, "guesses is 60, 100, 195, and a maximum between two lower accuracies needs 5"),
-        ({"guesses": "60,100,195,200,201"}, "guesses is 201, and snapshot indices run from 0"),
+        ({"guesses": "60,100,195,200,201"}, "guesses is 201, but snapshot indices run from 0"),
         ({"guesses": "soon"}, "guesses is 'soon': pass auto or stored indices separated by commas in ascending order"),
         ({"ensemble": "a,,b"}, "ensemble is 'a,,b': pass auto, the name of an ensemble, or several"),
         ({"engine": "numba", "ensemble": "small"}, "engine is numba, which is for the demo ensemble"),
         ({"model": "largest"}, "model is 'largest', which is not known"),
-        ({"image_size": "3"}, "image_size is 3, and images are 16 to 2048 pixels wide"),
+        ({"image_size": "3"}, "image_size is 3, but images must be 16 to 2048 pixels wide"),
     ],
 )
 def test_what_contradicts_itself_is_refused_at_once(
@@ -87,7 +87,7 @@ def test_too_few_snapshots(quick_command: Command, copy: Path, ensemble: Ensembl
     done = quick_command("transition", ensemble="small", data_dir=copy)
     assert done.returncode == 2
     assert (
-        "The ensemble 'small' stores 3 snapshots (5, 100, 200), and a transition can be looked for in 6 or more"
+        "The ensemble 'small' stores 3 snapshots (5, 100, 200), but at least 6 are needed to look for a transition"
         in done.stderr
     )
 

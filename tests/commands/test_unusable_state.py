@@ -75,7 +75,7 @@ def cut_off(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        (lose(BEST), "has lost the best state that it had, that of iteration 1"),
+        (lose(BEST), "has lost its best checkpoint, that of iteration 1"),
         (without("optimizer"), "lacks its optimizer"),
         (without("generators"), "lacks its generators"),
         (cut_off, "or it is damaged"),
@@ -129,7 +129,7 @@ def test_a_training_that_goes_on_after_all_says_nothing_of_its_failures(
 
 @pytest.mark.parametrize(
     ("damage", "message"),
-    [(lose(BEST), "has lost the best state"), (without("batches"), "lacks its batches")],
+    [(lose(BEST), "has lost its best checkpoint"), (without("batches"), "lacks its batches")],
     ids=["best lost", "no batches"],
 )
 def test_resuming_such_a_training_fails_at_once_and_is_noted(

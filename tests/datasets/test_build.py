@@ -246,8 +246,8 @@ def test_inherent_structures_draw_other_images_of_lower_energy(tmp_path, dataset
     ("liquid", "glass", "message"),
     [
         (200, 200, "liquid and glass are both 200: choose two different"),
-        (-1, 200, "liquid is -1, and snapshot indices run from 0"),
-        (5, 201, "glass is 201, and snapshot indices run from 0"),
+        (-1, 200, "liquid is -1, but snapshot indices run from 0"),
+        (5, 201, "glass is 201, but snapshot indices run from 0"),
         (6, 200, "liquid is 6, which the ensemble 'small' does not store"),
     ],
 )

@@ -71,5 +71,5 @@ def test_particles_of_something_else_are_refused(copy, dataset):
     with pytest.raises(UserError, match="images that were imported as such have no particles"):
         load_configurations(images)
     stranger = replace(copy, records=(replace(copy.records[0], simulation=21),))
-    with pytest.raises(UserError, match=r"is of the simulation 21, and the ensemble 'small' has 1 to 20"):
+    with pytest.raises(UserError, match=r"belongs to simulation 21, and the ensemble 'small' has 1 to 20"):
         load_configurations(stranger)

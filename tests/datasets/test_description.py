@@ -65,7 +65,7 @@ def test_a_split_without_a_class_is_refused_by_what_would_score_on_it(copy):
 
     rewrite_table(copy.folder, without_liquid)
     with pytest.raises(
-        UserError, match=r"The split test of the dataset .* has no image of liquid \(of 3\), so that nothing can be"
+        UserError, match=r"The split test of the dataset .* has no image of liquid \(of 3\), so nothing can be"
     ):
         check_both_classes(open_dataset(copy.folder))
 
@@ -101,10 +101,13 @@ def test_a_missing_table_is_named(copy):
     [
         (lambda value: value.pop("digest"), "digest is missing"),
         (lambda value: value.update(digest=7), "digest is 7: pass a text"),
-        (lambda value: value.update(format=9), "have 'format', which this program does not know"),
+        (lambda value: value.update(format=9), "have 'format', which this version of glassliquid does not know"),
         (lambda value: value.update(recipe=[]), r"recipe is \[\]"),
         (lambda value: value["recipe"].pop("liquid"), "recipe.liquid is missing"),
-        (lambda value: value["recipe"].update(extra=1), "in recipe, have 'extra', which this program does not know"),
+        (
+            lambda value: value["recipe"].update(extra=1),
+            "in recipe, have 'extra', which this version of glassliquid does not know",
+        ),
         (lambda value: value["recipe"].update(image_size="64"), "recipe.image_size is '64': pass a whole number"),
         (lambda value: value["recipe"].update(inherent=0), "recipe.inherent is 0: pass true or false"),
     ],

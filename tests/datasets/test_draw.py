@@ -194,10 +194,10 @@ def test_a_larger_image_shows_the_same():
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"image_size": 0}, "image_size is 0, and images are 16 to 2048 pixels wide"),
-        ({"image_size": 15}, "image_size is 15, and images are 16 to 2048"),
-        ({"image_size": -128}, "image_size is -128, and images are 16 to 2048"),
-        ({"image_size": 100_000}, "image_size is 100000, and images are 16 to 2048"),
+        ({"image_size": 0}, "image_size is 0, but images must be 16 to 2048 pixels wide"),
+        ({"image_size": 15}, "image_size is 15, but images must be 16 to 2048"),
+        ({"image_size": -128}, "image_size is -128, but images must be 16 to 2048"),
+        ({"image_size": 100_000}, "image_size is 100000, but images must be 16 to 2048"),
         ({"window": 0.0}, r"window is 0\.0, .* between 0\.05 and 1"),
         ({"window": 1.01}, r"window is 1\.01, .* between 0\.05 and 1"),
         ({"window": -1.0}, r"window is -1\.0, .* between 0\.05 and 1"),

@@ -239,9 +239,9 @@ def test_what_cannot_be_read_is_skipped_when_the_user_allows_it(hostile, tmp_pat
 
 
 def test_a_folder_without_images_is_named(tmp_path, pool):
-    with pytest.raises(UserError, match=r"has no images: they are called such as glass\.00012\.png"):
+    with pytest.raises(UserError, match=r"has no images: their names must be like glass\.00012\.png"):
         find_images(tmp_path)
-    with pytest.raises(UserError, match="which is no folder"):
+    with pytest.raises(UserError, match="which is not a folder"):
         find_images(tmp_path / "nowhere")
     for number in range(40):
         grey(number).save(tmp_path / f"glass.{number}.png")

@@ -129,7 +129,9 @@ def test_a_dead_scheduler_ends_in_one_sentence_and_keeps_what_is_done(own_cluste
 
     folder = tmp_path / "ensembles" / "small"
     started = time.monotonic()
-    lost = pytest.raises(UserError, match=r"The scheduler tcp://.* stopped answering: .* what is finished is kept")
+    lost = pytest.raises(
+        UserError, match=r"The scheduler tcp://.* stopped answering: .* what is finished has been kept"
+    )
     with lost, open_pool(None, own_cluster.address, tmp_path) as remote:
         make(folder, remote, kill)
     assert time.monotonic() - started < 60
@@ -143,7 +145,7 @@ def test_a_dead_scheduler_ends_in_one_sentence_and_keeps_what_is_done(own_cluste
 def test_workers_that_never_come_back_end_in_one_sentence(own_cluster, tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "NO_WORKER_S", 0.5)
     worker = own_cluster.start_worker()
-    alone = pytest.raises(UserError, match=r"has had no worker for 0 seconds: .* what is finished is kept")
+    alone = pytest.raises(UserError, match=r"has had no worker for 0 seconds: .* what is finished has been kept")
     with open_pool(None, own_cluster.address, tmp_path) as pool, alone:
         threading.Timer(1.0, worker.kill).start()
         list(run_all(pool, sleep, [30]))

@@ -161,7 +161,10 @@ def damaged(change):
             damaged(lambda value: value.update(version=3)),
             "are of version 3, and this program reads up to 2: use the newer",
         ),
-        (damaged(lambda value: value.update(format=2)), "have 'format', which this program does not know"),
+        (
+            damaged(lambda value: value.update(format=2)),
+            "have 'format', which this version of glassliquid does not know",
+        ),
         (damaged(lambda value: value.pop("seed")), r"ensemble\.json are damaged \(seed is missing.*make it again"),
         (damaged(lambda value: value.update(seed=-1)), r"are damaged \(seed is -1"),
         (damaged(lambda value: value.update(seed=1.5)), r"are damaged \(seed is 1\.5: pass a whole number"),
@@ -247,8 +250,8 @@ def test_impossible_sizes_and_seeds_are_refused(tmp_path, simulations, seed, mes
 @pytest.mark.parametrize(
     ("index", "message"),
     [
-        (-1, r"liquid is -1, and snapshot indices run from 0"),
-        (201, r"liquid is 201, and snapshot indices run from 0"),
+        (-1, r"liquid is -1, but snapshot indices run from 0"),
+        (201, r"liquid is 201, but snapshot indices run from 0"),
         (
             7,
             r"liquid is 7, which the ensemble 'small' does not store \(nearest: 0, 5, 60, 100\): choose one of 0, 5, 60",

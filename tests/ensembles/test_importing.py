@@ -148,7 +148,7 @@ def test_folders_without_simulations_are_named(tmp_path, name, message):
         (tmp_path / name).touch()
     with pytest.raises(UserError, match=message):
         find_trajectories(tmp_path)
-    with pytest.raises(UserError, match="which is no folder"):
+    with pytest.raises(UserError, match="which is not a folder"):
         find_trajectories(tmp_path / "nowhere")
 
 

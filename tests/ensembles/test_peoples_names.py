@@ -62,7 +62,7 @@ def test_one_file_is_rehearsed_and_refused(tmp_path):
     rehearsed = plan_of(tmp_path, is_rehearsal=True, **one)
     assert rehearsed.ensemble.simulations[0].file == "traj.lammpstrj"
     assert rehearsed.ensemble.protocol.snapshots == (0, 100, 200)
-    with pytest.raises(UserError, match="one file: pass the folder that has the files of all"):
+    with pytest.raises(UserError, match="a single file: pass the folder that has the files of all"):
         plan_of(tmp_path, temperature="T", **one)
 
 

@@ -98,14 +98,14 @@ def test_a_table_tells_the_temperatures(tmp_path, pool, kind, place):
     [
         ("a,0.4\n", r"b/1\.dump is in no row of .*table\.csv: give each file or its folder one row"),
         ("a,0.4\nb,1\nb/1.dump,2\n", r"b/1\.dump is in several rows of .*table\.csv \(b, b/1\.dump\)"),
-        ("a,0.4\nb,1\nc,1\n", r"table\.csv has 'c', and no trajectory below .* is called so: correct the table"),
-        ("a,0.4\nb,hot\n", r"table\.csv, line 2: 'b,hot' is no row of a file or folder, its temperature and perhaps"),
-        ("a,0.4\nb\n", r"table\.csv, line 2: 'b' is no row"),
-        ("a,0.4\nb,0.4,first\n", r"line 2: 'b,0\.4,first' is no row"),
-        ("a,0.4\nb,0.4,1,2\n", r"line 2: .* is no row"),
+        ("a,0.4\nb,1\nc,1\n", r"table\.csv has 'c', and no trajectory below .* has that name: correct the table"),
+        ("a,0.4\nb,hot\n", r"table\.csv, line 2: 'b,hot' does not have a file or folder, its temperature and perhaps"),
+        ("a,0.4\nb\n", r"table\.csv, line 2: 'b' does not have a file"),
+        ("a,0.4\nb,0.4,first\n", r"line 2: 'b,0\.4,first' does not have a file"),
+        ("a,0.4\nb,0.4,1,2\n", r"line 2: .* does not have a file"),
         ("\n# nothing\n", r"table\.csv has no rows"),
         ("a,0.4\nb,7\n", r"b/1\.dump is at T = 7, and temperatures run from 0\.05 to 2"),
-        (None, r"no such table: check its path"),
+        (None, r"no such table: check the path"),
     ],
 )
 def test_a_table_that_does_not_fit_is_one_sentence(tmp_path, table, message):

@@ -207,9 +207,7 @@ def test_a_network_without_convolutions_is_refused(ask):
 def test_a_network_that_reads_no_images_is_refused():
     network = Dense()
     network.reads = SimpleNamespace(summary="mean colours")
-    with pytest.raises(
-        UserError, match="reads mean colours, and what a network looks at is shown of those that read images"
-    ):
+    with pytest.raises(UserError, match="reads mean colours, and only networks that read images can be explained"):
         explanation.images_of(network)
 
 

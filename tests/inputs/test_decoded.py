@@ -89,7 +89,7 @@ def test_a_changed_image_is_noticed(copy, png, decoded_before):
         pixels = np.array(image)
     pixels[0, 0, 0] ^= 1  # the smallest change
     Image.fromarray(pixels).save(png)
-    with pytest.raises(UserError, match=f"are not those that it was made with .*{REMEDY}"):
+    with pytest.raises(UserError, match=f"are not the ones that the dataset was made with .*{REMEDY}"):
         load_split(copy, Split.TRAIN)
 
 
@@ -98,7 +98,7 @@ def test_images_swapped_with_each_other_are_noticed(copy):
     first, second = one.read_bytes(), other.read_bytes()
     one.write_bytes(second)
     other.write_bytes(first)
-    with pytest.raises(UserError, match="are not those that it was made with"):
+    with pytest.raises(UserError, match="are not the ones that the dataset was made with"):
         load_split(copy, Split.TRAIN)
 
 
@@ -198,6 +198,6 @@ def test_another_dataset_has_another_cache(copy):
     load_split(copy, Split.TRAIN)
     first = cache_of(copy)
     os.utime(first, ns=(0, 0))
-    with pytest.raises(UserError, match="are not those that it was made with"):
+    with pytest.raises(UserError, match="are not the ones that the dataset was made with"):
         load_split(replace(copy, digest="0" * 16), Split.TRAIN)
     assert list(copy.folder.glob(".decoded-*.npy")) == [first]

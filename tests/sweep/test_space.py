@@ -74,7 +74,10 @@ def test_a_point_becomes_the_settings_of_a_training():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"dropout_low": 0.5, "dropout_high": 0.1}, "range of dropout is upside down, from 0.5 to 0.1"),
+        (
+            {"dropout_low": 0.5, "dropout_high": 0.1},
+            "range of dropout runs from 0.5 to 0.1: pass the lower bound first",
+        ),
         ({"l2_range": "0:0.1"}, "l2 begins at 0.0.*above zero"),
         ({"l2_range": "0.1"}, "l2_range is '0.1'.*0.0001:0.01, or none"),
         ({"l2_range": "a:b"}, "l2_range is 'a:b'"),

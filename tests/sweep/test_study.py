@@ -317,7 +317,7 @@ def test_a_study_of_another_space_or_objective_is_refused(address: str, change: 
 
 def test_a_study_that_somebody_else_made_is_refused(address: str):
     optuna.create_study(storage=open_storage(address), study_name="study").ask()
-    with pytest.raises(UserError, match="'study' that no sweep of this project made"):
+    with pytest.raises(UserError, match="'study' that was not made by a sweep of this project"):
         opened(address)
 
 

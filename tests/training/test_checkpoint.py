@@ -215,7 +215,7 @@ def test_a_checkpoint_of_0_1_is_refused_and_not_executed(tmp_path: Path):
         path = tmp_path / name
         write({"format": 1, "model": Hostile(trap)}, path)
         with pytest.raises(
-            UnusableCheckpoint, match=r"as the checkpoints of glassliquid 0\.1 were .* was not executed"
+            UnusableCheckpoint, match=r"like the checkpoints of glassliquid 0\.1 .* nothing in it was executed"
         ):
             load_checkpoint(path)
     assert not trap.exists()
@@ -258,7 +258,7 @@ def test_a_checkpoint_of_a_newer_version_is_refused(tmp_path: Path):
     save_checkpoint(state(), path)
     rewritten(path, version=3)
     with pytest.raises(
-        UnusableCheckpoint, match="of version 3, and this program reads up to 2: use the newer glassliquid"
+        UnusableCheckpoint, match="of version 3, and this program reads up to 2: use the newer version of glassliquid"
     ):
         load_checkpoint(path)
 
@@ -269,7 +269,7 @@ def test_a_checkpoint_of_a_newer_version_is_refused(tmp_path: Path):
         ({"iteration": -1}, "iteration is -1"),
         ({"iteration": "1"}, "iteration is '1'"),
         ({"run_id": "x" * 201}, "run_id is"),
-        ({"colour": "red"}, "'colour', which this program does not know"),
+        ({"colour": "red"}, "'colour', which this version of glassliquid does not know"),
         ({"data": {}}, "name"),
         ({"data": {"name": 1, "digest": "d", "image_size": 32}}, "the name of its dataset is no text"),
         ({"config": {"batch_size": "many"}}, "batch_size is 'many'"),

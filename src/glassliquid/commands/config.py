@@ -32,7 +32,7 @@ def run(run_id: str, entry_points: Sequence[str], parameters_of: Callable[[str],
     entry_point = "train" if found.stage in TRAINING_PARTS else found.stage
     if entry_point not in entry_points:
         raise UserError(
-            f"The run {run_id} is of no entry point ({found.stage or 'it has no stage'}): choose a run of {listed(entry_points)}."
+            f"The run {run_id} does not belong to an entry point ({found.stage or 'it has no stage'}): choose a run of {listed(entry_points)}."
         )
     texts = {name: unquoted(text) for name, text in found.params.items() if text != "None"}
     about = f"The parameters of the run {run_id} ({found.name}), for glassliquid {entry_point} --config"

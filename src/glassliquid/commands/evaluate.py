@@ -75,8 +75,8 @@ def run(job: EvaluateJob) -> None:
         scored = _score(found, dataset, unseen, choose_device("auto"))
         if not scored:
             raise UserError(
-                f"The validation and test splits of {dataset.name} have no image of a simulation that {found.label} was not "
-                "trained on: choose another dataset, or score the whole of it with transfer_eval."
+                f"The validation and test splits of {dataset.name} have no images of simulations that {found.label} was not "
+                "trained on: choose another dataset, or score all of it with transfer_eval."
             )
         tracked.dataset(dataset, context="evaluation", model_id=found.model_id)
         tracked.tags({"model": job.model_address, "model_label": found.label, "trained_on": found.state.data["name"]})

@@ -35,7 +35,7 @@ def source_of(job: ExportJob) -> Ensemble:
     ensemble = open_ensemble(Layout(job.data_dir).ensemble(job.ensemble))
     if missing := len(ensemble.missing()):
         raise UserError(
-            f"{missing} simulations of {ensemble.folder} are missing: run the make_data that made it again."
+            f"{missing} simulations of {ensemble.folder} are missing: run the make_data command that made it again."
         )
     for snapshot in job.snapshots or ():
         check_stored(ensemble, "snapshots", snapshot)

@@ -125,7 +125,7 @@ class TransferJob:
             check_snapshot("liquids", index)
             if index >= self.glass:
                 raise UserError(
-                    f"liquids has {index}, and the glass is {self.glass}: choose liquids before it, that is smaller indices."
+                    f"liquids has {index}, and the glass is {self.glass}: choose liquids before it (smaller indices)."
                 )
 
 

@@ -218,7 +218,7 @@ def _log_table(job: SweepJob, trials: list[TrialRecord], tracked: TrackedRun, im
     tracked.metrics({f"trials_{state.lower()}": states.count(state) for state in (*FINISHED, State.KILLED)})
     best = next(iter(ranked(finished(trials, job.slots))), None)
     if best is None:
-        raise UserError(f"No trial is complete ({counts(trials)}): search elsewhere, under another study name.")
+        raise UserError(f"No trial is complete ({counts(trials)}): search other values, under another study name.")
     return best
 
 

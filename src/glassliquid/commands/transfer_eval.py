@@ -127,7 +127,7 @@ def _trials(job: TransferJob, subjects: Sequence[Subject], layout: Layout) -> li
     names = {job.ensemble} if job.ensemble else {subject.trained.ensemble for subject in subjects}
     if len(names) > 1:
         raise UserError(
-            f"The models were trained on different ensembles ({', '.join(sorted(names))}): say which one to try them on with "
+            f"The models were trained on different ensembles ({', '.join(sorted(names))}): choose the one to try them on with "
             "-P ensemble=NAME."
         )
     ensemble = open_ensemble(layout.ensemble(names.pop()))

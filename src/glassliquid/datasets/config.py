@@ -173,10 +173,10 @@ class MakeDataConfig:
         """Raise UserError if what is said of the choice of samples contradicts itself."""
         if self.null and self.match != "none":
             raise UserError(
-                f"null is true, and match is {self.match}: both classes of null data are of one state, leave one out."
+                f"null is true, and match is {self.match}: both classes of null data come from one state, so leave one of the two out."
             )
         if self.null and (self.liquid_ensemble, self.glass_ensemble) != (None, None):
-            raise UserError("null is true, and null data are of one ensemble: pass its name as ensemble.")
+            raise UserError("null is true, and null data come from one ensemble: pass its name as ensemble.")
         for name in ("liquid_range", "match_tolerance"):
             if self.match == "none" and (value := getattr(self, name)):
                 raise UserError(f"{name} is {value}, and match is none, which has no use for it: pass match=energy.")

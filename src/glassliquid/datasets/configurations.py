@@ -118,7 +118,9 @@ def sources_of(dataset: Dataset) -> ParticleFiles:
         UserError: the dataset has no particles, or an ensemble of it is gone, or is another one by now.
     """
     if reason := lacks_particles(dataset.recipe):
-        raise UserError(f"No network of particles can be used on {dataset.name}: {reason}, or choose another network.")
+        raise UserError(
+            f"No network that reads particles can be used on {dataset.name}: {reason}, or choose another network."
+        )
     sides, folder = open_sides(dataset), Layout(dataset.folder.parents[1]).ensembles
     paths = [sides.path(each.label, sides.member(each), dataset.recipe.inherent) for each in dataset.records]
     names = tuple(str(path.relative_to(folder)) for path in paths)

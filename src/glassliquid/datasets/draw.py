@@ -33,13 +33,13 @@ class DrawConfig:
         """Check every field."""
         if not SMALLEST_IMAGE <= self.image_size <= LARGEST_IMAGE:
             raise UserError(
-                f"image_size is {self.image_size}, and images are {SMALLEST_IMAGE} to {LARGEST_IMAGE} pixels wide: pass a "
-                "value within it, for example 128."
+                f"image_size is {self.image_size}, but images must be {SMALLEST_IMAGE} to {LARGEST_IMAGE} "
+                "pixels wide: pass a value in that range, for example 128."
             )
         if not SMALLEST_WINDOW <= self.window <= 1:
             raise UserError(
-                f"window is {self.window}, and it is a fraction of the box between {SMALLEST_WINDOW} and 1: pass 1.0 for "
-                "the whole box."
+                f"window is {self.window}, but it must be a fraction of the box between "
+                f"{SMALLEST_WINDOW} and 1: pass 1.0 for the whole box."
             )
 
     @property

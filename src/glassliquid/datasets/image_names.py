@@ -76,7 +76,7 @@ def find_images(
         UserError: there is no folder, or no image in it, or several numbers or splits that contradict each other.
     """
     if not folder.is_dir():
-        kind = "one file" if folder.is_file() else "which is no folder"
+        kind = "one file" if folder.is_file() else "which is not a folder"
         raise UserError(f"input is {str(folder)!r}, {kind}: pass the folder that has the images.")
     words = {label.value: label for label in Label} | {
         word: Label(value) for word, value in (pair.split(":") for pair in labels or ())
@@ -92,7 +92,7 @@ def find_images(
             unreadable.append(Unreadable(file, str(error)))
     if not labelled and not unreadable:
         raise UserError(
-            f"{folder} has no images: they are called such as glass.00012.png and liquid.00012.png (endings: {listed(_ENDINGS)})."
+            f"{folder} has no images: their names must be like glass.00012.png and liquid.00012.png (endings: {listed(_ENDINGS)})."
         )
     found: dict[tuple[Label, int], FoundImage] = {}
     numbers = _numbers(folder, labelled, classes, number)
@@ -185,7 +185,7 @@ def _numbers(
         found = numbers_found(names) if number is None else numbers_told(names, number)
         return {file: found[name] for file, name in bare.items()}
     except UnclearNumbersError as error:
-        raise UserError(f"{folder}: {error}; all images of a simulation have to lie in one split.") from error
+        raise UserError(f"{folder}: {error}; all images of a simulation must be in one split.") from error
 
 
 def _checked(simulation: int | None, pattern: str | None) -> int:
@@ -209,13 +209,13 @@ def _check_own_split(folder: Path, images: list[FoundImage]) -> None:
         if (image.split is None) != (images[0].split is None):
             without, within = (image, images[0]) if image.split is None else (images[0], image)
             raise UserError(
-                f"{folder} has {within.file} in a folder of a split, and {without.file} in none: put all images into train, val and "
-                "test, or call the folders otherwise."
+                f"{folder} has {within.file} in a folder of a split, and {without.file} in none: put all images into train, val "
+                "and test, or rename the folders."
             )
     first: dict[int, FoundImage] = {}
     for image in images:
         if (other := first.setdefault(image.simulation, image)).split is not image.split:
             raise UserError(
                 f"{folder} has simulation {image.simulation} in two splits, {other.file} and {image.file}: number the simulations "
-                "differently, or say where their number is, as number=WORD for the word before it."
+                "differently, or give the word before their number, as number=WORD."
             )

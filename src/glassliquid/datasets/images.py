@@ -201,7 +201,7 @@ def _check_complete(source: Path, rows: list[Row], own_split: bool) -> None:
                 continue
             if own_split:
                 raise UserError(
-                    f"{source} has no image of {label} for {split}: add some to its folder {split}, or call all of them otherwise."
+                    f"{source} has no image of {label} for {split}: add some to its folder {split}, or rename all of these folders."
                 )
             raise UserError(
                 f"None of the {simulations} simulations in {source} with an image of {label} fell into the split {split}: pass "

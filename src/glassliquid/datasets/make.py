@@ -64,8 +64,7 @@ def check_both_classes(dataset: Dataset) -> Dataset:
         for label, count in zip(CLASSES, counts := dataset.class_counts(split), strict=True):
             if not count and any(counts):
                 raise UserError(
-                    f"The split {split} of the dataset {dataset.name} has no image of {label} (of {sum(counts)}), so that nothing "
-                    f"can be scored on it: remove {dataset.folder} and make it again with more images or another seed."
+                    f"The split {split} of the dataset {dataset.name} has no image of {label} (of {sum(counts)}), so nothing can be scored on it: remove {dataset.folder} and make it again with more images or another seed."
                 )
     return dataset
 

@@ -179,7 +179,7 @@ def _choose(found: _Candidates, recipe: Recipe, pool: WorkerPool) -> tuple[float
             return tolerance, chosen
     raise UserError(
         f"Matched within {tolerance:.3g}, e_IS alone still tells glass from liquid (area under the curve {listed(told)}, whose 95 % "
-        "interval excludes 0.5): pass a smaller match_tolerance, or liquids nearer to the glasses' energy."
+        "interval excludes 0.5): pass a smaller match_tolerance, or liquids whose energy is closer to that of the glasses."
     )
 
 

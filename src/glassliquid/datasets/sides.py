@@ -77,7 +77,7 @@ class Sides:
         place = record.simulation - 1 - (self.offset if record.label is Label.GLASS else 0)
         if not 0 <= place < len(members):
             raise UserError(
-                f"A row of the dataset is of the simulation {record.simulation}, and the ensemble {self.of(record.label).name!r} has 1 to "
+                f"A row of the dataset belongs to simulation {record.simulation}, and the ensemble {self.of(record.label).name!r} has 1 to "
                 f"{len(members)}: remove the dataset's folder and make it again."
             )
         return members[place]
@@ -95,8 +95,8 @@ def check_sides(sides: Sides) -> None:
     here, there = _nature(sides.liquid), _nature(sides.glass)
     if different := [f"{name} is {here[name]} and {there[name]}" for name in here if here[name] != there[name]]:
         raise UserError(
-            f"{names} do not fit ({'; '.join(different)}), so that more than their structure would tell liquid from glass: "
-            "choose ensembles that differ in nothing but the cooling."
+            f"{names} do not fit ({'; '.join(different)}), so more than their structure would tell liquid from "
+            "glass: choose ensembles that differ only in the cooling."
         )
     members = {each.seed: each for each in sides.glass.simulations}
     for each in sides.liquid.simulations:
@@ -104,7 +104,7 @@ def check_sides(sides: Sides) -> None:
         if other is not None and (other.number, other.split) != (each.number, each.split):
             raise UserError(
                 f"{names} have a simulation of the same seed ({each.seed}), for {each.split} there and for {other.split} here (numbers "
-                f"{each.number} and {other.number}), so that one split would know of the other: make one of them with another seed."
+                f"{each.number} and {other.number}), so the same simulation would be in two splits: make one of them with another seed."
             )
 
 

@@ -97,7 +97,7 @@ class EnsembleSource(Source):
             check_recipe(sides.liquid.protocol, sides.liquid.name, config.liquid, config.glass_snapshot, config.null)
             if config.match != "none" and abs(config.glass - config.liquid) <= config.liquid_range:
                 raise UserError(
-                    f"liquid_range is {config.liquid_range}, so that glass {config.glass} is itself a candidate: pass a smaller one."
+                    f"liquid_range is {config.liquid_range}, so that glass {config.glass} is itself a candidate: pass a smaller range."
                 )
         for label, index in ((Label.LIQUID, config.liquid), (Label.GLASS, config.glass_snapshot)):
             check_stored(sides.of(label), label.value, index)
@@ -150,7 +150,7 @@ def _check_unplanned(config: MakeDataConfig) -> None:
     for name in ("particles", "cooling_steps", "simulations", "engine"):
         if (value := getattr(config, name)) is not None:
             raise UserError(
-                f"{name} is {value}, and liquid_ensemble and glass_ensemble are there already, with their own: leave {name} out."
+                f"{name} is {value}, but liquid_ensemble and glass_ensemble exist already, with their own: leave {name} out."
             )
 
 

@@ -24,7 +24,7 @@ FIRST_WORKER_S = 10.0
 """A scheduler that has had no worker for so long from the start has none."""
 
 NO_WORKER_S = 60.0
-"""A running ensemble whose cluster has had no worker for so long ends; what is finished is kept."""
+"""A running ensemble whose cluster has had no worker for so long ends; what is finished has been kept."""
 
 CLIENT_ATTEMPTS = 3
 SCHEMES = ("tcp", "tls", "ws", "wss")
@@ -94,7 +94,7 @@ def _started(connect: "Callable[[], Client]") -> "Client":
             return connect()
         except AssertionError:  # all that Dask says then
             continue
-    raise UserError("This machine is too busy to start Dask's client: run the same command again when it is less so.")
+    raise UserError("This machine is too busy to start Dask's client: run the same command again when it is less busy.")
 
 
 @contextlib.contextmanager

@@ -34,7 +34,7 @@ def find_trajectories(folder: Path, files: str | None = None, number: str | None
         if found is None:
             raise UserError(
                 f"{folder / name} has no number in its name{f' where {number!r} says' if number else ''}: name simulations as "
-                "00001/traj.atom or sim-00001.gsd, or say where the number is, as number=WORD for the word before it."
+                "00001/traj.atom or sim-00001.gsd, or give the word before the number, as number=WORD."
             )
         simulations.setdefault(found, []).append(name)
     return [
@@ -50,9 +50,11 @@ def find_names(folder: Path, files: str | None) -> dict[str, str | None]:
         UserError: there is no folder or no trajectory in it.
     """
     if folder.is_file():
-        raise UserError(f"input is {str(folder)!r}, one file: pass the folder that has the files of all simulations.")
+        raise UserError(
+            f"input is {str(folder)!r}, a single file: pass the folder that has the files of all simulations."
+        )
     if not folder.is_dir():
-        raise UserError(f"input is {str(folder)!r}, which is no folder: pass the folder that has the simulations.")
+        raise UserError(f"input is {str(folder)!r}, which is not a folder: pass the folder that has the simulations.")
     there = sorted(_walk(folder))
     formats = {name: format_of(folder / name) for name in there if files is None or _matches(name, files)}
     found = {name: kind for name, kind in formats.items() if kind is not None or files is not None}
@@ -101,8 +103,8 @@ def _of_one(folder: Path, number: int, names: list[str], formats: dict[str, str 
     shown = [str(folder / name) for name in names[:NAMED_IN_MESSAGE]]
     ways = listed(f"files={name.rpartition('/')[2]}" for name in of_first[:2])
     raise UserError(
-        f"{listed(shown)} are both simulation {number}, by the number in the name of their folder or their own: choose files by "
-        f"name, such as {ways}, or say where the number is, as number=WORD for the word before it."
+        f"{listed(shown)} are both simulation {number}, judging by the number in their own name or "
+        f"that of their folder: choose files by name, such as {ways}, or give the word before the number, as number=WORD."
     )
 
 

@@ -86,8 +86,8 @@ def _check_settings(path: Path, system: str, settings: dict[Any, Any]) -> None:
             or (name == "job-script-prologue" and isinstance(value, str))
         ):
             raise UserError(
-                f"{path} has a setting {str(name)[:40]!r} of {system} that is neither a plain value nor a list of texts: correct "
-                "it."
+                f"{path} has a setting {str(name)[:40]!r} of {system} that is neither a plain value "
+                "nor a list of texts: correct it."
             )
 
 

@@ -89,7 +89,7 @@ def _by_table(folder: Path, names: list[str], told: str) -> dict[str, _Place]:
         row = row_of(rows, name, path)
         places[name] = _Place(row.temperature, name.removeprefix(f"{row.path}/"), row.simulation)
     if unused := [row.path for row in rows if not any(row.matches(name) for name in places)]:
-        raise UserError(f"{path} has {unused[0]!r}, and no trajectory below {folder} is called so: correct the table.")
+        raise UserError(f"{path} has {unused[0]!r}, and no trajectory below {folder} has that name: correct the table.")
     return places
 
 

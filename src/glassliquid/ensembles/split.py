@@ -57,8 +57,8 @@ def draw_split(simulations: int, generator: "np.random.Generator") -> list[Split
     """
     if simulations < SMALLEST_ENSEMBLE:
         raise UserError(
-            f"simulations is {simulations}, and each of the splits train, validation and test needs one: "
-            f"pass {SMALLEST_ENSEMBLE} or more."
+            f"simulations is {simulations}, but each of the splits train, "
+            f"validation and test needs one: pass {SMALLEST_ENSEMBLE} or more."
         )
     check_range("simulations", simulations, SMALLEST_ENSEMBLE, LARGEST_ENSEMBLE)
     validation = max(1, round(FRACTION_VALIDATION * simulations))

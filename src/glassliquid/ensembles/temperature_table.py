@@ -51,7 +51,7 @@ def read_table(path: Path) -> list[Row]:
     try:
         lines = read_plain(path, LARGEST_TABLE).decode("utf-8-sig", "replace").splitlines()
     except FileNotFoundError as error:
-        raise UserError(f"temperature is {str(path)!r}, and there is no such table: check its path.") from error
+        raise UserError(f"temperature is {str(path)!r}, but there is no such table: check the path.") from error
     rows: list[Row] = []
     order: tuple[str, ...] = tuple(COLUMNS)
     for number, line in enumerate(lines, start=1):
@@ -63,7 +63,7 @@ def read_table(path: Path) -> list[Row]:
             continue
         rows.append(_row(dict(zip(order, fields, strict=False)), len(fields), f"{path}, line {number}: {line[:60]!r}"))
     if not rows:
-        raise UserError(f"{path} has no rows: give each file or folder and its temperature in a line.")
+        raise UserError(f"{path} has no rows: write one line for each file or folder, with its temperature.")
     return rows
 
 
@@ -116,5 +116,5 @@ def _row(fields: dict[str, str], there: int, where: str) -> Row:
         )
     except (KeyError, ValueError) as error:
         raise UserError(
-            f"{where} is no row of a file or folder, its temperature and perhaps the number of its simulation: correct the line."
+            f"{where} does not have a file or folder, its temperature and perhaps the number of its simulation: correct the line."
         ) from error

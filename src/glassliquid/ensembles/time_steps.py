@@ -84,7 +84,7 @@ def indices_of(
         )
     if given is not None and (cooling_steps < INTERVALS or cooling_steps % INTERVALS):
         raise UserError(
-            f"cooling_steps is {cooling_steps} (as given), and it must be a positive multiple of {INTERVALS}: pass the steps from "
+            f"cooling_steps is {cooling_steps} (as given), but it must be a positive multiple of {INTERVALS}: pass the steps from "
             "T = 2.0 to T = 0.05 as cooling_steps, or leave it out to end at the last frame."
         )
     exact = {step: INTERVALS * (step - first_step) / cooling_steps for step in steps}
@@ -101,7 +101,6 @@ def indices_of(
         )
     if not chosen:
         raise UserError(
-            f"{name} has no frame at a multiple of {cooling_steps // INTERVALS} time steps from {first_step} on: pass the cooling's "
-            "own cooling_steps and first_step."
+            f"{name} has no frame at a multiple of {cooling_steps // INTERVALS} time steps from {first_step} on: pass the cooling_steps and first_step of that cooling."
         )
     return math.ceil(cooling_steps / INTERVALS) * INTERVALS, {nearest[index]: index for index in sorted(chosen)}

@@ -181,7 +181,7 @@ def images_of(model: Network) -> Images:
     """What a network that looks at images reads; UserError for another one."""
     if not isinstance(model.reads, Images):
         raise UserError(
-            f"The network reads {model.reads.summary}, and what a network looks at is shown of those that read images: choose another model."
+            f"The network reads {model.reads.summary}, and only networks that read images can be explained: choose another model."
         )
     return model.reads
 

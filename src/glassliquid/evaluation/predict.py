@@ -53,7 +53,7 @@ def _logits(model: Network, parts: Iterable[Any], batch_of: Callable[[Any], Any]
     logits = np.concatenate([np.empty((0, 2), dtype=np.float32), *found])
     if not np.isfinite(logits).all():
         raise UserError(
-            "The network's answer to a sample is not a finite number: train it again with a lower learning rate, or choose "
-            "another model."
+            "The output of the network for a sample is not a finite number: "
+            "train it again with a lower learning rate, or choose another model."
         )
     return logits

@@ -100,7 +100,7 @@ def check_finite(logits: NDArray[np.floating]) -> None:
     """Raise UserError if a logit is infinite or not a number."""
     if not np.isfinite(logits).all():
         raise UserError(
-            "The model's output is not finite on some image: its weights have diverged, choose another model."
+            "The model's output for some image is not finite, so its weights have diverged: choose another model."
         )
 
 

@@ -132,6 +132,6 @@ def _unknown(missing: str, digests: tuple[str, ...], used: str) -> str:
 
 def _all_seen(where: str, label: str) -> UserError:
     return UserError(
-        f"All simulations of {where} are in the training split of {label}, so that its score there would say nothing: choose "
-        "data with other simulations, for example of an ensemble with another seed."
+        f"All simulations of {where} are in the training split of {label}, so its score there would mean nothing: choose data with other "
+        "simulations, for example from an ensemble with another seed."
     )

@@ -35,7 +35,9 @@ class Descriptors(Input):
     def of_recipe(cls, recipe: Recipe) -> Self:
         """The list of features of today."""
         if reason := unreadable_particles(recipe):
-            raise UserError(f"There are no descriptors of this dataset: {reason}, or choose a network of images.")
+            raise UserError(
+                f"There are no descriptors of this dataset: {reason}, or choose a network that reads images."
+            )
         return cls()
 
     @classmethod

@@ -67,7 +67,7 @@ class Particles(Input):
     def of_recipe(cls, recipe: Recipe) -> Self:
         """As many neighbours as there are today."""
         if reason := unreadable_particles(recipe):
-            raise UserError(f"There are no particles of this dataset: {reason}, or choose a network of images.")
+            raise UserError(f"There are no particles of this dataset: {reason}, or choose a network that reads images.")
         return cls()
 
     @classmethod

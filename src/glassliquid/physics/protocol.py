@@ -52,7 +52,7 @@ def check_snapshot(what: str, index: int) -> None:
     """Raise UserError unless `index` is a snapshot index, 0 to 200."""
     if not 0 <= index <= INTERVALS:
         raise UserError(
-            f"{what} is {index}, and snapshot indices run from 0 (T = 2.0) to 200 (T = 0.05): pass one of these."
+            f"{what} is {index}, but snapshot indices run from 0 (T = 2.0) to 200 (T = 0.05): pass one of these."
         )
 
 
@@ -73,7 +73,7 @@ class Protocol:
         """Check what the bounds of single fields do not say."""
         if self.cooling_steps < INTERVALS or self.cooling_steps % INTERVALS:
             raise UserError(
-                f"cooling_steps is {self.cooling_steps}, and it must be a positive multiple of {INTERVALS} (one part for "
+                f"cooling_steps is {self.cooling_steps}, but it must be a positive multiple of {INTERVALS} (one part for "
                 f"each snapshot): pass for example {max(1, round(max(0, self.cooling_steps) / INTERVALS)) * INTERVALS}."
             )
         if not self.snapshots:

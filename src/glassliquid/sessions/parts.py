@@ -88,7 +88,7 @@ def train_parts(
     finished = [child for child in children if child.status == "FINISHED"]
     diverged = sum(child.has_diverged for child in children)
     if not finished:
-        raise UserError(f"All {diverged} {kind}s diverged: lower the learning rate and start a new training.")
+        raise UserError(f"All {diverged} {kind}s diverged: lower the learning rate and start a new training run.")
     return Finished(sorted(finished, key=lambda child: int(child.tags[kind])), diverged)
 
 

@@ -19,8 +19,8 @@ def can_resume(run: StoredRun, runs_folder: Path) -> bool:
         return False
     if run.has_diverged:
         raise UserError(
-            f"The training with these settings has diverged, in the run {run.run_id}: choose another seed or model, or continue from "
-            "there at a lower learning rate, as the page of that run says."
+            f"The training with these settings has diverged, in the run {run.run_id}: choose another seed or model, or continue that run at a lower "
+            "learning rate, as its page says."
         )
     why_not = run.tags.get(tag.STUCK)
     try:
@@ -41,13 +41,13 @@ def check_state(state: State, runs_folder: Path) -> None:
     lacking = [name for name in CONTINUES_WITH if not getattr(state, name)]
     if lacking:
         raise UnusableCheckpoint(
-            f"The state of the run {state.run_id} lacks its {listed(lacking)}, so that its training cannot continue: start a new training."
+            f"The state of the run {state.run_id} lacks its {listed(lacking)}, so its training cannot continue: start a new training run."
         )
     if best := state.progress.best_iteration:
         try:
             run_checkpoint(state.run_id, BEST, runs_folder)
         except UnusableCheckpoint as error:
             raise UnusableCheckpoint(
-                f"The run {state.run_id} has lost the best state that it had, that of iteration {best}, so that it cannot go "
-                "on: change a setting, and a further step continues from its last state, or start a new training."
+                f"The run {state.run_id} has lost its best checkpoint, that of iteration {best}, so it cannot continue: change a "
+                "setting, so that a new step continues from its last checkpoint, or start a new training run."
             ) from error

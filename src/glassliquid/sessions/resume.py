@@ -104,8 +104,8 @@ def newest_resumable(runs_folder: Path) -> str:
         if tag.REPEATS in run.tags or has_checkpoint(run.run_id, runs_folder):
             return run.run_id
     raise UserError(
-        f"resume is {LATEST}, and the experiment {experiment} has no training run that was stopped with a state to continue from: "
-        "start a new one, or name a run."
+        f"resume is {LATEST}, and the experiment {experiment} has no stopped training run with a checkpoint to "
+        "continue from: start a new one, or name a run."
     )
 
 
@@ -116,12 +116,12 @@ def _find_resumed(job: TrainJob, runs_folder: Path) -> tuple[TrainJob, str | Non
         return _job_of_parts(parent, job), parent.run_id, None
     for name, count in ((tag.REPEATS, job.repeats), (tag.FOLDS, job.folds)):
         if count > 1:
-            raise UserError(f"{name} is {count}, and resume names a single training: leave one of them out.")
+            raise UserError(f"{name} is {count}, but resume continues a single training run: leave one of the two out.")
     job, start = find_start(job, runs_folder)
     if FOLD in start.state.data:
         raise UserError(
-            f"{job.resume} is a state of a fold, which was trained on other simulations than the dataset's training split: resume "
-            "the parent run of its cross-validation, or start a new training."
+            f"{job.resume} is a checkpoint of a fold, which was not trained on the dataset's training split: "
+            "resume the parent run of its cross-validation, or start a new training run."
         )
     if start.run_id is not None:
         _refuse_part(start.run_id)
@@ -149,8 +149,8 @@ def find_start(job: TrainJob, runs_folder: Path) -> tuple[TrainJob, Start]:
     _refuse_finished(job.resume, config, start, stored)
     if changed and stored is not None and os.environ.get(RUN_ID_VARIABLE) == stored.run_id:
         raise UserError(
-            f"{', '.join(changed)} differs from the run {stored.run_id}, so what follows is a further step in a run of its "
-            "own: leave out --run-id."
+            f"{', '.join(changed)} differs from the run {stored.run_id}, so this is a new step, in a run "
+            "of its own: leave out --run-id."
         )
     dataset = str(state.data["name"]) if job.dataset == TrainJob().dataset else job.dataset
     job = replace(job, config=config, dataset=dataset)
@@ -196,7 +196,7 @@ def _job_of_parts(parent: StoredRun, job: TrainJob) -> TrainJob:
     kind, count = next((name, parent.tags[name]) for name in (tag.FOLDS, tag.REPEATS) if name in parent.tags)
     parts = "folds" if kind == tag.FOLDS else "replicates"
     if parent.status == "FINISHED":
-        raise UserError(f"All {count} {parts} of the run {parent.run_id} have finished: start a new training.")
+        raise UserError(f"All {count} {parts} of the run {parent.run_id} have finished: start a new training run.")
     parent.refuse_living("wait until it has ended")
     description = read_json_artifact(parent.run_id, "config.json")
     config = restored(TrainConfig, description.get("config"), "The run's settings")
@@ -212,7 +212,7 @@ def _job_of_parts(parent: StoredRun, job: TrainJob) -> TrainJob:
     if changed:
         raise UserError(
             f"The {parts} of the run {parent.run_id} continue as they began, and this would change them "
-            f"({describe_changes(changed)}): leave that out, or start a new training."
+            f"({describe_changes(changed)}): leave that out, or start a new training run."
         )
     return replace(
         job,
@@ -242,8 +242,8 @@ def _refuse_part(run_id: str) -> None:
             )
     if stored.is_part:
         raise UserError(
-            f"The run {run_id} belongs to the trials of the sweep {stored.tags.get('study')}: run the same sweep again, or change a "
-            "setting, and a further step continues from there."
+            f"The run {run_id} is a trial of the sweep {stored.tags.get('study')}: run the same sweep again, or change a setting, "
+            "so that a new step continues from there."
         )
 
 

@@ -67,14 +67,14 @@ class TrainJob:
     def __post_init__(self) -> None:
         """Check what can be checked without reading anything."""
         if self.change and self.resume is None:
-            raise UserError("change is for a resumed training: pass resume too, or leave it out.")
+            raise UserError("change is only for a resumed training run: pass resume too, or leave it out.")
         if self.resume is not None and (self.dry_run or self.overfit is not None):
             raise UserError("dry_run and overfit begin with a new network: leave out resume.")
         for name in self.change:
             check_choice("change", name, [field.name for field in fields(TrainConfig)])
         if self.folds > 1 and self.repeats > 1:
             raise UserError(
-                f"folds is {self.folds} and repeats is {self.repeats}: leave one of them out; folds have seeds of their own."
+                f"folds is {self.folds} and repeats is {self.repeats}: leave one of the two out; folds have their own seeds."
             )
         if self.folds_include_test and self.folds == 1 and self.resume is None:
             raise UserError("folds_include_test is true, and folds is 1: pass folds too, such as 5, or leave it out.")

@@ -104,7 +104,7 @@ class CoolingTrial:
             check_stored(ensemble, "liquids", index)
         if not self._liquids:
             raise UserError(
-                f"The ensemble {ensemble.name!r} stores no snapshot before glass {glass}: choose a later one as glass."
+                f"The ensemble {ensemble.name!r} stores no snapshot before glass {glass}: choose a later index as glass."
             )
         self._unseen = unseen_of_ensemble(ensemble, subject.trained, layout, subject.found.label)
         self._members = tuple(each for each in ensemble.simulations if each.number in self._unseen.numbers)

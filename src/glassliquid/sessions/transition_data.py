@@ -54,13 +54,12 @@ def open_ensembles(job: TransitionJob, pool: WorkerPool) -> list[Ensemble]:
     for ensemble in found:
         if missing := ensemble.missing():
             raise UserError(
-                f"The ensemble {ensemble.name!r} lacks {len(missing)} of its {len(ensemble.simulations)} simulations: run the make_data "
-                "command again that has begun it."
+                f"The ensemble {ensemble.name!r} lacks {len(missing)} of its {len(ensemble.simulations)} simulations: run the make_data command that began it again."
             )
         if not np.isclose(density(ensemble), density(found[0]), rtol=SAME_DENSITY):
             raise UserError(
                 f"ensemble is {listed(job.ensembles)}, and {found[0].name} has the density {density(found[0]):.4g} and {ensemble.name} "
-                f"{density(ensemble):.4g}: T_g depends on the density, so name ensembles of one density."
+                f"{density(ensemble):.4g}: T_g depends on the density, so name ensembles with the same density."
             )
     return found
 
@@ -76,8 +75,8 @@ def chosen_guesses(job: TransitionJob, ensemble: Ensemble) -> tuple[int, ...]:
         guesses = _every_tenth(ensemble)[1:]
         if len(guesses) < FEWEST_GUESSES:
             raise UserError(
-                f"The ensemble {ensemble.name!r} stores {len(stored)} snapshots ({listed(stored)}), and a transition can be looked for in "
-                f"{FEWEST_GUESSES + 1} or more: make an ensemble that stores more, with make_data -P snapshots=auto."
+                f"The ensemble {ensemble.name!r} stores {len(stored)} snapshots ({listed(stored)}), but at least {FEWEST_GUESSES + 1} "
+                f"are needed to look for a transition: make an ensemble that stores more, with make_data -P snapshots=auto."
             )
         return guesses
     for index in job.guesses:

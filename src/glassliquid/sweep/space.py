@@ -37,11 +37,11 @@ class Range:
             raise UserError(f"The range of {self.name} is from {self.low} to {self.high}: pass two finite numbers.")
         if self.logarithmic and not self.low > 0:
             raise UserError(
-                f"The range of {self.name} begins at {self.low}, and it is searched by its logarithm: begin it above zero."
+                f"The range of {self.name} begins at {self.low}, but it is searched on a logarithmic scale: begin it above zero."
             )
         if not self.low <= self.high:
             raise UserError(
-                f"The range of {self.name} is upside down, from {self.low} to {self.high}: pass the lower bound first."
+                f"The range of {self.name} runs from {self.low} to {self.high}: pass the lower bound first."
             )
 
     @property

@@ -48,7 +48,7 @@ def open_storage(address: str, should_stop: Callable[[], bool] = lambda: False) 
     url = _parsed(address)
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
         raise UserError(
-            f"storage is {address!r}, which names no file, and each process would have a study of its own: pass sqlite:///FILE."
+            f"storage is {address!r}, which names no file, so each process would have its own study: pass sqlite:///FILE."
         )
     if (file := sqlite_file(address)) is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -145,9 +145,9 @@ def refuse_password(address: str, run_id: str | None) -> None:
         return
     remedy = "pass the address without it and set PGPASSWORD or use ~/.pgpass"
     if run_id is None:
-        raise UserError(f"storage holds a password, which others can read on the command line: {remedy}.")
+        raise UserError(f"storage contains a password, which others can read on the command line: {remedy}.")
     raise UserError(
-        f"storage holds a password, which `mlflow run` has kept with the run's parameters: {remedy}, and erase that run: "
+        f"storage contains a password, which `mlflow run` has stored with the run's parameters: {remedy}, and erase that run: "
         f"mlflow runs delete --run-id {run_id} && mlflow gc --run-ids {run_id}."
     )
 

@@ -193,7 +193,7 @@ def open_study(storage: BaseStorage, name: str, definition: Mapping[str, Any]) -
         present = _definition(study)
     if present is None:
         raise UserError(
-            f"The storage has a study {name!r} that no sweep of this project made: pass another name, such as -P "
+            f"The storage has a study {name!r} that was not made by a sweep of this project: pass another name, such as -P "
             f"study={name}-2."
         )
     changed = [

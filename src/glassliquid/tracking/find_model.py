@@ -65,8 +65,8 @@ def find_model(name: str, runs_folder: Path) -> FoundModel:
     state, label, model_id = find_checkpoint(name, BEST, runs_folder)
     if FOLD in state.data:
         raise UserError(
-            f"{label} is a fold of a cross-validation, trained on other simulations than the training split of its dataset, so "
-            "that nobody could tell what it has not seen: choose the model of a training run without folds."
+            f"{label} is a fold of a cross-validation, trained on other simulations than the training split of its dataset, so it is unknown which simulations it has not seen: "
+            "choose the model of a training run without folds."
         )
     return FoundModel(restore_model(state), state, label, model_id)
 
@@ -84,7 +84,7 @@ def _kind_in_run(name: str, kind: str) -> str:
     kinds = {"": kind, MODEL_NAME: BEST, **{f"{CHECKPOINT_FOLDER}/{each}": each for each in (BEST, CURRENT)}}
     if place not in kinds:
         raise UserError(
-            f"{name!r} names no checkpoint of its run: after the run id pass one of {listed([*kinds][1:])}."
+            f"{name!r} does not name a checkpoint of its run: after the run id pass one of {listed([*kinds][1:])}."
         )
     return kinds[place]
 

@@ -79,7 +79,7 @@ class MetricJournal:
         self.run_id, self._alive = run_id, (run_id, *parents)
         self._journal, self._sent_path = folder / JOURNAL, folder / SENT
         if self._journal.is_symlink() or self._sent_path.is_symlink():
-            raise UserError(f"{folder} has links in the place of its metrics: remove them.")
+            raise UserError(f"{folder} has links where its metrics should be: remove them.")
         self._known = _steps_on_server(run_id)
         self._lines = _whole_lines(self._journal)
         noted = _noted_bytes(self._sent_path)

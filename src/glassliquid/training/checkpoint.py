@@ -157,14 +157,14 @@ def load_checkpoint(path: Path) -> State:
         text, tensors = read_parts(path)
     except FileNotFoundError:
         raise UnusableCheckpoint(
-            f"There is no checkpoint {path}: name a run, a registered model or a file that exists."
+            f"There is no checkpoint {path}: name an existing run, registered model or file."
         ) from None
     except UnusableCheckpoint:
         raise
     except Exception as error:  # whatever the library stumbles over in damaged bytes
         if is_machine_fault(error):
             raise UserError(
-                f"The checkpoint {path} could not be read ({first_line_of(error)}): correct that, then run the same command again."
+                f"The checkpoint {path} could not be read ({first_line_of(error)}): repair that, then run the same command again."
             ) from error
         raise UnusableCheckpoint(
             f"{path} is not a checkpoint of this project, or it is damaged ({first_line_of(error)}): choose another."
@@ -208,8 +208,8 @@ def _check_length(path: Path) -> None:
         return
     if head.startswith((b"PK\3\4", b"\x80")):
         raise UnusableCheckpoint(
-            f"{path} is a file of PyTorch's own format, as the checkpoints of glassliquid 0.1 were (.pt). This version does not "
-            "read it, and it was not executed: train again, or use glassliquid 0.1."
+            f"{path} is in PyTorch's own format, like the checkpoints of glassliquid 0.1 "
+            "(.pt). This version does not read it, and nothing in it was executed: train again, or use glassliquid 0.1."
         )
     raise ValueError("its header is cut off or too large")
 

@@ -158,7 +158,7 @@ class Trainer:
         """
         if state.config.model != self.config.model:
             raise UserError(
-                f"The checkpoint is of the network {state.config.model!r}, not of {self.config.model!r}: leave out model, or start again "
+                f"The checkpoint belongs to the network {state.config.model!r}, not to {self.config.model!r}: leave out model, or start again "
                 "without resume."
             )
         for key in (*self.data.reads.description(), "digest"):
@@ -176,7 +176,7 @@ class Trainer:
         except Exception as error:  # whatever PyTorch stumbles over in a damaged state
             if is_machine_fault(error):
                 raise UserError(
-                    f"Training cannot continue now ({first_line_of(error)}): correct that, then run the same command again."
+                    f"Training cannot continue now ({first_line_of(error)}): repair that, then run the same command again."
                 ) from error
             raise UnusableCheckpoint(
                 f"Training cannot continue from this checkpoint ({first_line_of(error)}): choose another."

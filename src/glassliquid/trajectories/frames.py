@@ -231,7 +231,7 @@ def _second_is_larger(location: Location, first: NDArray[np.floating], second: N
     if not (second.min() > first.max() or first.min() >= second.max()):
         location.refuse(
             f"has sizes of {first.min():g} to {first.max():g} in one species and {second.min():g} to {second.max():g} in the other, "
-            "so that they do not tell which species is large (leave the column out, or see which columns are meant)"
+            "so they do not tell which species is large (leave the column out, or see which columns are meant)"
         )
     return bool(second.min() > first.max())
 

@@ -33,8 +33,8 @@ class Trajectories(EnsembleSource):
         for name in ("cooling_steps", "snapshots", "first_step"):
             if config.temperature is not None and (value := getattr(config, name)) is not None:
                 raise UserError(
-                    f"{name} is {value}, and temperature={config.temperature} says that the files are at constant temperature: leave one "
-                    "of them out."
+                    f"{name} is {value}, and temperature={config.temperature} says that the files are at constant "
+                    "temperature: leave one of the two out."
                 )
 
     @staticmethod
@@ -118,7 +118,7 @@ def _named_after(folder: Path) -> str:
         return check_name("ensemble", folder.name)
     except UserError as error:
         raise UserError(
-            f"The ensemble is called after its folder, and {folder.name!r} is no name for one: pass another as ensemble=NAME (letters, "
+            f"The ensemble is called after its folder, and {folder.name!r} is not a valid name: pass another as ensemble=NAME (letters, "
             "digits, dots, dashes and underscores)."
         ) from error
 

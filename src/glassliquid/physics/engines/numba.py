@@ -53,7 +53,7 @@ class Numba(Engine):
             from glassliquid.physics.vectorised import compiler
         except ImportError as error:
             raise UserError(
-                f"Numba is not installed ({error}): install the packages of requirements.lock, or pass engine=lammps."
+                f"Numba is not installed ({error}): install the packages in requirements.lock, or pass engine=lammps."
             ) from error
         if not compiler.is_compiled():
             kept = (
@@ -139,7 +139,9 @@ class Numba(Engine):
         generator = self._randomness.new_generator(seed, START)
         x, y = start = np.empty((2, len(types)))
         if not self._start.place_at_random(generator, len(types), length, START_DISTANCE, x, y):
-            raise UserError(f"The random start of the simulation with seed {seed} found no room: pass another seed.")
+            raise UserError(
+                f"The random start of the simulation with seed {seed} found no free space: pass another seed."
+            )
         system = self._state.new_system(start.T, types, length)
         self._start.relax(system, self._cutoffs, RELAXATION_STEPS)
         self._start.draw_velocities(system, generator, TEMPERATURE_HOT)
