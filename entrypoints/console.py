@@ -88,7 +88,7 @@ def _with_file(name: str) -> click.Command:
         is_eager=True,  # before the options that it gives new defaults
         expose_value=False,
         callback=partial(_read_file, name),
-        help="YAML file of parameters, such as glassliquid config writes; the command line has the last word.",
+        help="YAML file of parameters, as written by glassliquid config; options on the command line override it.",
     )
     call = partial(_launch, name, command.callback)
     return click.Command(name, callback=call, params=[option, *command.params], help=command.help)
@@ -120,7 +120,7 @@ def console() -> None:
 
 @console.command()
 @click.argument("run_id")
-@click.option("--output", metavar="FILE", help="Where to write it; left out, on the screen.")
+@click.option("--output", metavar="FILE", help="File to write to; by default it is printed.")
 def config(run_id: str, output: str | None) -> None:
     """Write the parameters of an earlier run as a file for --config."""
     from glassliquid.commands import config as command

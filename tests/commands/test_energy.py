@@ -33,7 +33,7 @@ def test_a_matched_dataset_says_what_energy_tells_and_where_energies_meet(folder
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     dataset = open_dataset(folder / "datasets" / "same")
-    assert "what e_IS alone tells (area under the curve, 0.5 is nothing): train" in done.stdout
+    assert "area under the ROC curve of e_IS alone (0.5 is chance): train" in done.stdout
     assert "The liquids of slow have the energy of the glasses of small" in done.stdout
     (run,) = client.search_runs(["0"], "tags.match = 'energy'")
     metrics = run.data.metrics

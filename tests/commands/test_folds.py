@@ -66,7 +66,7 @@ def test_the_parent_has_the_accuracy_over_all_simulations_with_its_interval(pare
         assert metrics[name] == pytest.approx(sum(values) / 3, abs=1e-12)  # rounding
     page = parent.data.tags["mlflow.note.content"]
     assert "each of 17 simulations is tested once" in page
-    assert "the 3 of the dataset's own test split are left alone" in page
+    assert "the 3 of the dataset's own test split are left out" in page
 
 
 def test_it_keeps_a_table_a_figure_and_who_was_where_and_registers_nothing(parent, client):

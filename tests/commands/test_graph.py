@@ -48,7 +48,7 @@ def check_shown(command: Command, data_dir: Path) -> None:
     """Its numbers of each particle, physics beside them, and no pictures of what it does not have."""
     done = command("visualize", model=ADDRESS, data_dir=data_dir)
     assert done.returncode == 0, done.stderr
-    assert "(attribution, attention, physical fields) is there as a number per particle" in done.stdout
+    assert "The values for each particle (attribution, attention, physical fields) are in" in done.stdout
     assert "| attention   | modulus of psi6 (snapshot) " in done.stdout
     (folder,) = (data_dir / "pictures").glob(f"data_liquid5-{NAME}-*")
     pictures = {"particles.png", "fields_liquid.png", "fields_glass.png", "correlations.png", "certain_and_wrong.png"}
@@ -91,7 +91,7 @@ def test_what_it_cannot_do_is_a_sentence(quick_command: Command, dataset, copied
         asked = SETTINGS if command == "train" else {"model": ADDRESS}
         done = quick_command(command, data_dir=data, **asked)
         assert done.returncode == 2
-        assert "images that were imported as such have no particles" in done.stderr
+        assert "imported images have no particles" in done.stderr
     done = quick_command("train", data_dir=data, **{**SETTINGS, "model": "compact"})
     assert done.returncode == 2
     assert "width is 16, and the model compact has no such setting: leave it out" in done.stderr

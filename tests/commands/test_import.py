@@ -80,7 +80,7 @@ def test_a_rehearsal_says_how_the_files_are_understood_and_writes_nothing(comman
         assert image.size == (64, 64)
     assert not (tmp_path / "data").exists()
     done = command("make_data", **options, data_dir=tmp_path / "data", cooling_steps=PROTOCOL.cooling_steps, liquid=7)
-    assert "The dataset cannot be made as it is asked for: liquid is 7, which the ensemble" in done.stdout
+    assert "The requested dataset cannot be made: liquid is 7, which the ensemble" in done.stdout
 
 
 def test_a_damaged_trajectory_ends_in_one_sentence_and_leaves_nothing_half_written(command: Command, cooling, tmp_path):
@@ -132,12 +132,12 @@ def test_unreadable_images_are_listed_and_skipped_only_when_allowed(
     options = {"source": "images", "input": pictures, "data_dir": tmp_path, "name": "theirs", "image_size": 32}
     done = quick_command("make_data", **options)
     assert_one_sentence(
-        done, r"1 image\(s\) that cannot be used \(glass\.00003\.png is no image .*skip_unreadable=true"
+        done, r"1 image\(s\) that cannot be used \(glass\.00003\.png is not an image .*skip_unreadable=true"
     )
     assert not (tmp_path / "datasets" / "theirs").exists()
     done = command("make_data", **options, skip_unreadable="true")
     assert done.returncode == 0, done.stderr
-    assert "Left out: glass.00003.png is no image of a known format" in done.stdout
+    assert "Left out: glass.00003.png is not an image of a known format" in done.stdout
     assert "1 unreadable images were left out" in done.stdout
     skipped = json.loads((tmp_path / "datasets" / "theirs" / "dataset.json").read_text())["skipped"]
     assert [each["file"] for each in skipped] == ["glass.00003.png"]

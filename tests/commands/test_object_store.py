@@ -111,7 +111,7 @@ def test_an_object_store_that_refuses_from_the_beginning(
     assert "Traceback" not in done.stderr
     sentence = done.stderr.strip().splitlines()[-1]
     assert sentence.startswith(f"Error: The artifact store s3://{BUCKET}/kept/")
-    assert re.search(r"did not take config.json, \d\.\d kB \(", sentence)
+    assert re.search(r"did not accept config.json, \d\.\d kB \(", sentence)
     assert reason in sentence
     assert sentence.endswith("Nothing was trained yet: when it works again, run the same command again.")
     run = last_run(client, experiment_id)
@@ -131,10 +131,10 @@ def test_one_that_is_lost_at_the_end_loses_nothing(
     done = quick_command("train", data_dir=own_dir, register_as="kept-test", **TRAINING)
     assert done.returncode == 2, done.stderr
     sentence = done.stderr.strip().splitlines()[-1]
-    assert re.search(r"did not take current.safetensors, \d\.\d MB \(", sentence), done.stderr
+    assert re.search(r"did not accept current.safetensors, \d\.\d MB \(", sentence), done.stderr
     assert reason in sentence
     run_id = last_run(client, experiment_id).info.run_id
-    assert "Nothing of the training is lost: its state and its metrics are in" in sentence
+    assert "Nothing of the training run is lost: its checkpoint and its metrics are in" in sentence
     assert f"Continue with: mlflow run . -e train --env-manager local --run-id {run_id} -P resume={run_id}" in sentence
     assert client.get_run(run_id).data.tags["error"] == sentence.removeprefix("Error: ")
     proxy.fault = lambda _method, _path, _size: None
@@ -170,7 +170,7 @@ def test_a_proxy_that_takes_no_large_file_is_named_with_the_files_size(
     proxy.fault = limit
     done = quick_command("train", data_dir=own_dir, **TRAINING)
     assert done.returncode == 2, done.stderr
-    assert f"did not take current.safetensors, {sizes[0] / 1e6:.1f} MB (413, a proxy in front of it" in done.stderr
+    assert f"did not accept current.safetensors, {sizes[0] / 1e6:.1f} MB (413, a proxy in front of it" in done.stderr
     assert "in nginx client_max_body_size" in done.stderr
     assert last_run(client, experiment_id).info.status == "FAILED"
 

@@ -107,7 +107,7 @@ DENSER = (1.2 / 1.4) ** 0.5
 LATE = [Run(seed, (10_000, 15_000, 20_000)) for seed in (1, 2, 3)]
 NUMBERED = [Run(seed, tuple(range(0, 100, 11))) for seed in (1, 2, 3)]
 LONG = [Run(seed, (0, 500_000, 1_000_000)) for seed in (1, 2, 3)]
-NO_BOX = "has no box: pass the number of particles for each sigma_AA.2 as density"
+NO_BOX = "has no box: pass the number of particles per sigma_AA.2 as density"
 
 CASES = {
     "dump_blank_line_at_end": as_before("blank line at the end"),

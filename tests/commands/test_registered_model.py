@@ -105,7 +105,7 @@ def test_with_the_run_gone_for_good(
     done = command("train", resume=ADDRESS, iterations=5, data_dir=own_data, register_as="none")
     assert done.returncode == 0, done.stderr
     best = int(trained.data.metrics["best_iteration"])
-    assert re.search(rf"A further step from the run {run_id} after iteration {best}\b", done.stdout), done.stdout
+    assert re.search(rf"A new step from the run {run_id} after iteration {best}\b", done.stdout), done.stdout
 
 
 def test_a_model_without_a_checkpoint_is_refused(trained: Run, quick_command: Command, own_data: Path):

@@ -62,15 +62,13 @@ def test_a_rehearsal_of_sweep_counts_its_trainings(untouched, quick_command, own
 
 def test_a_network_learns_a_few_images_by_heart(untouched, quick_command, own_dir: Path):
     said = tried(quick_command, "train", overfit=16, data_dir=own_dir, batches_per_iteration=5)
-    assert re.search(r"compact has learned 16 training images by heart in \d+ iterations \(100 % of them right", said)
+    assert re.search(r"compact has memorised 16 training images in \d+ iterations \(100 % of them right", said)
 
 
 def test_one_that_does_not_ends_in_a_sentence(untouched, quick_command, own_dir: Path):
     rate = {"learning_rate": 0.0000001, "final_learning_rate": 0.0000001}
     done = quick_command("train", overfit=16, data_dir=own_dir, iterations=2, eval_every=1, **rate, **SMALL)
-    assert_one_sentence(
-        done, r"compact has learned \d+ of 16 training images by heart in 2 iterations, and should learn"
-    )
+    assert_one_sentence(done, r"compact has learned \d+ of 16 training images in 2 iterations, but should memorise")
 
 
 @pytest.mark.parametrize(

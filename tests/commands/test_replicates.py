@@ -116,7 +116,10 @@ def test_replicates_that_all_diverge_say_so(client, quick_command: Command, own_
     found = children(client, diverged_parent.info.run_id)
     assert {run.info.status for run in (diverged_parent, *found.values())} == {"FAILED"}
     for run in found.values():
-        assert "in iteration 1, batch 2, whose step was not taken: lower the learning rate." in run.data.tags["error"]
+        assert (
+            "in iteration 1, batch 2, so the optimizer step was skipped: lower the learning rate."
+            in run.data.tags["error"]
+        )
 
 
 def test_replicates_that_were_killed_go_on_and_end_as_undisturbed_ones(

@@ -79,7 +79,7 @@ def test_a_diverging_run_keeps_its_state_and_the_printed_line_goes_on(
     run = client.search_runs(["0"], "tags.version = 'wild'")[0]
     assert run.info.status == "FAILED"
     found = re.search(
-        r"Error: (The loss is (?:inf|nan) in iteration 3, batch 2, whose step was not taken: .*)", done.stderr
+        r"Error: (The loss is (?:inf|nan) in iteration 3, batch 2, so the optimizer step was skipped: .*)", done.stderr
     )
     assert found, done.stderr
     assert run.data.tags["error"] == found.group(1)
@@ -113,7 +113,7 @@ def test_patience_ends_a_run_that_no_longer_gets_better(client, command: Command
     assert f"Ended early after {len(order)} iterations" in done.stdout
     refused = command("train", data_dir=own_dir, resume=run.info.run_id)
     assert refused.returncode == 2
-    assert "ended early, after 3 validations without a better one: pass a larger patience" in refused.stderr
+    assert "ended early, after 3 validations without improvement: pass a larger patience" in refused.stderr
 
 
 def hostile(path: Path) -> None:
@@ -224,7 +224,7 @@ def test_an_earlier_state_of_a_finished_run_does_not_go_on_in_it(
     done = quick_command("train", data_dir=own_dir, resume=path)
     assert done.returncode == 2
     assert (
-        "has finished, and this is its state after iteration 2: change a setting, such as -P iterations=8"
+        "has finished, and this is its checkpoint after iteration 2: change a setting, such as -P iterations=8"
         in done.stderr
     )
 
@@ -244,7 +244,7 @@ def test_a_run_that_lives_on_another_machine_is_not_resumed(
     client.set_terminated(living, "KILLED")
     assert done.returncode == 2
     assert re.search(
-        rf"The run {living} is still running \(process 4711 on elsewhere, last heard of \d+ s ago; taken for dead after",
+        rf"The run {living} is still running \(process 4711 on elsewhere, last heard of \d+ s ago; considered dead after",
         done.stderr,
     )
     assert path.read_bytes() == before

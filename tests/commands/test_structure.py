@@ -41,7 +41,10 @@ def test_it_is_trained_registered_scored_and_served(
     assert f"{NAME} v1" in done.stdout
     done = command("visualize", model=ADDRESS, data_dir=own_data)
     assert done.returncode == 0, done.stderr
-    assert "It weighs numbers of a whole configuration, not of particles: most of all " in done.stdout
+    assert (
+        "It has weights for features of a whole configuration, not for particles. The largest is that of "
+        in done.stdout
+    )
     (folder,) = (own_data / "pictures").glob(f"data_liquid5-{NAME}-*")
     pictures = {"evidence.png", "fields_liquid.png", "fields_glass.png", "certain_and_wrong.png"}
     assert {path.name for path in folder.iterdir()} == pictures | {"evidence.csv", "particles.csv"}
@@ -76,7 +79,7 @@ def test_what_it_cannot_do_is_a_sentence(quick_command: Command, data_dir: Path,
     (imported / "dataset.json").write_text(json.dumps(value))
     done = quick_command("train", data_dir=imported.parents[1], **SETTINGS)
     assert done.returncode == 2
-    assert "images that were imported as such have no particles" in done.stderr
+    assert "imported images have no particles" in done.stderr
     value["recipe"]["source"] = "simulate"
     (imported / "dataset.json").write_text(json.dumps(value))
     done = quick_command("train", data_dir=imported.parents[1], **SETTINGS)

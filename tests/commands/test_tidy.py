@@ -65,7 +65,7 @@ def test_tidy_does_what_it_says(mlflow_run: Command, client, gone: str, tmp_path
     }
     assert said[again["sweep"]].endswith("Run the same command again to continue.")
     assert said[again["trial"]].endswith(").") and said[dead[0]].endswith(").")
-    assert "Metric points that waited and were sent: 1, of 1 runs." in done.stdout
+    assert "Waiting metric points sent: 1, of 1 runs." in done.stdout
     statuses = {
         name: client.get_run(run_id).info.status
         for name, run_id in [*enumerate(dead), ("alive", alive), ("f", foreign)]
@@ -110,7 +110,7 @@ def test_a_database_that_may_not_be_written_is_a_sentence(quick_command: Command
 
     monkeypatch.setattr(tidy, "tidy_up", refuse)
     done = quick_command("tidy", data_dir=tmp_path)
-    assert_one_sentence(done, r"does not take what it is given \(attempt to write a readonly database\)")
+    assert_one_sentence(done, r"does not accept data \(attempt to write a readonly database\)")
 
 
 def test_what_other_commands_have_closed_is_named_once(command: Command, client, gone: str, tmp_path: Path):

@@ -170,9 +170,9 @@ def test_an_imported_ensemble_has_no_energies_and_the_networks_answer(
     changed(copy, engine=None, origin=origin)
     done = command("transition", data_dir=copy, inherent="false", **SETTINGS)
     assert done.returncode == 0, done.stderr
-    assert "there are no energies, and so no T_g" in done.stdout
+    assert "there are no energies, so there is no T_g" in done.stdout
     assert "small was imported without energies along its cooling." in done.stdout
-    assert "what they tell apart may be the temperature" in done.stdout
+    assert "they may only tell the temperature" in done.stdout
     assert len(history(client, newest(client).info.run_id, "confusion/compact")) == len(GUESSES)
 
 

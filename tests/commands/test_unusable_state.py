@@ -93,7 +93,7 @@ def test_a_chain_leaves_a_training_that_cannot_go_on(
     assert capsys.readouterr().out == ""
     assert not can_resume(run, folder.parent)
     said = capsys.readouterr().out
-    assert said.startswith(f"The training of the run {folder.name} cannot continue, and is left as it is: ")
+    assert said.startswith(f"The training of the run {folder.name} cannot continue, and that run is left as it is: ")
     assert any(each in said for each in reason.split("|")), said
 
 

@@ -80,7 +80,7 @@ def test_pictures_and_table_are_in_the_run_and_on_the_disk(shown, client, folder
     for path in folder.glob("*.png"):
         assert path.read_bytes().startswith(b"\x89PNG")
     description = shown.data.tags["mlflow.note.content"]
-    assert "as a number per particle in particles.csv" in description
+    assert "are in particles.csv" in description
     assert "correlation" in description
     assert "liquid, A (n = 3)" in description
     assert "| attribution | modulus of psi6 (snapshot)" in description
@@ -143,7 +143,7 @@ def test_without_trajectories_there_are_pictures_and_a_sentence(
     copied(dataset.folder)
     done = command("visualize", data_dir=tmp_path, model=checkpoint)
     assert done.returncode == 0, done.stderr
-    assert "There are no numbers per particle: There is no ensemble 'small'" in done.stdout
+    assert "There are no values for particles: There is no ensemble 'small'" in done.stdout
     (folder,) = (tmp_path / "pictures").iterdir()
     names = {path.name for path in folder.iterdir()}
     assert {"attribution.png", "filters.png", "certain_and_wrong.png"} < names
@@ -182,7 +182,7 @@ def test_a_trajectory_that_is_gone_is_named(
     (folder / f"sim-{number:05d}.gsd").unlink()
     done = command("visualize", data_dir=tmp_path, model=checkpoint)
     assert done.returncode == 0, done.stderr
-    assert "There are no numbers per particle: " in done.stdout
+    assert "There are no values for particles: " in done.stdout
     assert f"sim-{number:05d}.gsd is missing" in done.stdout
     names = {path.name for path in (tmp_path / "pictures").glob("*/*")}
     assert "attribution.png" in names

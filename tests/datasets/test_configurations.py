@@ -68,7 +68,7 @@ def test_what_is_missing_is_named(copy, trajectory):
 
 def test_particles_of_something_else_are_refused(copy, dataset):
     images = replace(copy, recipe=replace(copy.recipe, source="images"))
-    with pytest.raises(UserError, match="images that were imported as such have no particles"):
+    with pytest.raises(UserError, match="imported images have no particles"):
         load_configurations(images)
     stranger = replace(copy, records=(replace(copy.records[0], simulation=21),))
     with pytest.raises(UserError, match=r"belongs to simulation 21, and the ensemble 'small' has 1 to 20"):

@@ -94,8 +94,8 @@ def test_names_tell_label_and_simulation(tmp_path, file, label, number):
     ("file", "reason"),
     [
         ("crystal.00001.png", "has neither glass nor liquid in its name or its folder's"),
-        ("not_glass.00001.png", "has both a label and its contrary in 'not_glass.00001.png'"),
-        ("non-liquid/00001.png", "has both a label and its contrary in 'non-liquid'"),
+        ("not_glass.00001.png", "has both a label and its opposite in 'not_glass.00001.png'"),
+        ("non-liquid/00001.png", "has both a label and its opposite in 'non-liquid'"),
         ("glass.png", "has no number in its name"),
         ("glass_or_liquid.00001.png", "has both glass and liquid"),
         (f"glass.{'9' * 40}.png", "has the number 99999999999999999999 in its name, and the largest is"),
@@ -176,7 +176,7 @@ def bomb(path: Path, width=60_000, height=60_000):
 
 def test_a_decompression_bomb_is_refused_by_its_header(tmp_path):
     bomb(tmp_path / "a.png", 5_000, 5_000)
-    with pytest.raises(UnusableImage, match="claims 5000 x 5000 pixels, and the most are 16,777,216"):
+    with pytest.raises(UnusableImage, match="claims 5000 x 5000 pixels, and at most 16,777,216 are allowed"):
         convert(tmp_path / "a.png", 32)
     bomb(tmp_path / "b.png")
     with pytest.raises(UnusableImage, match=r"claims 60000 x 60000|is damaged .*decompression bomb"):
@@ -186,8 +186,8 @@ def test_a_decompression_bomb_is_refused_by_its_header(tmp_path):
 def test_files_that_are_no_images_are_refused(tmp_path):
     path = tmp_path / "a.png"
     for content, message in (
-        (b"", "is no image of a known format"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n(touch trap) run\n", "is no image of a known format"),
+        (b"", "is not an image of a known format"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n(touch trap) run\n", "is not an image of a known format"),
         (b"\x89PNG\r\n\x1a\n garbage", "is (damaged|no image)"),
     ):
         path.write_bytes(content)
@@ -224,7 +224,12 @@ def test_what_cannot_be_read_is_listed_and_nothing_is_left(hostile, tmp_path, po
         match=r"theirs has 5 image\(s\) that cannot be used \(glass\.00101\.png is a link out of the folder; .*skip_unreadable=true",
     ) as ended:
         take(hostile, target, pool)
-    for words in ("00102.png is a link out", "00103.png is not a regular file", "00104.png", "00105.png is no image"):
+    for words in (
+        "00102.png is a link out",
+        "00103.png is not a regular file",
+        "00104.png",
+        "00105.png is not an image",
+    ):
         assert words in str(ended.value)
     assert not target.exists()
     assert not list(target.parent.glob(".*.partial"))
@@ -275,4 +280,4 @@ def test_pictures_of_one_colour_are_told(source, tmp_path, pool, capsys):
     half[:16] = 255
     Image.fromarray(half).save(source / "glass.00001.png")
     take(source, tmp_path / "datasets" / "theirs", pool)
-    assert "79 of 80 pictures are of one colour" in capsys.readouterr().out
+    assert "79 of 80 pictures have a single colour" in capsys.readouterr().out

@@ -82,7 +82,7 @@ def test_pictures_of_few_values_are_told(tmp_path, pool, capsys):
             picture[0, 0] = 1
             Image.fromarray(picture).save(tmp_path / f"{label}_{k}.png")
     take(tmp_path, tmp_path.parent / "faint" / "theirs", pool, size=16)
-    assert "80 of 80 pictures use less than 16 of the 256 values" in capsys.readouterr().out
+    assert "80 of 80 pictures use fewer than 16 of the 256 values" in capsys.readouterr().out
 
 
 def test_somebodys_own_split_is_kept(tmp_path, pool):

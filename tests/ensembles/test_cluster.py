@@ -187,7 +187,7 @@ def test_a_busy_machine_on_which_the_client_starts_late(monkeypatch, own_cluster
 
 def test_a_scheduler_without_workers_is_one_sentence(own_cluster, tmp_path, monkeypatch):
     monkeypatch.setattr(connection, "FIRST_WORKER_S", 0.5)
-    with pytest.raises(UserError, match="has no workers: start one worker process a core, each with one thread"):
+    with pytest.raises(UserError, match="has no workers: start one worker process per core, each with one thread"):
         open_and_close(None, own_cluster.address, tmp_path)
 
 
@@ -215,11 +215,11 @@ def other_numpy(folder):
         (
             other_code,
             (),
-            r"has glassliquid's code \w{12} where this command has \w{12}: start one worker process a core",
+            r"has glassliquid's code \w{12} where this command has \w{12}: start one worker process per core",
         ),
         (no_code, (), "cannot run glassliquid"),
         (other_numpy, (), r"has numpy 1\.0\.0 where this command has 2\."),
-        (None, ("--nthreads", "2"), "has 2 threads, and LAMMPS runs one simulation a process"),
+        (None, ("--nthreads", "2"), "has 2 threads, but LAMMPS runs one simulation per process"),
     ],
 )
 def test_a_worker_that_does_not_fit_is_refused(own_cluster, tmp_path, prepare, options, message):

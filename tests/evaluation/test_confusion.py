@@ -42,7 +42,7 @@ def test_two_states_have_their_maximum_where_they_change(change: int):
 
 
 def test_a_network_that_learns_nothing_has_no_maximum():
-    """It says what most labels are: the accuracy is the share of the larger class, a V."""
+    """It says what most labels are: the accuracy is the fraction of the larger class, a V."""
     before = np.array([np.mean(np.array(SAMPLES) < guess) for guess in GUESSES])
     shares = np.repeat((before < 0.5)[:, None], len(SAMPLES), axis=1).astype(float)
     curve = confusion_curve(answers(shares, np.random.default_rng(0)), SAMPLES, GUESSES, np.random.default_rng(1))

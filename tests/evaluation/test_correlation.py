@@ -86,7 +86,7 @@ def test_of_independent_numbers_none_is_told_from_zero_though_some_intervals_mis
     for seed in range(20):
         found = correlate(samples(seed), np.random.default_rng(0))
         missed += sum(not each.interval[0] <= 0 <= each.interval[1] for each in found)
-        told += "No rank correlation is told from zero" not in sentence(found)
+        told += "No rank correlation differs significantly from zero" not in sentence(found)
     # Of 720 intervals 5 % should miss zero, and some more, as percentiles of 24 simulations are a little narrow; of 20 tables 5 %: more
     # than 3 have a probability of 2 %.
     assert 0.03 < missed / 720 < 0.11
@@ -120,12 +120,12 @@ def test_particles_that_were_not_shown_do_not_count():
 def test_of_one_simulation_there_is_no_interval_and_of_equal_numbers_no_correlation():
     found = correlate(samples(simulations=1), np.random.default_rng(0))
     assert all(np.isfinite(each.mean) and np.isnan(each.interval).all() for each in found)
-    assert sentence(found).startswith("No correlation with physics can be told")
+    assert sentence(found).startswith("No correlation with the physical fields can be computed")
     given = samples()
     flat = replace(given, values={"attribution": np.ones((2 * SIMULATIONS, PARTICLES))})
     found = correlate(flat, np.random.default_rng(0))
     assert all(np.isnan(each.mean) and each.simulations == 0 for each in found)
-    assert sentence(found).startswith("No correlation with physics can be told")
+    assert sentence(found).startswith("No correlation with the physical fields can be computed")
 
 
 def test_few_simulations_are_said_to_be_few():

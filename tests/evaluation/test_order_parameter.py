@@ -32,7 +32,7 @@ def test_a_network_that_cannot_tell_the_ends_gives_no_answer():
     noise = generator.normal(size=(1, 60, len(INDICES)))
     found = order_parameter(noise[:, :, [0, -1]], noise, INDICES, generator)
     assert found.crossing is None
-    assert found.reason == "it does not tell the two ends apart"
+    assert found.reason == "the network does not tell the two ends apart"
 
 
 def test_probabilities_are_calibrated_on_the_validation_split():

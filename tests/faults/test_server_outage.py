@@ -128,7 +128,7 @@ def test_a_server_that_does_not_come_back_loses_no_work(workplace, dataset, serv
     assert process.wait(300) == 2, place.said(process)
     said = place.said(process)
     assert "Traceback" not in said
-    assert f"Nothing of the training is lost: its state and its metrics are in data/runs/{run_id}." in said
+    assert f"Nothing of the training run is lost: its checkpoint and its metrics are in data/runs/{run_id}." in said
     line = re.search(r"Continue with: (mlflow run .*)", said)
     assert line, said
     away = (killed, time.time())
@@ -141,7 +141,7 @@ def test_a_server_that_does_not_come_back_loses_no_work(workplace, dataset, serv
     told = place.run("tidy")
     assert re.search(r"Runs that dead processes had left RUNNING, now KILLED: 1\.", told), told
     assert line.group(1) in told
-    waited = re.search(r"Metric points that waited and were sent: (\d+), of 1 runs\.", told)
+    waited = re.search(r"Waiting metric points sent: (\d+), of 1 runs\.", told)
     assert waited and 0 < int(waited.group(1)) <= sent, told
     check_points(tally, place, run_id)
     tally.same("status", place.client.get_run(run_id).info.status, "KILLED")

@@ -96,16 +96,14 @@ def test_a_window_is_not_compared_with_the_particles_of_the_whole_box(recipe, re
         UserError, match=r"images show a window of 0\.5 .*window=1\.0, or choose a network that reads images"
     ):
         reads.of_recipe(window)
-    assert "particles are read of the whole box" in str(reads.of_recipe(recipe).mismatch(window))
+    assert "the particles are those of the whole box" in str(reads.of_recipe(recipe).mismatch(window))
     assert Images.of_recipe(window).mismatch(window) is None
 
 
 def test_imported_images_have_no_particles(dataset, recipe):
     images = replace(recipe, source="images")
     assert Particles().mismatch(recipe) is None
-    assert "it reads particles, and images that were imported as such have no particles" in str(
-        Particles().mismatch(images)
-    )
+    assert "it reads particles, and imported images have no particles" in str(Particles().mismatch(images))
     assert Images(64).mismatch(images) is None
     with pytest.raises(
         UserError, match="No network that reads particles can be used on data_liquid5: images that were imported"

@@ -43,8 +43,8 @@ def test_the_page_says_it_in_the_table_and_at_the_run():
     page = page_of([training("a"), line, training("b", 1, tags={"dataset": "e", "dataset_digest": "cafe"})])
     score = "100.00 % (200 of 200, 95 % interval 98.1 to 100.0 %)"
     assert f"{score}: compact is no better than the linear model on g(r)" in page.text
-    assert "not known: no run of this report has trained it on these data" in page.text
+    assert "unknown: no run in this report trained it on these data" in page.text
     said = f"Compact is no better than the linear model on g(r), which has {score} on the same test split."
     assert page.text.count(said) == 1
     rows = best_rows([training("a")], {})
-    assert (rows[0].linear, rows[0].verdict) == ("not known: no run of this report has trained it on these data", "")
+    assert (rows[0].linear, rows[0].verdict) == ("unknown: no run in this report trained it on these data", "")

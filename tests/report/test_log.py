@@ -62,7 +62,7 @@ def test_a_run_that_was_ended_before_its_step_began_is_told_as_one_of_this_proje
     tags = {"mlflow.project.entryPoint": "train"}
     page = page_of([training("a"), replace(training("killed", 1), tags=tags, params={}, metrics={}, status="KILLED")])
     assert "This run was started for train, and ended before that began: nothing was recorded." in page.text
-    assert "no step of this project" not in page.text
+    assert "not made by a command of this project" not in page.text
 
 
 def test_runs_that_never_learned_are_counted_and_marked():
@@ -169,8 +169,8 @@ def test_a_run_that_lacks_something_says_so_and_the_others_are_told():
         "There is no table of the trials: the run has no trials.csv that can be read.",
         "There are no replicates: none was started.",
         "no picture: the run that made it has no examples.png that can be read",
-        "how it was made is not recorded here",
-        "This run is no step of this project; only its name is known.",
+        "how it was made is not recorded",
+        "This run was not made by a command of this project; only its name is known.",
     ):
         assert sentence in page.text, sentence
     assert "Best validation accuracy 99.75 %" in page.text

@@ -30,7 +30,7 @@ def test_images_that_were_imported_have_no_particles(dataset: Dataset):
     numbers, sentence = particle_numbers(of(imported, "compact", Images(64)))
     assert numbers is None
     assert sentence == (
-        "There are no numbers per particle: images that were imported as such have no particles; make a dataset of simulations or "
+        "There are no values for particles: imported images have no particles; make a dataset from simulations or "
         "trajectories."
     )
 

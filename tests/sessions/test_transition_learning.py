@@ -58,7 +58,7 @@ def test_a_planted_change_is_found(tmp_path: Path):
     assert 100 <= order.crossing.index <= 120
     found = said_of(curve, order)
     assert "has its maximum at T = 0.83 (index 120" in found
-    assert "Learning by confusion and P(glass) agree within their intervals; there is none by the energies." in found
+    assert "Learning by confusion and P(glass) agree within their intervals; there is none from the energies." in found
 
 
 def test_without_a_change_there_is_no_maximum_and_the_sentence_says_so(tmp_path: Path):
@@ -67,7 +67,7 @@ def test_without_a_change_there_is_no_maximum_and_the_sentence_says_so(tmp_path:
     assert order.crossing is None
     found = said_of(curve, order)
     assert "Learning by confusion with compact on inherent structures has no maximum" in found
-    assert "does not pass one half: it does not tell the two ends apart" in found
+    assert "does not pass one half: the network does not tell the two ends apart" in found
     assert "The three answers cannot be compared" in found
 
 

@@ -161,7 +161,7 @@ def test_a_trial_that_was_taken_for_dead_ends_at_its_next_validation(address: st
     trial = study.optuna.ask()
     suggested(study, trial, 1)
     study.kill(study.trials()[0])
-    with pytest.raises(TakenForDead, match="taken this trial for dead"):
+    with pytest.raises(TakenForDead, match="found no sign of life of this trial"):
         ValidationReports(trial, ITERATIONS)(5, {"val_accuracy": 0.5})
 
 

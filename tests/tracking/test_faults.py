@@ -44,7 +44,7 @@ def test_the_cause_stands_first_however_long_the_rest_is(rest: str, reason: str)
     ("code", "named"),
     [
         (401, "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"),
-        (403, "does not allow that: ask who runs the server"),
+        (403, "permission denied: ask the server's administrator"),
         (413, "client_max_body_size"),
     ],
 )

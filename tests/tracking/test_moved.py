@@ -43,7 +43,7 @@ def test_artifacts_are_found_where_they_were_taken(tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     first.rename(second)
     after = run_in(second, "after", monkeypatch)
-    assert f"its artifacts, which it looked for in {first}/mlruns, are now looked for in {second}/mlruns." in (
+    assert f"its artifacts, until now looked for in {first}/mlruns, are now looked for in {second}/mlruns." in (
         capfd.readouterr().err
     )
     assert (read(before, "before"), read(after, "after")) == ("before", "after")

@@ -140,7 +140,9 @@ def test_a_diverging_loss_stops_before_the_step(make, data, tmp_path: Path):
     with torch.no_grad():
         next(trainer.model.parameters()).fill_(float("inf"))
     before = weights(trainer)
-    with pytest.raises(Diverged, match=r"The loss is nan in iteration 2, batch 1, whose step was not taken: lower the"):
+    with pytest.raises(
+        Diverged, match=r"The loss is nan in iteration 2, batch 1, so the optimizer step was skipped: lower the"
+    ):
         trainer.train(never)
     assert weights(trainer)[:100] == before[:100]
     assert load_checkpoint(tmp_path / "a" / CURRENT).iteration == 1
@@ -150,7 +152,7 @@ def test_a_step_that_leaves_no_finite_weights_is_not_kept(make, tmp_path: Path):
     """The loss of the third iteration's only batch is finite; the step at the rate of 1e38 that follows it is not."""
     config = replace(SETTINGS, batches_per_iteration=1, schedule="step", schedule_length=2, final_learning_rate=1e38)
     memory = Memory()
-    with pytest.raises(Diverged, match=r"The norm of the weights is (inf|nan) after iteration 3, which was not kept"):
+    with pytest.raises(Diverged, match=r"The norm of the weights is (inf|nan) after iteration 3, which was discarded"):
         make(config, memory=memory).train(never)
     kept = load_checkpoint(tmp_path / "a" / CURRENT)
     assert len(memory.points) == 2

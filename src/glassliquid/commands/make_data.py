@@ -41,7 +41,7 @@ def run(config: MakeDataConfig) -> None:
         _rehearse(planned)
         from glassliquid.tracking.given_run import note_rehearsal
 
-        note_rehearsal("make_data", "A rehearsal: nothing was written.")
+        note_rehearsal("make_data", "A dry run: nothing was written.")
         return
     with (
         tracked_run("make_data", f"make_data {config.name}") as tracked,
@@ -68,7 +68,7 @@ def _rehearse(planned: Source) -> None:
         path = Path(tempfile.mkdtemp(prefix="glassliquid-rehearsal-")) / "first.png"
         save_image(picture, path)
         print(f"The first picture is {path}.")
-    print("This was a rehearsal, and nothing was written: leave dry_run out to make the data.")
+    print("This was a dry run and nothing was written: leave out dry_run to make the data.")
 
 
 def _record(tracked: "TrackedRun", made: MadeData, seconds: float) -> None:
@@ -174,7 +174,7 @@ def _matched(matching: Matching) -> str:
         f"{split.auc:.3f} after (95 % interval {split.auc_low:.3f} to {split.auc_high:.3f})"
         for name, split in matching.splits.items()
     )
-    return f"Matched in energy within {matching.tolerance:.2g}, what e_IS alone tells (area under the curve, 0.5 is nothing): {'; '.join(parts)}."
+    return f"Matched in energy within {matching.tolerance:.2g}; area under the ROC curve of e_IS alone (0.5 is chance): {'; '.join(parts)}."
 
 
 def _headline(made: MadeData) -> str:

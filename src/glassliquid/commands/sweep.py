@@ -101,7 +101,7 @@ def _rehearse(job: SweepJob, dataset: Dataset) -> str:
             f"and a training run of {config.iterations} iterations {duration(cost.run_s(config))}: {number} training runs take at most about "
             f"{duration(number * cost.run_s(config))} one after the other; workers share the cores.",
             f"Memory: {megabytes(cost.memory_bytes)} for each worker.",
-            "This was a rehearsal, and nothing was kept: leave dry_run out to search.",
+            "This was a dry run and nothing was kept: leave out dry_run to search.",
         ]
     )
 
@@ -243,18 +243,18 @@ def _log_findings(
     settings = ", ".join(f"{name} {best.settings[name]:.4g}" for name in names)
     explained = ", ".join(f"{name} {100 * share:.0f} %" for name, share in pictures.importances.items())
     equals = sum(trial.value == best.value for trial in ended) - 1
-    shared = f" (shared with {equals} others, of which it fell least or has the lowest loss)" if equals else ""
+    shared = f" (shared with {equals} others; it has the smallest drop or the lowest loss of them)" if equals else ""
     if tested is None:
         found = [
             f"Best of {len(ended)} trials ({counts(trials)}): none, because none is better than chance.",
-            f"The highest validation accuracy is {percent(best, images)}, as a guess may have it; no model "
-            "is tested or registered.",
+            f"The highest validation accuracy is {percent(best, images)}, which a guess may also reach; "
+            "no model is tested or registered.",
         ]
     else:
         found = [
             f"Best of {len(ended)} trials ({counts(trials)}): trial {best.number}, {settings}.",
-            f"Its validation accuracy is {percent(best, images)}, the highest of {len(ended)} on the same images{shared} and so "
-            f"optimistically biased; {tested}",
+            f"Its validation accuracy is {percent(best, images)}, the highest of {len(ended)} on the same "
+            f"images{shared}, so it is optimistically biased; {tested}",
         ]
         tracked.text(line + "\n", "best_trial.txt")
         tracked.metrics({"best_trial": best.number})

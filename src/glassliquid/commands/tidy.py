@@ -51,11 +51,11 @@ def _lines(job: TidyJob, tidied: Tidied, earlier: dict[str, str], removed: int) 
         lines.append(f"Closed by other commands before: {len(others)}.")
         lines += _named(others, job.data_dir)
     points = sum(delivery.sent.values())
-    lines.append(f"Metric points that waited and were sent: {points}, of {len(delivery.sent)} runs.")
+    lines.append(f"Waiting metric points sent: {points}, of {len(delivery.sent)} runs.")
     if delivery.waiting:
         lines.append(
-            f"Points that still wait in {runs_folder}, because this tracking store does not take them (it may not be the "
-            f"one that they were made for): those of {', '.join(delivery.waiting)}."
+            f"Metric points that are still waiting in {runs_folder}, because this tracking "
+            f"store does not accept them (it may not be the one they were made for): those of {', '.join(delivery.waiting)}."
         )
     lines.append(f"Half-written files removed: {removed}.")
     return lines

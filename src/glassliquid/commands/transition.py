@@ -246,7 +246,7 @@ def _notes(job: TransitionJob, measured: Sequence[Measured]) -> Iterator[str]:
             )
             yield f"{each.ensemble.name}: {found}."
     if not job.inherent:
-        yield "The networks saw the snapshots as they are: what they tell apart may be the temperature, by the rattling of the particles."
+        yield "The networks saw the snapshots themselves, not inherent structures: they may only tell the temperature, from the rattling of the particles."
 
 
 def _keep(tracked: TrackedRun, job: TransitionJob, measured: Sequence[Measured], found: Findings) -> None:

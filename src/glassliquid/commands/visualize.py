@@ -91,7 +91,7 @@ def _draw_evidence(explained: Explained, target: PictureFolder) -> str:
     target.figure(evidence_figure({name: spread([each]) for name, each in evidence.items()}, caption), "evidence.png")
     name, weight = max(evidence.items(), key=lambda pair: abs(pair[1]))
     return (
-        f"It weighs numbers of a whole configuration, not of particles: most of all {name}, {weight:+.2f} logits per standard "
+        f"It has weights for features of a whole configuration, not for particles. The largest is that of {name}: {weight:+.2f} logits per standard "
         "deviation (evidence.png)."
     )
 
@@ -114,4 +114,4 @@ def _draw_extremes(explained: Explained, target: PictureFolder) -> str:
     ]
     caption = f"{explained.found.label} on the test images of {explained.dataset.name}"
     target.figure(extremes_figure(pictures, caption), "certain_and_wrong.png")
-    return f"Of {len(test)} test images {wrong} are classified wrongly; the surest and the worst are in certain_and_wrong.png."
+    return f"Of {len(test)} test images {wrong} are misclassified; the most certain and the most wrong are in certain_and_wrong.png."

@@ -36,15 +36,15 @@ def lacks_particles(recipe: Recipe) -> str | None:
     """Why a dataset that is made so has no particles, and what to do; None if it has them."""
     if recipe.source != SOURCE_OF_IMAGES:
         return None
-    return "images that were imported as such have no particles; make a dataset of simulations or trajectories"
+    return "imported images have no particles; make a dataset from simulations or trajectories"
 
 
 def unreadable_particles(recipe: Recipe) -> str | None:
     """Why a network cannot read the particles of a dataset that is made so, and what to do; None if it can."""
     if recipe.window < 1:
         return (
-            f"its images show a window of {recipe.window} of the box's side, and particles are read of the whole box, so that the two would "
-            "not be of the same data; make a dataset with window=1.0"
+            f"its images show a window of {recipe.window} of the side of the box, but the particles are those "
+            "of the whole box; make a dataset with window=1.0"
         )
     return lacks_particles(recipe)
 

@@ -155,7 +155,7 @@ def _label(name: PurePosixPath, words: Mapping[str, Label]) -> Label:
     for part in (name.name, *folders):
         labels = {words[word] for word in _words(part) if word in words}
         if labels and NEGATIONS.intersection(_words(part)):
-            raise UnusableImage(f"has both a label and its contrary in {part!r}")
+            raise UnusableImage(f"has both a label and its opposite in {part!r}")
         if len(labels) > 1:
             raise UnusableImage(f"has both glass and liquid in {part!r}")
         if labels and part == name.name and of_class not in (None, *labels):
@@ -163,7 +163,7 @@ def _label(name: PurePosixPath, words: Mapping[str, Label]) -> Label:
         if of_class or labels:
             return of_class or min(labels)
     raise UnusableImage(
-        "has neither glass nor liquid in its name or its folder's (labels=WORD:glass tells another word)"
+        "has neither glass nor liquid in its name or its folder's (use labels=WORD:glass for another word)"
     )
 
 

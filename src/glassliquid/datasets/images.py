@@ -128,11 +128,11 @@ def import_images(
             raise UserError(f"{_complaint(source, left_out)}: repair or remove them, or pass skip_unreadable=true.")
         if faint:
             print(
-                f"{faint} of {len(rows)} pictures use less than {FAINT} of the 256 values: look at whether they were saved in their full range.",
+                f"{faint} of {len(rows)} pictures use fewer than {FAINT} of the 256 values: check that they were saved with their full range.",
                 flush=True,
             )
         if flat:
-            print(f"{flat} of {len(rows)} pictures are of one colour: look at what is in them.", flush=True)
+            print(f"{flat} of {len(rows)} pictures have a single colour: check what they show.", flush=True)
         _check_complete(source, rows, own_split=bool(images) and images[0].split is not None)
         return rows, {"skipped": tuple({"file": each.file, "reason": each.reason} for each in left_out)}
 

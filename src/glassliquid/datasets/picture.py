@@ -98,14 +98,16 @@ def _opened(path: Path, page: int) -> Iterator[Any]:
                 image.seek(page - 1)
             # Before decoding: the header alone is read until here.
             if image.width * image.height > MOST_PIXELS:
-                raise UnusableImage(f"claims {image.width} x {image.height} pixels, and the most are {MOST_PIXELS:,}")
+                raise UnusableImage(
+                    f"claims {image.width} x {image.height} pixels, and at most {MOST_PIXELS:,} are allowed"
+                )
             if page == 0 and image.format != "MPO" and _has_page(image, 2):
                 raise UnusableImage(
                     "has several pages or frames: save each as a file of its own, or pass number=page if each is of another simulation"
                 )
             yield image
     except UnidentifiedImageError as error:
-        raise UnusableImage(f"is no image of a known format ({listed(FORMATS)})") from error
+        raise UnusableImage(f"is not an image of a known format ({listed(FORMATS)})") from error
     except UnusableImage:
         raise
     except Exception as error:  # whatever Pillow stumbles over in damaged bytes

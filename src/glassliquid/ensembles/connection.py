@@ -118,7 +118,7 @@ def _wait_for_worker(client: "Client", scheduler: str, wait_s: float) -> None:
         if now - told > NO_WORKER_S:
             told = now
             print(
-                f"Waiting for the queue to start the first worker, {(now - started) / 60:.0f} minutes by now.",
+                f"Waiting for the queue to start the first worker, for {(now - started) / 60:.0f} minutes so far.",
                 file=sys.stderr,
             )
         time.sleep(0.2)

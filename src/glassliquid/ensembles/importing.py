@@ -198,8 +198,8 @@ def _too_few(folder: Path, names: list[str]) -> str | None:
     remedy = "pass the folder that has the files of all simulations"
     if not folder.is_file():
         remedy = (
-            f"put at least {SMALLEST_ENSEMBLE} into the folder; if these are more, say where their number is, as number=WORD for the "
-            "word before it"
+            f"put at least {SMALLEST_ENSEMBLE} into the folder; if these "
+            "are more, give the word before their number, as number=WORD"
         )
     return (
         f"{folder} has {len(names)} simulation{'s' if len(names) > 1 else ''} ({listed(names)}), and each of the splits train, "

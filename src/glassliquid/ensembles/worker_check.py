@@ -16,9 +16,7 @@ from glassliquid.physics.engines import ENGINES
 PACKAGES = ("numpy", "gsd", "pillow")
 """Packages whose versions must agree, beside those of the engines."""
 
-REMEDY = (
-    "start one worker process a core, each with one thread, with the .venv and the code of this clone (docs/CLUSTER.md)"
-)
+REMEDY = "start one worker process per core, each with one thread, with the .venv and the code of this clone (docs/CLUSTER.md)"
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ def run_checked(requirements: Requirements, function: Callable[..., Any], *argum
 
 def too_many_threads(threads: int) -> str:
     """The end of a sentence about a worker with more threads than one."""
-    return f"has {threads} threads, and LAMMPS runs one simulation a process"
+    return f"has {threads} threads, but LAMMPS runs one simulation per process"
 
 
 @functools.lru_cache(maxsize=4)

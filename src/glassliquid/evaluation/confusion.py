@@ -5,7 +5,7 @@ guess and glass from it on, whether that is right or not, and a network is train
 right, because nearly all snapshots have one label. If the structure changes somewhere, the accuracy has a maximum there,
 between two valleys: the W shape.
 
-The accuracy is that over all snapshots. Its trivial part, the share of the larger class, is shown beside it, and a maximum has to
+The accuracy is that over all snapshots. Its trivial part, the fraction of the larger class, is shown beside it, and a maximum has to
 be above that. It is not divided out: a network that reads the temperature with a constant error is equally accurate at all
 guesses, and balanced accuracies, or gains over the larger class, would have a maximum in the middle for it.
 """
@@ -76,10 +76,10 @@ def confusion_curve(
 ) -> ConfusionCurve:
     """The curve, and its maximum if it has one.
 
-    Where a network does worse than the share of the larger class it counts as that share, which it had only to say: a network that was
+    Where a network does worse than the fraction of the larger class it counts as that share, which it had only to say: a network that was
     trained too briefly, or on too little, would have its maximum in the middle otherwise.
 
-    A guess is a maximum if its accuracy is above the share of the larger class, and above the lowest accuracy on either side of
+    A guess is a maximum if its accuracy is above the fraction of the larger class, and above the lowest accuracy on either side of
     it, by z standard errors of the difference. A standard error has a part from the simulations (bootstrap) and one from the
     training: of three and more repeats their spread, else the roughness of the curve, median |second difference| / (0.6745 sqrt 6). z is
     the normal quantile of a 95 % interval, corrected for the number of guesses (Bonferroni).
@@ -107,7 +107,7 @@ def confusion_curve(
     else:
         place, left, after = candidate
         if own[place] - majority[place] <= z * math.hypot(float(means[:, place].std()), noise):
-            reason = f"at guess {guesses[place]}, the best between two lower ones, it is no better than the share of the larger class"
+            reason = f"at guess {guesses[place]}, the best one between two lower ones, it is no better than the fraction of the larger class"
         elif any(
             accuracy[place] - accuracy[valley]
             <= z * math.hypot(float((draws[:, place] - draws[:, valley]).std()), 2**0.5 * noise)

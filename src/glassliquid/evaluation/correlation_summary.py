@@ -49,7 +49,7 @@ def sentence(correlations: Sequence[Correlation]) -> str:
     """What goes most with physics, and how sure that is."""
     defined = [each for each in correlations if np.isfinite(each.together[0])]
     if not defined:
-        return "No correlation with physics can be told: fewer than two simulations have different numbers for their particles."
+        return "No correlation with the physical fields can be computed: in fewer than two simulations do the values differ between particles."
     most = max(defined, key=lambda each: abs(each.mean))
     low, high = most.together
     where = (
@@ -59,6 +59,6 @@ def sentence(correlations: Sequence[Correlation]) -> str:
     )
     few = ", so few that the intervals are rough" if most.simulations < FEW else ""
     if low <= 0 <= high:
-        return f"No rank correlation is told from zero when all are looked at; the largest is that of {where}{few}."
+        return f"No rank correlation differs significantly from zero when all are considered; the largest is that of {where}{few}."
     sure = f", and the largest of all in {100 * most.largest:.0f} % of the resampled sets"
     return f"The largest rank correlation is that of {where}{sure}{few}."

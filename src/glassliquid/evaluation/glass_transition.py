@@ -150,7 +150,7 @@ def find_glass_transition(
         strained += [] if holds else [name]
     longest = {name: max(each, key=lambda window: window.length) for name, each in good.items()}
     if longest["liquid"].end == len(t) or longest["glass"].first == 0:
-        return NoTransition(observable, "one law holds from the hot end to the cold one")
+        return NoTransition(observable, "one law fits from the hot end to the cold end")
     main_liquid, main_glass = _trimmed(longest["liquid"], longest["glass"], shortest)
     fits = [
         _coefficients(u, bases["liquid"], main_liquid),

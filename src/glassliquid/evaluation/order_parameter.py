@@ -63,7 +63,7 @@ def order_parameter(
     right = int((p_glass[:, 0] < HALF).sum() + (p_glass[:, -1] > HALF).sum())
     crossing, reason = None, ""
     if wilson_interval(right, 2 * simulations)[0] <= HALF:
-        reason = "it does not tell the two ends apart"
+        reason = "the network does not tell the two ends apart"
     elif not means[0] < HALF < means[-1]:
         reason = "it does not go from below one half to above it"
     else:

@@ -77,8 +77,7 @@ def sentence(found: Findings) -> str:
     if (study := found.rates) is not None:
         low, high = study.line.slope_interval
         parts.append(
-            f"Over {len(study.names)} ensembles T_g changes by {study.line.slope:+.3f} ({low:+.3f} to {high:+.3f}) for a factor of "
-            "ten in the cooling rate."
+            f"Over {len(study.names)} ensembles T_g changes by {study.line.slope:+.3f} ({low:+.3f} to {high:+.3f}) for a factor of ten in the cooling rate."
         )
     return " ".join(parts)
 
@@ -94,12 +93,12 @@ def _thermodynamic(found: Findings) -> str:
             f"over {each.simulations} simulations; {each.spread[0]:.3f} to {each.spread[1]:.3f} by {each.pairs} equally good fits)"
         )
         if each.strained:
-            clause += f", though the law of the {_and(each.strained)} holds nowhere within the errors"
+            clause += f", though the law of the {_and(each.strained)} does not fit within the errors anywhere"
         if each.fictive is not None:
             value, (low, high) = each.fictive
             clause += f" and a fictive temperature of the coldest glass of {value:.3f} ({low:.3f} to {high:.3f})"
         clauses.append(clause)
-    return "; ".join(clauses) or "there are no energies, and so no T_g"
+    return "; ".join(clauses) or "there are no energies, so there is no T_g"
 
 
 def _confusion(name: str, curve: ConfusionCurve, what: str) -> str:
@@ -118,7 +117,7 @@ def _order(name: str, order: OrderParameter) -> str:
     low, high = _temperatures(crossing.interval)
     return (
         f"P(glass) of {name}, trained on the two ends, passes one half at T = {temperature(crossing.index):.3g} ({low:.3g} to {high:.3g}; "
-        f"it tells {order.right} of {order.ends} ends rightly)"
+        f"it tells {order.right} of {order.ends} ends correctly)"
     )
 
 
@@ -130,10 +129,10 @@ def _agreement(ranges: Mapping[str, Interval]) -> str:
         if ranges[first][0] > ranges[second][1] or ranges[second][0] > ranges[first][1]
     ]
     if len(ranges) < 2:
-        return f"The three answers cannot be compared: there is none by {_and(missing)}."
+        return f"The three answers cannot be compared: there is none from {_and(missing)}."
     verdict = f"disagree: {_and(apart)} do not overlap" if apart else "agree within their intervals"
     if missing:
-        return f"{_capital(_and(list(ranges)))} {verdict}; there is none by {_and(missing)}."
+        return f"{_capital(_and(list(ranges)))} {verdict}; there is none from {_and(missing)}."
     return f"The three answers {verdict}."
 
 

@@ -125,7 +125,7 @@ def _ensemble(layout: Layout, name: str, digest: str) -> Ensemble | None:
 
 def _unknown(missing: str, digests: tuple[str, ...], used: str) -> str:
     return (
-        f"The ensemble {missing} ({listed(digests)}) is not here, so it cannot be told which simulations of {used} the model was trained "
+        f"The ensemble {missing} ({listed(digests)}) is not here, so it is unknown which simulations of {used} the model was trained "
         "on: only validation and test simulations are used."
     )
 

@@ -169,7 +169,7 @@ class Particles(Input):
 def _check(samples: Tensor) -> None:
     """Refuse what a served model is passed that is no configuration, in operations that PyTorch exports."""
     species, side = samples[:, :, 2], samples[:, :, 3]
-    torch._assert_async(samples.isfinite().all(), "A number in a configuration is not finite: pass finite ones.")
+    torch._assert_async(samples.isfinite().all(), "A number in a configuration is not finite: pass finite numbers.")
     known = ((species == 0) | (species == 1)).all()
     torch._assert_async(known, "A species in a configuration is unknown: pass 0 for A and 1 for B.")
     square = ((side > 0) & (side == side[:, :1])).all()

@@ -44,7 +44,7 @@ def evaluation_figure(
         histogram.hist(p_glass[chosen], bins=edges, histtype="stepfilled", alpha=0.55, color=colour, label=label)
     histogram.set_xlabel("P(glass)")
     histogram.set_ylabel("images")
-    histogram.set_title("what the model says", fontsize=11)
+    histogram.set_title("predictions", fontsize=11)
     histogram.legend(fontsize=9, loc="upper center")
     add_caption(figure, caption, 130)
     return figure
@@ -89,8 +89,8 @@ def _reliability(axes: Any, bins: Sequence[ReliabilityBin]) -> None:
         )
     axes.set_xlim(-0.03, 1.08)
     axes.set_ylim(-0.03, 1.03)
-    axes.set_xlabel("mean P(glass) of the images in a bin")
-    axes.set_ylabel("share of glass among them")
+    axes.set_xlabel("mean P(glass) in a bin")
+    axes.set_ylabel("fraction of glass")
     axes.set_title(
         f"reliability: expected calibration error {100 * expected_calibration_error(list(bins)):.1f} %", fontsize=11
     )

@@ -91,7 +91,7 @@ def _confusion(axes: Any, curves: Mapping[str, ConfusionCurve], model: str) -> N
             axes.axvline(temperature(maximum.guess), color=colour)
     for curve in list(curves.values())[:1]:
         t = [temperature(guess) for guess in curve.guesses]
-        axes.plot(t, curve.majority, ":", color="0.2", linewidth=1, label="share of the larger class")
+        axes.plot(t, curve.majority, ":", color="0.2", linewidth=1, label="fraction of the larger class")
     axes.set_ylabel("accuracy at this guess")
 
 

@@ -138,7 +138,7 @@ class EntryWriter:
     def _other(self, run: StoredRun, children: Sequence[StoredRun], is_top_level: bool = True) -> Entry:
         if not run.stage:
             step = run.tags.get(tag.ENTRY_POINT)
-            sentence = "This run is no step of this project; only its name is known."
+            sentence = "This run was not made by a command of this project; only its name is known."
             if step is not None:
                 sentence = f"This run was started for {step}, and ended before that began: nothing was recorded."
             return Entry(run=run, kind=step or "other run", missing=[sentence])

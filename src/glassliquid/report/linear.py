@@ -8,7 +8,7 @@ from glassliquid.evaluation.scores import wilson_interval
 from glassliquid.tracking import tag
 from glassliquid.tracking.stored import StoredRun
 
-UNKNOWN = "not known: no run of this report has trained it on these data"
+UNKNOWN = "unknown: no run in this report trained it on these data"
 
 
 @dataclass(frozen=True)

@@ -169,7 +169,7 @@ def dataset_rows(runs: Sequence[StoredRun], trained: Sequence[StoredRun], artifa
         elif picture is None:
             missing = f"no picture: the run that made it has no {EXAMPLES} that can be read"
         count = sum(_dataset(run) == dataset for run in trained)
-        rows.append(DatasetRow(*dataset, facts or ["how it was made is not recorded here"], picture, missing, count))
+        rows.append(DatasetRow(*dataset, facts or ["how it was made is not recorded"], picture, missing, count))
     return rows
 
 

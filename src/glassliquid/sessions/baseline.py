@@ -60,7 +60,7 @@ def baseline_of(found: FoundModel, data_dir: Path, tracked: TrackedRun) -> Found
 
 def lacking(error: UserError) -> str:
     """Why no linear model stands beside a network, in a sentence."""
-    return f"No {LINEAR} to compare with. {error}"
+    return f"There is no {LINEAR} to compare with. {error}"
 
 
 def _trained_before(dataset: Dataset, data_dir: Path, tracked: TrackedRun) -> State | None:

@@ -80,7 +80,7 @@ def register_best(job: TrainJob, model_uri: str, run_id: str, splits: TrainingSp
         images = splits.validation_images
         low, high = (100 * bound for bound in wilson_interval(round(accuracy * images), images))
         return (
-            f"{registered}, which does not become {alias}: its validation accuracy, {100 * accuracy:.2f} % (of {images}, "
+            f"{registered}, without the alias {alias}: its validation accuracy, {100 * accuracy:.2f} % (of {images}, "
             f"95 % interval {low:.1f} to {high:.1f} %), is no better than chance ({100 * splits.chance:.1f} %)."
         )
     return registered + (f", now {alias}." if moved else f"; {alias} stays.")

@@ -104,11 +104,11 @@ def particle_numbers(explained: Explained) -> tuple[ParticleNumbers | None, str]
     """What is known of each particle, and a sentence on what is not known and why; empty if nothing is missing."""
     dataset = explained.dataset
     if reason := lacks_particles(dataset.recipe):
-        return None, f"There are no numbers per particle: {reason}."
+        return None, f"There are no values for particles: {reason}."
     try:
         configurations = split_configurations(dataset, Split.TEST)
     except UserError as error:
-        return None, f"There are no numbers per particle: {error}"
+        return None, f"There are no values for particles: {error}"
     values = particle_values(explained.found.model, explained.test, configurations, dataset.recipe)
     try:
         return ParticleNumbers(configurations, values, load_fields(dataset, Split.TEST)), ""

@@ -31,11 +31,7 @@ def write_particles(explained: Explained, numbers: ParticleNumbers, target: Pict
     head = (*COLUMNS, *numbers.values, *(field.column for field in fields))
     target.text(csv_text(head, _rows(explained, numbers)), PARTICLES)
     known = [*numbers.values, *(["physical fields"] if fields else [])]
-    return (
-        f"What is known of particles ({', '.join(known)}) is there as a number per particle in {PARTICLES}."
-        if known
-        else ""
-    )
+    return f"The values for each particle ({', '.join(known)}) are in {PARTICLES}." if known else ""
 
 
 def draw_particles(explained: Explained, numbers: ParticleNumbers, target: PictureFolder) -> None:

@@ -85,7 +85,7 @@ def _summarise(job: TrainJob, tracked: TrackedRun, datasets: Sequence[Dataset], 
         for row in rows_of(finished, tag.FOLD, (*FIGURES, "test_images", "best_iteration"))
     ]
     tracked.text(csv_text([*rows[0]], ([*row.values()] for row in rows)), "folds.csv")
-    missing = " The simulations of the folds that diverged are not among them." if finished.diverged else ""
+    missing = " The simulations of the folds that diverged are not included." if finished.diverged else ""
     text = (
         f"{_plan(job, datasets[0], datasets[0])} Accuracy over all of them: {found}.{missing} {_agreement(found)} {common} "
         "No model is registered: train without folds for one."
@@ -99,9 +99,9 @@ def _plan(job: TrainJob, dataset: Dataset, first: Dataset) -> str:
     simulations = sum(map(len, dealt.values()))
     own_test = {record.simulation for record in dataset.records if record.split is Split.TEST}
     test = (
-        f"the {len(own_test)} of the dataset's own test split among them (folds_include_test=true)"
+        f"the {len(own_test)} of the dataset's own test split are included (folds_include_test=true)"
         if job.folds_include_test
-        else f"the {len(own_test)} of the dataset's own test split are left alone"
+        else f"the {len(own_test)} of the dataset's own test split are left out"
     )
     return (
         f"Cross-validation in {job.folds} folds: each of {simulations} simulations is tested once, by a network that was neither "
@@ -113,8 +113,8 @@ def _agreement(found: Pooled) -> str:
     test = f"permutation test, p = {found.chance:.2g}"
     if found.differ:
         return (
-            f"The folds differ by more than their simulations explain ({test}), so this interval is of these networks alone: what "
-            "another training would reach is told by the interval of the mean over folds."
+            f"The folds differ by more than their simulations explain ({test}), so this interval is for these networks only: what another training "
+            "run would reach is given by the interval of the mean over folds."
         )
     return f"The folds differ by no more than their simulations explain ({test})."
 

@@ -96,7 +96,7 @@ def rehearse(job: TrainJob, splits: TrainingSplits) -> str:
             f"An iteration of {config.batches_per_iteration} batches takes {cost.iteration_s:.3g} s, a validation {cost.validation_s:.3g} "
             f"s: {config.iterations} iterations take about {duration(cost.run_s(config))}{several}.",
             f"Memory: {megabytes(cost.memory_bytes)}.",
-            "This was a rehearsal, and nothing was kept: leave dry_run out to train.",
+            "This was a dry run and nothing was kept: leave out dry_run to train.",
         ]
     )
 
@@ -123,18 +123,17 @@ def overfit(job: TrainJob, splits: TrainingSplits, should_stop: Callable[[], boo
     )
     with scratch_folder() as folder:
         trainer = Trainer(config, data, validate, found, folder, NOT_A_RUN)
-        with TrainingDisplay(f"Learning {job.overfit} images by heart").watching(trainer) as found.watch:
+        with TrainingDisplay(f"Memorising {job.overfit} images").watching(trainer) as found.watch:
             outcome = trainer.train(lambda: found.metrics.get("val_accuracy") == 1 or should_stop())
     best = outcome.progress.best_accuracy
     if best < 1:
         raise UserError(
-            f"{config.model} has learned {max(0, round(best * job.overfit))} of {job.overfit} training images by heart in {outcome.iteration} "
-            "iterations, and should learn all: look for an error in the network or its input, or pass more iterations or another "
-            "learning rate."
+            f"{config.model} has learned {max(0, round(best * job.overfit))} of {job.overfit} training images in {outcome.iteration} iterations, but should memorise all: "
+            "look for an error in the network or its input, or pass more iterations or another learning rate."
         )
     return (
-        f"{config.model} has learned {job.overfit} training images by heart in {outcome.iteration} iterations (100 % of them right, "
-        "without augmentation, dropout and L2 penalty): it can learn. Nothing was kept: leave overfit out to train."
+        f"{config.model} has memorised {job.overfit} training images in {outcome.iteration} iterations (100 % of them right, "
+        "without augmentation, dropout and L2 penalty): it can learn. Nothing was kept: leave out overfit to train."
     )
 
 

@@ -28,7 +28,10 @@ def can_resume(run: StoredRun, runs_folder: Path) -> bool:
     except UnusableCheckpoint as error:
         why_not = str(error)
     if why_not:
-        print(f"The training of the run {run.run_id} cannot continue, and is left as it is: {why_not}", flush=True)
+        print(
+            f"The training of the run {run.run_id} cannot continue, and that run is left as it is: {why_not}",
+            flush=True,
+        )
     return not why_not
 
 

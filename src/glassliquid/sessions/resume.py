@@ -23,7 +23,7 @@ from glassliquid.training.trainer import is_finished
 
 LATEST = "latest"
 """Names the newest training run that can continue."""
-HOW_TO_END = "wait until it has ended, or stop it there with Ctrl-C or SIGTERM, which saves its state"
+HOW_TO_END = "wait until it has ended, or stop it there with Ctrl-C or SIGTERM, which saves a checkpoint"
 """What to do about a run that is alive."""
 
 
@@ -60,8 +60,8 @@ class Start:
         where = f"the run {self.state.run_id} after iteration {self.state.iteration}"
         where += f" with its {settings}" if settings else ""
         if self.run_id is not None:
-            return f"Going on with {where}."
-        return f"A further step from {where}; changed: {self.tags['changed']}."
+            return f"Continuing {where}."
+        return f"A new step from {where}; changed: {self.tags['changed']}."
 
 
 @contextlib.contextmanager
@@ -258,13 +258,13 @@ def _refuse_finished(name: str, config: TrainConfig, start: Start, stored: Store
         why = f"has finished its {config.iterations} iterations: pass a larger number, such as {more}, to continue from there"
     elif is_same_run and is_finished(config, iteration, start.state.progress):
         why = (
-            f"has ended early, after {config.patience} validations without a better one: pass a larger patience, such as "
+            f"has ended early, after {config.patience} validations without improvement: pass a larger patience, such as "
             f"-P patience={2 * (config.patience or 1)}, to continue from there"
         )
     elif is_same_run:  # the best state of a finished run, which is not its last one
         why = (
-            f"has finished, and this is its state after iteration {iteration}: change a setting, such as {more}, and a further "
-            "step continues from there"
+            f"has finished, and this is its checkpoint after iteration {iteration}: change a "
+            f"setting, such as {more}, so that a new step continues from there"
         )
     else:
         return

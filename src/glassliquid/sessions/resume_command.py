@@ -72,7 +72,7 @@ def _saved_here(job: TrainJob, tracked: TrackedRun) -> str:
     if not (folder / CURRENT).exists():
         return "Nothing was trained yet: when it works again, run the same command again."
     return (
-        f"Nothing of the training is lost: its state and its metrics are in {folder}. When the store works again: "
+        f"Nothing of the training run is lost: its checkpoint and its metrics are in {folder}. When the store works again: "
         f"{continue_with(job, tracked)}"
     )
 

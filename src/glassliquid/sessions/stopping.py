@@ -72,7 +72,7 @@ def ending_soon(should_stop: Callable[[], bool]) -> Iterator[None]:
     try:
         yield
     except _Interrupted:
-        raise Abandoned("Stopped while a store took what it was given; what it lacks is on this machine.") from None
+        raise Abandoned("Stopped during an upload; what the store lacks is on this machine.") from None
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

@@ -106,7 +106,7 @@ def train_in_run(
         display: shows a person how far it is.
 
     Raises:
-        Stopped: `should_stop` answered True before the end; the state is saved.
+        Stopped: `should_stop` answered True before the end; the checkpoint is saved.
         Diverged: the loss is not finite; the curves and the state before are kept.
         UserError: the settings do not suit the data.
     """
@@ -140,7 +140,7 @@ def train_in_run(
         with ending_soon(should_stop):
             if not journal.close():
                 print(
-                    f"The tracking server did not take all metrics; they wait in {folder} and the next command sends them."
+                    f"The tracking server did not accept all metrics; the rest is in {folder}, and the next command sends it."
                 )
             _keep_checkpoints(tracked, folder)
             _draw(job, tracked, journal, trainer)
@@ -149,14 +149,14 @@ def train_in_run(
         tracked.tags({tag.DIVERGED: "true"})
         if not has_state:
             raise outcome
-        remedy = "the state before it is kept; to continue from there at a lower rate: "
+        remedy = "the checkpoint before it is kept; to continue from there at a lower learning rate: "
         raise Diverged(outcome.what, remedy + command_with_lower_rate(job, tracked)) from outcome
     progress = outcome.progress
     notes = {"collapsed": str(progress.collapsed).lower(), tag.DIVERGED: "false"}
     if not outcome.finished:
         with ending_soon(should_stop):
             tracked.tags(notes)
-        raise kind_of_stop(should_stop)(f"Stopped after iteration {outcome.iteration}; the state is saved.")
+        raise kind_of_stop(should_stop)(f"Stopped after iteration {outcome.iteration}; the checkpoint is saved.")
     tracked.record(
         tags={**notes, tag.FATE: fate_in(splits, progress)},
         metrics={

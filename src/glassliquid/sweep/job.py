@@ -139,7 +139,7 @@ class SweepJob:
         lists = [
             f"{name.replace('_', ' ')} {self.space.listed(name).replace(',', ', ')}" for name in self.space.choices
         ]
-        seeds = "" if self.repeats == 1 else f", {self.repeats} seeds a trial"
+        seeds = "" if self.repeats == 1 else f", {self.repeats} seeds per trial"
         return f"{self.config.model} on {self.dataset}: {'; '.join([*lists, *ranges])} ({self.sampler}, pruner {self.pruner}{seeds})"
 
 

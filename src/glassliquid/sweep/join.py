@@ -59,7 +59,7 @@ def left_to_make_table(parent: str, slots: int, should_stop: Callable[[], bool])
             if store_fault(error) is None or time.monotonic() - answered_at > OUTAGE_S:
                 raise
         if should_stop():
-            raise Stopped("Stopped before the table was there.")
+            raise Stopped("Stopped before the table was made.")
         time.sleep(LOOK_EVERY_S)
 
 

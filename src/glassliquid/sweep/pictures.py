@@ -12,10 +12,10 @@ from glassliquid.sweep.study import State, Study, TrialRecord
 
 VALUE = "validation accuracy"
 TITLES = {
-    "history": "Trials in their order",
-    "slice": "Trials by one setting each",
+    "history": "Trials in order",
+    "slice": "Trials against each setting",
     "contour": "Between the trials (dots) the accuracy is interpolated",
-    "importances": "Share of the variance that a setting explains",
+    "importances": "Fraction of the variance that a setting explains",
 }
 
 

@@ -33,7 +33,7 @@ def interval(trial: TrialRecord, images: int) -> tuple[float, float]:
 
 
 def is_best_at_chance(trials: Sequence[TrialRecord], images: int, chance: float) -> bool:
-    """Whether the best of the complete trials may have guessed; of several seeds a trial, the interval of its mean decides."""
+    """Whether the best of the complete trials may have guessed; of several seeds per trial, the interval of its mean decides."""
     best = ranked(trials)[0]
     if "low" in best.attributes:
         return interval(best, images)[0] <= chance

@@ -247,7 +247,7 @@ class ValidationReports:
             self.trial.report(_mean([*self.finished, accuracy]), len(self.finished) * self.iterations + iteration)
             is_hopeless = self.trial.should_prune()
         except UpdateFinishedTrialError as error:
-            raise TakenForDead("Another command has taken this trial for dead.") from error
+            raise TakenForDead("Another command found no sign of life of this trial and closed it.") from error
         if is_hopeless:
             raise Pruned
 

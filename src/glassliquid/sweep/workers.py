@@ -84,7 +84,7 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
         while True:
             if should_stop():
                 raise kind_of_stop(should_stop)(
-                    "The sweep was stopped; trials that have ended stay, those that ran will be run again."
+                    "The sweep was stopped; finished trials are kept, and those that were running will be run again."
                 )
             trials = self._study.trials()
             show(trials)
@@ -133,7 +133,7 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
                     f"{died}, as others did before with the same settings: see what it printed above; if it printed nothing the "
                     "machine may be out of memory: run the same command with fewer jobs or smaller batch sizes."
                 )
-            print(f"{died}; what it was running is run again.", file=sys.stderr, flush=True)
+            print(f"{died}; its trial is run again.", file=sys.stderr, flush=True)
             self._workers[place] = self._start()
 
 

@@ -22,9 +22,9 @@ _QUOTED = re.compile(r"\"((?:[^\"\\]|\\.)*)\"|'((?:[^'\\]|\\.)*)'")
 _STATUS = re.compile(r"failed with error code (\d{3})|\b(\d{3}) (?:Client|Server) Error|HTTPStatusCode.{1,3}(\d{3})")
 _ANSWER = re.compile(r"Response (?:body: '|text: )(.+?)'?$", re.DOTALL)
 _MEANINGS = {
-    "401": "401, it knows no such user or password: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
-    "403": "403, it does not allow that: ask who runs the server",
-    "413": "413, a proxy in front of it takes no request of that size: raise its limit, in nginx client_max_body_size",
+    "401": "401, wrong user name or password: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
+    "403": "403, permission denied: ask the server's administrator",
+    "413": "413, a proxy in front of it refuses requests of that size: raise its limit, in nginx client_max_body_size",
     "507": "507, its disk is full",
 }
 
@@ -73,9 +73,7 @@ def _reason(error: BaseException) -> str | None:
         if found := _DATABASE.search(text):
             return shortened(found.group(1))
         if _SCHEMA in text:
-            return (
-                "its database is of an older MLflow: make a copy of it, then run `mlflow db upgrade` with its address"
-            )
+            return "its database is from an older MLflow: back it up, then run `mlflow db upgrade` with its address"
         return _of_request(text) if text.startswith(_API) else None
     module = type(error).__module__
     if module.partition(".")[0] in _CLIENTS or module.startswith(_CLIENTS_OF_GOOGLE):

@@ -75,7 +75,9 @@ def living_process(tags: Mapping[str, str]) -> str | None:
     silence = silence_of(tags)
     if not silence < SILENT_AFTER_S:  # nor is it if the tag is no number
         return None
-    return f"process {number} on {host}, last heard of {silence:.0f} s ago; taken for dead after {SILENT_AFTER_S:.0f} s"
+    return (
+        f"process {number} on {host}, last heard of {silence:.0f} s ago; considered dead after {SILENT_AFTER_S:.0f} s"
+    )
 
 
 def silence_of(tags: Mapping[str, str]) -> float:

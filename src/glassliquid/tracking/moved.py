@@ -35,8 +35,8 @@ def follow(database: Path) -> str | None:
     if not before:
         return None
     return (
-        f"The folder of {database} was moved or copied, or the file was made from another folder: its artifacts, which it looked "
-        f"for in {before[0]}, are now looked for in {here}."
+        f"The folder of {database} was moved or copied, or the file was made from another folder: "
+        f"its artifacts, until now looked for in {before[0]}, are now looked for in {here}."
     )
 
 

@@ -93,11 +93,10 @@ def _note(experiment_id: str) -> str:
         return f"[{name}]({_address(experiment_id, key, charts)})"
 
     return (
-        f"What matters of the training runs: {link('table', TRAININGS)}, {link('charts', TRAININGS, True)}; of the trials of "
-        f"sweeps: {link('table', TRIALS)}, {link('charts', TRIALS, True)}.\n\n"
-        "Can a network tell a glass from a liquid by a picture, how close to the glass transition, and when does it fail? "
-        "A run's description has its headline; `fate` and `largest_drop` say whether a training run kept what it had "
-        "learned; `mlflow run . -e report` writes all of it as one page."
+        f"The training runs at a glance: {link('table', TRAININGS)}, {link('charts', TRAININGS, True)}; the trials of sweeps: {link('table', TRIALS)}, {link('charts', TRIALS, True)}.\n\n"
+        "Can a network tell a glass from a liquid in a picture, how close to the glass "
+        "transition, and when does it fail? The description of a run begins with its headline; `fate` and `largest_drop` say whether a training run kept what it had "
+        "learned; `mlflow run . -e report` writes all of it into one page."
     )
 
 

@@ -13,8 +13,8 @@ from glassliquid.tracking.logged_models import quiet
 from glassliquid.tracking.store import raise_if_lost
 
 ABOUT = (
-    "Networks that tell a glass from a liquid. Each version says what it was trained on and what it reads; it answers with P(glass). "
-    "An alias is the name of a dataset: it stands at the best model that was trained on it."
+    "Networks that tell a glass from a liquid. The description of a version says what it was trained on and what it reads; its output is "
+    "P(glass). Each alias is the name of a dataset, and marks the best model trained on it."
 )
 """Description of a registered model."""
 TAG_VALIDATION = "best_val_accuracy"

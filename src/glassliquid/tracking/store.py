@@ -111,7 +111,7 @@ def _remedy(address: str) -> str:
     if _is_folder(address):
         return (
             "MLflow keeps runs in databases now, so unset MLFLOW_TRACKING_URI or set it to sqlite:////PATH/mlflow.db; "
-            "`mlflow migrate-filestore` takes old runs along"
+            "`mlflow migrate-filestore` converts old runs"
         )
     if address.startswith("http"):
         return "correct that, start the server or name another one in MLFLOW_TRACKING_URI"
@@ -131,7 +131,7 @@ def raise_if_lost(error: BaseException, then: str | None = None) -> None:
         raise error if then is None else TrackingLost(error.what, then) from error
     if (reason := store_fault(error)) is not None:
         raise TrackingLost(
-            f"The tracking store {without_credentials(mlflow.get_tracking_uri())} does not take what it is given ({reason})",
+            f"The tracking store {without_credentials(mlflow.get_tracking_uri())} does not accept data ({reason})",
             then,
         ) from error
 
@@ -172,7 +172,7 @@ def storing(name: str, size: int, where: str = "") -> Iterator[None]:
                 raise
             reason = f"{type(error).__name__}: {shortened(str(error))}"
         store = f"The artifact store {without_credentials(where)}".rstrip()
-        raise TrackingLost(f"{store} did not take {name}, {in_bytes(size)} ({reason})") from error
+        raise TrackingLost(f"{store} did not accept {name}, {in_bytes(size)} ({reason})") from error
 
 
 @contextlib.contextmanager

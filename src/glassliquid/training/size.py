@@ -27,7 +27,7 @@ class Size:
         """In words."""
         return (
             f"{self.parameters:,} parameters ({megabytes(self.state_bytes)} with gradients and Adam's moments), "
-            f"{self.multiply_adds / 1e6:,.3g} million multiply-adds a forward pass of one sample"
+            f"{self.multiply_adds / 1e6:,.3g} million multiply-adds for a forward pass of one sample"
         )
 
 

@@ -214,7 +214,7 @@ class Trainer:
         # A finite loss can have an infinite gradient; after such a step the state is not worth saving.
         for name, value in (("norm of the gradient", gradient), ("norm of the weights", weights)):
             if not math.isfinite(value):
-                raise Diverged(f"The {name} is {value} after iteration {self.iteration}, which was not kept")
+                raise Diverged(f"The {name} is {value} after iteration {self.iteration}, which was discarded")
         return {
             "loss": loss,
             "learning_rate": rate,
@@ -238,7 +238,7 @@ class Trainer:
             loss = loss + self.config.l2 * sum(w.square().sum() for w in self.model.weight_tensors()) / 2
         if not torch.isfinite(loss):
             raise Diverged(
-                f"The loss is {float(loss.detach())} in iteration {self.iteration}, batch {batch}, whose step was not taken"
+                f"The loss is {float(loss.detach())} in iteration {self.iteration}, batch {batch}, so the optimizer step was skipped"
             )
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()

@@ -33,7 +33,7 @@ UNTILTED = 1e-9
 SKIN = 0.5
 """How far a particle may be outside of the box [sigma_AA]: LAMMPS wraps when it rebuilds its neighbour lists."""
 
-COUNT = "pass count_frames=true if its frames are at equal steps from the start of the cooling to its end"
+COUNT = "pass count_frames=true if its frames are evenly spaced from the start of the cooling to its end"
 REPAIR = "repair the file or take its simulation out of the folder"
 
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?")
@@ -204,7 +204,7 @@ def side_by_density(location: Location, positions: NDArray[np.floating]) -> floa
     if density is None:
         location.refuse(
             "has no box",
-            remedy="pass the number of particles for each sigma_AA^2 as density (this project's mixture has 1.2)",
+            remedy="pass the number of particles per sigma_AA^2 as density (this project's mixture has 1.2)",
         )
     length = float(np.sqrt(len(positions) / density))
     # A box that is full has no gap of several particles at its edges.

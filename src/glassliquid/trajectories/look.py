@@ -37,7 +37,7 @@ def look_at(frame: Frame) -> str | None:
             "those of one group or one processor."
         )
     if not THIN <= (density := count / frame.length**2) <= DENSE:
-        return f"{frame.location.path} has {density:.3g} particles for each sigma_AA^2, where the mixture has 1.2: {CHECK}."
+        return f"{frame.location.path} has {density:.3g} particles per sigma_AA^2, where the mixture has 1.2: {CHECK}."
     return None
 
 

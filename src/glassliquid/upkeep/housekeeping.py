@@ -53,7 +53,7 @@ def tidy_up(runs_folder: Path, experiments: list[str]) -> Tidied:
     delivery = send_pending(runs_folder)
     if delivery.waiting:
         print(
-            f"The metrics of {len(delivery.waiting)} earlier runs still wait in {runs_folder}.",
+            f"The metrics of {len(delivery.waiting)} earlier runs are still waiting in {runs_folder}.",
             file=sys.stderr,
             flush=True,
         )

@@ -81,8 +81,8 @@ class Images(Source):
             yield f"{len(of_label)} images of {label}, such as {example}."
         if self.config.number is None and (kinds := kinds_of_names(images)):
             yield (
-                f"The names differ in more than numbers ({listed(kinds[:NAMED_IN_MESSAGE])}): if these are runs of several pictures each, "
-                "they lie in several splits; say where a run's number is, as number=WORD."
+                f"The names differ in more than numbers ({listed(kinds[:NAMED_IN_MESSAGE])}): if these are runs with several pictures each, one run would be in several "
+                "splits; give the word before the number of the run, as number=WORD."
             )
         yield f"{counts}, {'as the folders say' if own else 'drawn by the numbers of the simulations'}."
 

@@ -107,7 +107,7 @@ class Trajectories(EnsembleSource):
         try:
             self.check_recipe()
         except UserError as error:
-            remarks.append(f"The dataset cannot be made as it is asked for: {error}")
+            remarks.append(f"The requested dataset cannot be made: {error}")
         return remarks, draw(first.positions, first.types, first.length, drawing)
 
 

@@ -60,7 +60,8 @@ class Numba(Engine):
                 "" if compiler.CACHE_FOLDER is not None else " (it cannot be kept: no cache folder can be written to)"
             )
             print(
-                f"Compiling the engine numba, once an environment; this takes some ten seconds{kept}.", file=sys.stderr
+                f"Compiling the engine numba, once per environment; this takes about ten seconds{kept}.",
+                file=sys.stderr,
             )
         from glassliquid.physics.vectorised import dynamics, forces, minimum, randomness, start, state
 
