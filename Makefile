@@ -59,8 +59,8 @@ hostile: .venv/.installed-test  ## Give the commands and readers 31,000 bad and 
 	python -m tests.hostile.figures .hostile; exit $$failed
 
 .PHONY: lint
-lint: .venv/.installed-test  ## Check style, formatting, types and spelling
-	$(ACTIVATE) && ruff check && ruff format --check && mypy && codespell && python tools/lock.py --check && python tools/mlproject.py --check
+lint: .venv/.installed-test  ## Check style, formatting, types, spelling and English
+	$(ACTIVATE) && ruff check && ruff format --check && mypy && codespell && python tools/prose.py && python tools/lock.py --check && python tools/mlproject.py --check
 
 .PHONY: lock
 lock: .venv/.installed  ## Choose the newest versions pyproject.toml allows; write both lock files and conda.yaml

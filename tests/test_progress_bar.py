@@ -40,10 +40,19 @@ def test_what_is_quick_leaves_no_line():
 
 
 def test_a_line_says_how_far_it_is_and_how_long_it_takes():
-    # After 12 s a quarter of the 80 that are left to this command are done: 36 s more.
-    assert lines_of([(12, 40), (30, 60), (41.9, 99)], 100, first=20) == [
-        "Training: 40 of 100 iterations, 36 s left, loss 40",
-        "Training: 99 of 100 iterations, 1 s left, loss 99",
+    # From 11 s to 42 s 62 were done: the 38 that are left take 19 s more; at 61 s, 78 in 50 s, and 22 are left.
+    assert lines_of([(11, 22), (42, 62 + 22), (61, 100)], 100 + 22, first=20) == [
+        "Training: 22 of 122 iterations, 11 s so far, loss 22",
+        "Training: 84 of 122 iterations, 19 s left, loss 84",
+        "Training: 100 of 122 iterations, 14 s left, loss 100",
+    ]
+
+
+def test_what_comes_before_the_first_is_not_taken_for_slowness():
+    """An engine that compiles for 20 s, then finishes one a second."""
+    assert lines_of([(20, 1), (21, 2), (51, 32)], 100) == [
+        "Training: 1 of 100 iterations, 20 s so far, loss 1",
+        "Training: 32 of 100 iterations, 1 min 8 s left, loss 32",
     ]
 
 

@@ -1,6 +1,8 @@
 """The words of CONTRIBUTING.md: expressions that no native speaker writes, and what to write in their place."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,3 +42,19 @@ def test_nobody_writes(pattern: str):
         if re.search(pattern, line)
     ]
     assert not found, f"write {INSTEAD[pattern]!r}: {found}"
+
+
+def checked(path: Path, text: str) -> str:
+    """What tools/prose.py prints of a file with this text."""
+    path.write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "tools/prose.py", path], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return done.stdout
+
+
+def test_the_prose_check_reads_sentences_and_passes_over_code(tmp_path: Path):
+    page = "# A page\n\nIt is is here.\n\n    it is is code\n\nAs `is is` and this is, in [a place](is/is/very/very).\n"
+    assert re.findall(r":(\d+):\d+: lexical_illusions", checked(tmp_path / "page.md", page)) == ["3"]
+    module = 'NAME = "is is"\n\n\ndef f(it):\n    """What it is is this."""\n    return f"There {it} {it} is nothing wrong here."\n'
+    assert re.findall(r":(\d+):\d+: lexical_illusions", checked(tmp_path / "module.py", module)) == ["5"]

@@ -35,7 +35,8 @@ class ProgressBar(Protocol):
 def progress_bar(doing: str, unit: str) -> Iterator[ProgressBar]:
     """Show how far the block is; call what it gives with the number done, the total and, if you like, a note.
 
-    The first call says where this command begins: the time left follows from the mean speed since then.
+    The first call says where this command begins. The time left follows from the mean speed since the first of its own was
+    done: before that, compiling and workers that start would pass for slowness.
     """
     kind = Bar if sys.stderr.isatty() else Lines
     with contextlib.closing(kind(doing, unit, sys.stderr)) as show:
@@ -52,7 +53,7 @@ def watched(items: Iterable[Item], total: int, doing: str, unit: str) -> Iterato
 
 
 class Lines:
-    """Writes plain lines, the first after ten seconds and fewer and fewer as time goes by."""
+    """Writes plain lines, the first after ten seconds, then at growing intervals."""
 
     def __init__(self, doing: str, unit: str, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         """Write to `stream`; the clock tells seconds."""
@@ -60,14 +61,17 @@ class Lines:
         self._began = self._now = clock()
         self._next = self._began + FIRST_LINE_AFTER_S
         self._first: int | None = None
+        self._under_way: tuple[int, float] | None = None
         self._state = (0, 0, "")
         self._written: tuple[int, int, str] | None = None
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
         """Write a line if it is time for one."""
         if self._first is None or total != self._state[1]:
-            self._first, self._began = done, self._clock()
+            self._first, self._began, self._under_way = done, self._clock(), None
         self._state, self._now = (done, total, note), self._clock()
+        if self._under_way is None and done > self._first:
+            self._under_way = done, self._now
         if self._now >= self._next:
             self._write()
 
@@ -80,12 +84,12 @@ class Lines:
         done, total, note = self._written = self._state
         elapsed = self._now - self._began
         self._next = self._now + min(max(LINE_EVERY_S, GROWTH * elapsed), LONGEST_SILENCE_S)
-        fresh = done - (self._first or 0)
+        since, moment = self._under_way or (done, self._now)
         left = f"{duration(elapsed)} so far"
         if done >= total:
             left = f"took {duration(elapsed)}"
-        elif fresh:
-            left = f"{duration(elapsed * (total - done) / fresh)} left"
+        elif done > since:
+            left = f"{duration((self._now - moment) * (total - done) / (done - since))} left"
         parts = [f"{self._doing}: {done:,} of {total:,} {self._unit}", left, *filter(None, [note])]
         with contextlib.suppress(OSError):  # a log that is full or gone is no reason to stop
             print(", ".join(parts), file=self._stream, flush=True)
@@ -108,6 +112,7 @@ class Bar:
         """Draw on `stream`."""
         self._doing, self._unit, self._stream = doing, unit, stream
         self._bar: Any = None
+        self._first = 0
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
         """Move the bar."""
@@ -115,6 +120,8 @@ class Bar:
             self._begin(done, total)
         if note:
             self._bar.set_postfix_str(note, refresh=False)
+        if self._bar.n == self._first < done:  # the speed that tqdm shows is that since its start
+            self._bar.initial, self._bar.start_t = done, time.time()
         self._bar.update(done - self._bar.n)
 
     def close(self) -> None:
@@ -126,6 +133,7 @@ class Bar:
         from tqdm import tqdm
 
         self.close()
+        self._first = done
         # Some terminals, as those of containers, say that they are zero columns wide; nothing would be drawn.
         is_known = os.get_terminal_size(self._stream.fileno()).columns > 0
         # With a mean speed, calls that find nothing new do not count as slowness.

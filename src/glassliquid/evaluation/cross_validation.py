@@ -5,7 +5,7 @@ Two intervals answer two questions.
 - Pooled: how often are the networks of these folds right on simulations that nobody has seen? Simulations are the unit: the two
   images of one are right or wrong together, and `combined_interval` takes their correlation into account. The folds' training sets
   overlap, so that their errors on average are correlated; but each is tested on simulations that no other is tested on, and given the
-  trained networks these tests are independent of one another. For the mean accuracy of these very networks the interval
+  trained networks these tests are independent of one another. For the mean accuracy of just these networks the interval
   therefore holds (Bayle, Bayle, Janson, Mackey, NeurIPS 2020; its coverage is tested).
 - Mean over folds (Student's t): how well does such a training run come out, if it is done once more? It sees that two training runs differ.
   Since the training sets overlap, the folds' accuracies are not independent, and no unbiased estimate of their mean's variance exists

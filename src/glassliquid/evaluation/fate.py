@@ -49,7 +49,7 @@ def fate_of(collapsed: bool, best_accuracy: float, images: int, chance: float = 
 
 
 def worst(fates: Iterable[Fate]) -> Fate:
-    """The fate that is told of several runs in a word: a collapse before never having learned, that before a run that stayed."""
+    """The one fate that stands for several runs: collapsed if any did, else never learned if any did not, else stayed."""
     found = set(fates)
     return next(fate for fate in (Fate.COLLAPSED, Fate.NEVER_LEARNED, Fate.STAYED) if fate in found)
 

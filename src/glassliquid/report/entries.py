@@ -46,7 +46,7 @@ class Entry:
 
     run: StoredRun
     kind: str
-    """What it is, in a word or two."""
+    """What it is, in one or two words."""
     caption: str = ""
     """Its settings in the order of the research log's captions."""
     results: str = ""

@@ -243,7 +243,7 @@ def _parent_key(store: str) -> str:
 
 
 def _definition(study: optuna.Study) -> dict[str, Any] | None:
-    """What a study searches; another command may have made it this very moment and is about to say so."""
+    """What a study searches; another command may have made it just now, before recording what it searches."""
     for _ in range(50):
         if DEFINITION in study.user_attrs:
             return dict(study.user_attrs[DEFINITION])
