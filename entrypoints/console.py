@@ -1,7 +1,7 @@
 """glassliquid: simulate a glass former, train networks to tell glass from liquid, and find out what they know.
 
-Each command is an entry point of the MLflow project. Data lie in the folder `data` of the folder that you are in, runs in
-its `mlflow.db`, or where MLFLOW_TRACKING_URI says.
+Each command is an entry point of the MLflow project. Data are in the folder `data` of the current folder, and runs in its
+`mlflow.db`, unless MLFLOW_TRACKING_URI is set.
 """
 
 import ast

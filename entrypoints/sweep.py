@@ -1,4 +1,4 @@
-"""sweep: search batch size, dropout and more; one table of what was found, and the best model registered."""
+"""sweep: search batch size, dropout and more; make a table of the trials and register the best model."""
 
 from entrypoints import shell
 from glassliquid.sweep.job import SweepJob

@@ -1,4 +1,4 @@
-"""tidy: close the runs that dead processes left, send metrics that wait, remove half-written files."""
+"""tidy: close runs that dead processes left open, send waiting metrics, remove half-written files."""
 
 from entrypoints import shell
 from glassliquid.commands.jobs import TidyJob

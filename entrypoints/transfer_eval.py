@@ -1,4 +1,4 @@
-"""transfer_eval: where does a saved model stop working? Along the cooling of an ensemble, or on datasets."""
+"""transfer_eval: find where a saved model stops working, along the cooling of an ensemble or on datasets."""
 
 from entrypoints import shell
 from glassliquid.commands.jobs import TransferJob

@@ -1,4 +1,4 @@
-"""transition: where does an ensemble become a glass? By its energies, by learning by confusion, and by P(glass) of a network."""
+"""transition: find where an ensemble becomes a glass, from its energies, by learning by confusion, and from P(glass) of a network."""
 
 from entrypoints import shell
 from glassliquid.sessions.transition_job import TransitionJob

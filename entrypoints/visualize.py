@@ -1,4 +1,4 @@
-"""visualize: show what a network looks at, in pictures and as a number for each particle."""
+"""visualize: show what a network looks at, in pictures and as a value for each particle."""
 
 from entrypoints import shell
 from glassliquid.commands.jobs import VisualizeJob

@@ -117,6 +117,10 @@ def settings(cls: type[Declared]) -> type[Declared]:
     upgrade: older forms get its default.
     """
     made: Any = pydantic.dataclasses.dataclass(cls, frozen=True, kw_only=True, config=_CONFIG)
+    # pydantic looks for a field's sentence in the class itself alone.
+    for base in cls.__bases__:
+        for name, field in getattr(base, "__pydantic_fields__", {}).items():
+            made.__pydantic_fields__[name].description = made.__pydantic_fields__[name].description or field.description
     check = made.__init__
 
     def checked(self: Any, **values: Any) -> None:

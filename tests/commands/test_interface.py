@@ -28,6 +28,14 @@ def test_parameters_and_options_are_the_same_with_the_same_defaults(name: str):
 
 
 @pytest.mark.parametrize("name", ENTRY_POINTS)
+def test_every_parameter_has_a_sentence_that_ends(name: str):
+    """Those of a class that is inherited from too."""
+    for each in importlib.import_module(f"entrypoints.{name}").main.parameters:
+        assert " " in each.sentence, each.name
+        assert each.sentence.endswith("."), each.name
+
+
+@pytest.mark.parametrize("name", ENTRY_POINTS)
 def test_every_parameter_is_forwarded_under_its_own_name_and_never_quoted(name: str):
     command, parameters = ENTRY_POINTS[name]["command"], ENTRY_POINTS[name]["parameters"]
     forwarded = re.findall(r"--([\w-]+) \{(\w+)\}(?= |$)", command)

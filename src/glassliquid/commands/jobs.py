@@ -78,7 +78,7 @@ class VisualizeJob(ModelOnDataset):
     """A model, a dataset, and how much is shown."""
 
     samples: Annotated[int, Field(ge=1, le=20)] = 1
-    """Test images of each class that are explained."""
+    """Number of test images of each class to explain."""
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -101,7 +101,7 @@ class TransferJob:
     datasets: Annotated[tuple[str, ...] | None, _NAMES, Absent("none")] = None
     """Names of datasets, separated by commas; none scans an ensemble's cooling."""
     ensemble: Annotated[str | None, Absent("auto")] = None
-    """Ensemble to scan; auto is that of the model's training data, of its liquids if they are of two."""
+    """Ensemble to scan; auto is that of the model's training data (of its liquids, if there are two)."""
     liquids: Annotated[
         tuple[int, ...] | None,
         FromText(
@@ -110,11 +110,11 @@ class TransferJob:
         ),
         Absent("all"),
     ] = COARSE_LIQUIDS
-    """Liquid snapshot indices to try, separated by commas; all is every stored one."""
+    """Liquid snapshot indices to try, separated by commas; all means every stored one."""
     glass: int = 200
     """Snapshot index of the glass."""
     find_breakdown: bool = True
-    """Look between these indices for where the accuracy crosses 75 %."""
+    """Search between these indices for the point where the accuracy crosses 75 %."""
     data_dir: Path = Path("data")
     """Folder of all data."""
 
@@ -156,7 +156,7 @@ class ReportJob:
     output: Path = Path("results_log.html")
     """File to write."""
     data_dir: Path = Path("data")
-    """Folder of all data: metrics that wait there are sent first."""
+    """Folder of all data; metrics waiting there are sent first."""
 
     def __post_init__(self) -> None:
         """Check what can be checked without reading anything."""
@@ -179,7 +179,7 @@ class ExportJob:
     format: Annotated[str, Choice(lambda: EXPORTS)] = "dump"
     """LAMMPS text dumps, plain or compressed."""
     snapshots: Snapshots = None
-    """Snapshot indices, comma-separated; auto is all that are stored."""
+    """Snapshot indices, comma-separated; auto is all stored ones."""
     workers: Workers = None
     """Worker processes; auto is all cores."""
     data_dir: Path = Path("data")
@@ -196,6 +196,6 @@ class TidyJob:
     """What is tidied."""
 
     experiment: Annotated[str | None, Absent("all")] = None
-    """Name or id of the experiment whose runs are closed; all is every one of the store."""
+    """Name or id of the experiment whose runs are closed; all means every experiment of the store."""
     data_dir: Path = Path("data")
     """Folder of all data."""

@@ -1,4 +1,4 @@
-"""size: how many particles it takes to tell a glass from a liquid of the same energy."""
+"""size: find how many particles it takes to tell a glass from a liquid of the same energy."""
 
 import math
 from collections.abc import Mapping

@@ -48,7 +48,7 @@ class SizeJob:
     )
     """Networks, comma-separated."""
     liquid: int = 120
-    """Snapshot index of the liquids, around which candidates are looked for."""
+    """Snapshot index of the liquids; candidates are around it."""
     liquid_range: Annotated[int, Field(ge=0, le=INTERVALS)] = 10
     """Candidates are every second snapshot up to this many from liquid."""
     glass: int = 200

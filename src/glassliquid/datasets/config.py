@@ -53,25 +53,25 @@ class MakeDataConfig:
     name: str = "data_liquid5"
     """Name of the dataset."""
     engine: Annotated[str | None, Choice(ENGINES.names), Absent("auto")] = None
-    """Engine that simulates; auto is the one that the ensemble was begun with, or the fastest that can run here."""
+    """Engine that simulates; auto is the one that the ensemble was started with, or the fastest that runs here."""
     source: Annotated[str, Choice(SOURCES.names)] = "simulate"
-    """Where the data come from: our own simulations, or somebody's trajectories or images."""
+    """Where the data come from: simulations made here, or existing trajectories or images."""
     input: Annotated[Path | None, Absent("none")] = None
-    """Folder of the trajectories or images; for a rehearsal, one trajectory as well."""
+    """Folder of the trajectories or images; for a dry run, also a single trajectory."""
     preset: Annotated[str, Choice(lambda: PRESETS)] = "demo"
-    """Protocol that the settings from particles to snapshots change."""
+    """Protocol; the parameters from particles to snapshots override parts of it."""
     ensemble: Annotated[str | None, Absent("auto")] = None
     """Name of the ensemble; auto is the preset's name."""
     liquid_ensemble: Annotated[str | None, Absent("auto")] = None
-    """Ensemble of the liquids, one that was made before; auto is that of `ensemble`."""
+    """Existing ensemble of the liquids; auto is that of `ensemble`."""
     glass_ensemble: Annotated[str | None, Absent("auto")] = None
-    """Ensemble of the glasses, likewise."""
+    """Existing ensemble of the glasses; auto is that of `ensemble`."""
     match: Annotated[str, Choice(lambda: MATCHES)] = "none"
-    """Samples to draw: none takes all, energy pairs of inherent structures with equal e_IS."""
+    """Samples to draw: none draws all, energy draws pairs of inherent structures with equal e_IS."""
     liquid_range: Annotated[int, Field(ge=0, le=INTERVALS)] = 0
     """Candidates of match are the stored snapshots up to this many from liquid."""
     match_tolerance: Annotated[float | None, Field(gt=0), Absent("auto")] = None
-    """Largest difference of e_IS within a pair [epsilon_AA]; auto is a tenth of the glasses' spread, or what the smallest split needs."""
+    """Largest difference of e_IS within a pair [epsilon_AA]; auto is a tenth of the standard deviation of the glasses, or more if the smallest split needs it."""
     liquid: int = 5
     """Snapshot index drawn as liquid, 0 to 200."""
     glass: int = 200
@@ -89,9 +89,9 @@ class MakeDataConfig:
     window: float = 1.0
     """Side of the square that is drawn, as a fraction of the box's."""
     inherent: bool = False
-    """Draw inherent structures and record their energies; where snapshots is given, those of all of these snapshots."""
+    """Draw inherent structures and record their energies; with snapshots, the energies of all these snapshots."""
     null: bool = False
-    """Draw both classes from liquid's snapshot, of different simulations: a score other than chance is a leak."""
+    """Draw both classes from the liquid's snapshot of different simulations: a score other than chance is then a leak."""
     files: Annotated[str | None, Absent("all")] = None
     """Pattern that the names of imported trajectories match, such as prod*.lammpstrj."""
     number: Annotated[str | None, Absent("auto")] = None
@@ -99,15 +99,15 @@ class MakeDataConfig:
     imported images are simulations."""
     temperature: Annotated[str | None, Absent("none")] = None
     """Word before the temperature in the names of imported series at constant temperature, such as T, or a table of their files and
-    temperatures, such as temperatures.csv; none: they are coolings."""
+    temperatures, such as temperatures.csv; none: the files are coolings."""
     first_step: Annotated[int | None, Absent("auto")] = None
-    """Time step of imported trajectories at which the cooling starts; auto is 0, or the first frame's after an equilibration."""
+    """Time step of imported trajectories at which the cooling starts; auto is 0, or that of the first frame after an equilibration."""
     density: Annotated[float | None, Field(gt=0, le=4), Absent("none")] = None
     """Number density of imported trajectories without a box [1 / sigma_AA^2]."""
     sigma: Annotated[float | None, Field(gt=0, le=1e6), Absent("none")] = None
-    """Diameter sigma_AA in the unit of length of imported trajectories; none: they are in units of it."""
+    """Diameter sigma_AA in the unit of length of imported trajectories; none: lengths are in units of sigma_AA."""
     unterminated: bool = False
-    """Take a last line of imported trajectories that lacks its end as whole."""
+    """Accept a last line of imported trajectories that has no line end."""
     count_frames: bool = False
     """Count the frames of imported trajectories instead of reading their time steps."""
     arrays: Annotated[
@@ -125,11 +125,11 @@ class MakeDataConfig:
         FromText(_labels, "WORD:glass or WORD:liquid, separated by commas, such as solid:glass,fluid:liquid"),
         Absent("none"),
     ] = None
-    """Words or names of folders that stand for glass or liquid in imported images, such as solid:glass,fluid:liquid or 0:glass,1:liquid."""
+    """Words or names of folders that mean glass or liquid in imported images, such as solid:glass,fluid:liquid or 0:glass,1:liquid."""
     skip_unreadable: bool = False
     """Leave out images that cannot be read."""
     dry_run: bool = False
-    """Only say how the input is understood, and write nothing."""
+    """Only report how the input is understood; write nothing."""
     seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)] = 1
     """Seed of the ensemble."""
     workers: Workers = None

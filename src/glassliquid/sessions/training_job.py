@@ -25,13 +25,13 @@ class TrainJob:
     config: TrainConfig = Field(default_factory=TrainConfig)
     """What determines the run, given its data."""
     repeats: Annotated[int, Field(ge=1, le=10_000)] = 1
-    """Train this often, with as many seeds, as child runs of one parent."""
+    """Number of training runs, each with its own seed, as child runs of one parent."""
     folds: Annotated[int, Field(ge=1, le=10_000)] = 1
-    """Cross-validate over simulations in so many folds, as child runs of one parent; 1 does not."""
+    """Number of folds of a cross-validation over simulations, as child runs of one parent; 1 does not cross-validate."""
     folds_include_test: bool = False
-    """Of folds: whether the simulations of the dataset's own test split take part."""
+    """With folds: include the simulations of the dataset's own test split."""
     resume: Annotated[str | None, Absent("none")] = None
-    """Run id, runs:/..., models:/... or checkpoint file to continue from; latest is the newest run that can continue."""
+    """Run id, runs:/..., models:/... or checkpoint file to continue from; latest is the most recent run that can continue."""
     change: Annotated[
         tuple[str, ...],
         FromText(
@@ -40,13 +40,13 @@ class TrainJob:
             lambda names: ",".join(names) or "none",
         ),
     ] = ()
-    """With resume: settings, separated by commas, that are set to the given value even where it is the default."""
+    """With resume: settings, separated by commas, that get the given value even if it is the default."""
     max_hours: Annotated[float | None, Field(gt=0), Absent("none")] = None
-    """Stop, with the state saved, after this time [hours]."""
+    """Save a checkpoint and stop after this time [hours]."""
     upload_every: Annotated[float | None, Field(gt=0, le=10_000), Absent("end")] = None
-    """Send the checkpoints to MLflow every so many minutes; end does so once, and until then they are on this machine alone."""
+    """Minutes between uploads of the checkpoints to MLflow; end uploads them once, and until then they are on this machine only."""
     figure_every: Annotated[float, Field(gt=0, le=10_000)] = 10.0
-    """Minutes between two updates of training.png on the run's page while it trains."""
+    """Minutes between updates of training.png on the run's page during training."""
     version: Label = None
     """Label of the set of hyperparameters."""
     step: Label = None
@@ -56,11 +56,11 @@ class TrainJob:
     register_as: Annotated[str | None, Absent("none")] = REGISTERED_NAME
     """Name of the registered model; none does not register."""
     dry_run: bool = False
-    """Say what would be trained and what it costs, and stop; nothing is kept."""
+    """Report what would be trained and what it costs, and stop; nothing is kept."""
     overfit: Annotated[int | None, Field(ge=2, le=100_000), Absent("none")] = None
-    """Only see whether the network learns this many training images by heart, such as 32; nothing is kept."""
+    """Only test whether the network can memorise this many training images, such as 32; nothing is kept."""
     device: str = "auto"
-    """Where it is trained: auto, cpu, cuda or mps."""
+    """Device to train on: auto, cpu, cuda or mps."""
     data_dir: Path = Path("data")
     """Folder of all data."""
 

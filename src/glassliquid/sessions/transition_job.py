@@ -35,33 +35,33 @@ class TransitionJob:
         FromText(_ensembles, "auto, the name of an ensemble, or several separated by commas"),
         Absent("auto"),
     ] = None
-    """Ensemble; auto is demo, which is made if it is missing. Of several, the networks learn the first, and all give T_g."""
+    """Ensemble; auto is demo, which is made if it is missing. With several, the networks learn the first, and all give T_g."""
     model: Annotated[str, Choice(MODELS.names)] = "compact"
-    """Network that learns, beside structure."""
+    """Network that learns, in addition to structure."""
     inherent: bool = True
-    """Show the networks inherent structures, in which no temperature is seen; they are made where they are missing."""
+    """Give the networks inherent structures, which do not show the temperature; missing ones are made."""
     guesses: Annotated[
         tuple[int, ...] | None,
         FromText(whole_numbers, "auto or stored indices separated by commas in ascending order, such as 100,110,120"),
         Absent("auto"),
     ] = None
-    """Snapshot indices that are tried as the first of the glass; auto is every tenth that is stored."""
+    """Snapshot indices to try as the first of the glass; auto is every tenth stored one."""
     repeats: Annotated[int, Field(ge=1, le=1000)] = 1
-    """Train each network this often, with as many seeds."""
+    """Number of training runs for each guess, each with its own seed."""
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
-    """Seed of the first training of each guess; repeats count up from it."""
+    """Seed of the first training run of each guess; repeats count up from it."""
     iterations: Annotated[int, Field(ge=1, le=10**6)] = 20
-    """Length of each training, in iterations of 10 batches."""
+    """Length of each training run, in iterations of 10 batches."""
     batch_size: Annotated[int, Field(ge=1, le=10**6)] = 80
     """Samples in a batch."""
     image_size: int = 128
     """Side of the images [pixels], for a network that reads images."""
     simulations: Annotated[int, Field(ge=SMALLEST_ENSEMBLE, le=LARGEST_ENSEMBLE)] = 400
-    """The networks learn from at most so many simulations, the first; energies are those of all."""
+    """Largest number of simulations that the networks learn from; the energies are those of all."""
     engine: Annotated[str | None, Choice(ENGINES.names), Absent("auto")] = None
-    """Engine that simulates the demo ensemble if it is made; auto is the fastest that can run here."""
+    """Engine that simulates the demo ensemble if it is made; auto is the fastest that runs here."""
     device: str = "auto"
-    """Where it is trained: auto, cpu, cuda or mps."""
+    """Device to train on: auto, cpu, cuda or mps."""
     data_dir: Path = Path("data")
     """Folder of all data."""
 

@@ -32,33 +32,33 @@ class SweepJob:
     dataset: str = "data_liquid5"
     """Name of the dataset."""
     trials: Annotated[int, Field(ge=1, le=1_000_000)] = 20
-    """Trials of the study; killed ones do not count."""
+    """Number of trials; killed ones do not count."""
     space: SearchSpace = Field(default_factory=SearchSpace)
     """What is searched."""
     sampler: Annotated[str, Choice(SAMPLERS.names)] = "tpe"
-    """How settings are chosen; the grid has 5 levels a range."""
+    """How settings are chosen; the grid has 5 values per range."""
     pruner: Annotated[str, Choice(PRUNERS.names)] = "median"
-    """When a trial is given up."""
+    """How hopeless trials are stopped early."""
     repeats: Annotated[int, Field(ge=1, le=10_000)] = 1
-    """Seeds of each trial; their mean counts."""
+    """Number of seeds for each trial; their mean counts."""
     jobs: Annotated[int, Field(ge=1, le=1_000)] = 1
     """Worker processes of this command, which share the cores."""
     study: Annotated[str | None, Absent("auto")] = None
-    """Name of the study; the same name continues it. auto follows from the dataset and the settings."""
+    """Name of the study; the same name continues it. auto is made from the dataset and the settings."""
     storage: Annotated[str | None, Absent("auto")] = None
     """postgresql://USER@HOST/DATABASE or another database for the study; auto is a file beside the data."""
     config: Annotated[TrainConfig, Part(without=(BATCH_SIZE, DROPOUT))] = Field(default_factory=TrainConfig)
     """What is held fixed; the searched settings in it are not used."""
     max_hours: Annotated[float | None, Field(gt=0), Absent("none")] = None
-    """Stop, with what has ended kept, after this time [hours]."""
+    """Stop after this time [hours]; finished trials are kept."""
     version: Annotated[str | None, Absent("none")] = None
     """Version label of the trials' runs."""
     register_as: Annotated[str | None, Absent("none")] = REGISTERED_NAME
     """Name of the registered model of the best trial; none does not register."""
     dry_run: bool = False
-    """Say what would be searched and what it costs, and stop; nothing is kept."""
+    """Report what would be searched and what it costs, and stop; nothing is kept."""
     device: str = "auto"
-    """Where it is trained: auto, cpu, cuda or mps."""
+    """Device to train on: auto, cpu, cuda or mps."""
     data_dir: Path = Path("data")
     """Folder of all data."""
 

@@ -99,25 +99,25 @@ class SearchSpace:
     batch_sizes: Annotated[
         tuple[int, ...], FromText(whole_numbers, "whole numbers separated by commas, such as 10,50,100")
     ] = (10, 20, 30, 50, 80, 100, 130, 150, 200)
-    """Batch sizes to choose from; each is tried with everything else."""
+    """Batch sizes to choose from."""
     dropout_low: float = 0.1
     """Lowest probability of dropout."""
     dropout_high: float = 0.5
     """Highest probability of dropout."""
     learning_rate_range: Bounds = None
-    """Search the initial rate too, such as 0.0001:0.01."""
+    """Range of the initial learning rate to search, such as 0.0001:0.01."""
     l2_range: Bounds = None
-    """Search the L2 weight too, such as 0.00001:0.01."""
+    """Range of the L2 weight to search, such as 0.00001:0.01."""
     eta_threshold_range: Bounds = None
-    """Search the threshold of the rate too, such as 0.8:0.99."""
+    """Range of the threshold to search, such as 0.8:0.99."""
     widths: Whole = None
-    """Of graph alone: widths to choose from, such as 16,32,64."""
+    """For graph only: widths to choose from, such as 16,32,64."""
     depths: Whole = None
-    """Of graph alone: depths to choose from, such as 1,2,3."""
+    """For graph only: depths to choose from, such as 1,2,3."""
     cutoffs: Numbers = None
-    """Of graph alone: cutoffs to choose from [sigma_AA], such as 1.3,1.5,1.8."""
+    """For graph only: cutoffs to choose from [sigma_AA], such as 1.3,1.5,1.8."""
     head_counts: Whole = None
-    """Of graph alone: numbers of heads to choose from, such as 1,4."""
+    """For graph only: numbers of heads to choose from, such as 1,4."""
 
     def __post_init__(self) -> None:
         """Check lists and ranges."""

@@ -44,7 +44,7 @@ class TrainConfig:
     learning_rate: Annotated[float, Field(gt=0)] = 0.001
     """Initial learning rate of Adam."""
     final_learning_rate: Annotated[float, Field(gt=0)] = 0.0001
-    """Learning rate that the schedule goes to; unused by constant."""
+    """Final learning rate of the schedule; unused by constant."""
     schedule: Annotated[str, Choice(SCHEDULES.names)] = "threshold"
     """How the learning rate changes."""
     schedule_length: Annotated[int | None, Field(ge=1, le=MOST_ITERATIONS), Absent("auto")] = None
@@ -63,15 +63,15 @@ class TrainConfig:
     dropout: Annotated[float, Field(ge=0, le=0.95)] = 0.5
     """Probability with which dropout zeroes an activation."""
     width: Annotated[int | None, Field(ge=1, le=1_024), Absent("auto")] = None
-    """Of graph alone: numbers that each particle carries; auto is 32."""
+    """For graph only: numbers per particle; auto is 32."""
     depth: Annotated[int | None, Field(ge=1, le=16), Absent("auto")] = None
-    """Of graph alone: layers of message passing; auto is 2."""
+    """For graph only: layers of message passing; auto is 2."""
     cutoff: Annotated[float | None, Field(ge=1, le=2), Absent("auto")] = None
-    """Of graph alone: distance of the farthest neighbours [sigma_AA]; auto is 1.5."""
+    """For graph only: largest distance of neighbours [sigma_AA]; auto is 1.5."""
     heads: Annotated[int | None, Field(ge=1, le=64), Absent("auto")] = None
-    """Of graph alone: ways in which a layer weighs the neighbours; auto is 4."""
+    """For graph only: attention heads in each layer; auto is 4."""
     augment: bool = True
-    """Turn, mirror and shift training images at random."""
+    """Rotate, mirror and shift training images at random."""
     iterations: Annotated[int, Field(ge=1, le=MOST_ITERATIONS)] = 60
     """Length of the run."""
     batches_per_iteration: Annotated[int, Field(ge=1, le=MOST_BATCHES)] = 10
@@ -81,11 +81,11 @@ class TrainConfig:
     eval_every: Annotated[int, Field(ge=1, le=MOST_ITERATIONS)] = 5
     """Iterations between validations."""
     patience: Annotated[int | None, Field(ge=1, le=MOST_ITERATIONS), Absent("none")] = None
-    """Stop after this many validations without a better one; none trains to the last iteration."""
+    """Stop after this many validations without improvement; none trains to the last iteration."""
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     """Seed of the weights, the shuffles, dropout and augmentation; repeats and trials count up from it."""
     precision: Annotated[str, Choice(lambda: PRECISIONS)] = "auto"
-    """Number format of the forward pass; auto is float32 on the CPU and bfloat16 where a GPU has it."""
+    """Number format of the forward pass; auto is bfloat16 on a GPU that supports it, otherwise float32."""
 
     def __post_init__(self) -> None:
         """Check what depends on several settings."""
