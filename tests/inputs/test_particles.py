@@ -106,6 +106,6 @@ def test_imported_images_have_no_particles(dataset, recipe):
     assert "it reads particles, and imported images have no particles" in str(Particles().mismatch(images))
     assert Images(64).mismatch(images) is None
     with pytest.raises(
-        UserError, match="No network that reads particles can be used on data_liquid5: images that were imported"
+        UserError, match="No network that reads particles can be used on data_liquid5: imported images have no"
     ):
         Particles().load(replace(dataset, recipe=images), Split.TRAIN, CPU)

@@ -164,7 +164,7 @@ def load_checkpoint(path: Path) -> State:
     except Exception as error:  # whatever the library stumbles over in damaged bytes
         if is_machine_fault(error):
             raise UserError(
-                f"The checkpoint {path} could not be read ({first_line_of(error)}): repair that, then run the same command again."
+                f"The checkpoint {path} could not be read ({first_line_of(error)}): correct that, then run the same command again."
             ) from error
         raise UnusableCheckpoint(
             f"{path} is not a checkpoint of this project, or it is damaged ({first_line_of(error)}): choose another."

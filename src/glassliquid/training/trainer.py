@@ -176,7 +176,7 @@ class Trainer:
         except Exception as error:  # whatever PyTorch stumbles over in a damaged state
             if is_machine_fault(error):
                 raise UserError(
-                    f"Training cannot continue now ({first_line_of(error)}): repair that, then run the same command again."
+                    f"Training cannot continue now ({first_line_of(error)}): correct that, then run the same command again."
                 ) from error
             raise UnusableCheckpoint(
                 f"Training cannot continue from this checkpoint ({first_line_of(error)}): choose another."
