@@ -221,7 +221,7 @@ def test_the_models_of_a_transfer_evaluation_stand_under_it_and_are_concluded_on
         [training("a"), past_run("t", "transfer_eval", tags=tags), past_run("c", "transfer_eval", 1, tags=child)],
         files={("t", "matrix.png"): png(), ("t", "transfer.csv"): b"", ("c", "transfer.csv"): b""},
     )
-    assert "What transfer evaluations and sweeps found run t : Both hold on one. How to read it" in page.text
+    assert "What transfer evaluations and sweeps found run t : Both hold on one. How to read this page" in page.text
     assert page.text.count("This one holds.") == 1
     assert "The run has no" not in page.text  # the matrix is with its parent
 

@@ -44,7 +44,7 @@ class Explained:
     @property
     def caption(self) -> str:
         """Which network it is, and what it is shown."""
-        return f"{self.found.label}, trained on {self.found.state.data['name']}, looks at {self.dataset.name} (test images)"
+        return f"{self.found.label}, trained on {self.found.state.data['name']}, on {self.dataset.name} (test images)"
 
     def title(self, index: int, separator: str = ", ") -> str:
         """Which sample it is, and what the network says of it."""
