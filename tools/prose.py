@@ -92,8 +92,8 @@ def _blank(found: re.Match[str]) -> str:
 
 def _named(text: str) -> str:
     """The text with another word for each piece of code and each name with an underscore, so that none seems to be repeated."""
-    numbers = itertools.count()
-    return re.sub(rf"{CODE}|\b\w*_\w*\b", lambda _: f"Q{next(numbers)}", text)
+    words = map("".join, itertools.product("BCDFGHJKLMNPQRSTVWXZ", repeat=4))
+    return re.sub(rf"{CODE}|\b\w*_\w*\b", lambda _: next(words), text)
 
 
 def _rules() -> Config:
