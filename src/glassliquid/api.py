@@ -1,7 +1,7 @@
-"""What a notebook needs, in a dozen names: `import glassliquid` has them all.
+"""The public Python API: a dozen functions, all in `import glassliquid`.
 
-Each is a short way to what the commands use themselves; docs/notebook.ipynb shows them in turn. Lengths are in units of sigma_AA, energies
-in units of epsilon_AA.
+They call the same code as the commands; docs/notebook.ipynb shows all of them. Lengths are in units of sigma_AA, energies in
+units of epsilon_AA.
 """
 
 from dataclasses import replace
@@ -31,7 +31,7 @@ DATA_DIR = "data"
 
 
 def load_ensemble(name: str, data_dir: str | Path = DATA_DIR) -> Ensemble:
-    """An ensemble by its name: its protocol, and its simulations with seed and split.
+    """Load an ensemble by name: its protocol, and its simulations with seed and split.
 
     Raises:
         UserError: there is none, or its description is damaged.
@@ -40,7 +40,7 @@ def load_ensemble(name: str, data_dir: str | Path = DATA_DIR) -> Ensemble:
 
 
 def load_dataset(name: str, data_dir: str | Path = DATA_DIR) -> Dataset:
-    """A dataset by its name: its recipe and its records, one for each sample.
+    """Load a dataset by name: its recipe, and one record for each sample.
 
     Raises:
         UserError: there is none, or its description is damaged.
@@ -49,10 +49,10 @@ def load_dataset(name: str, data_dir: str | Path = DATA_DIR) -> Dataset:
 
 
 def read_snapshot(ensemble: Ensemble, simulation: int, snapshot: int) -> Configuration:
-    """One stored snapshot of a simulation: positions, types (0 for A, 1 for B) and side of the box.
+    """Read one stored snapshot of a simulation: positions, types (0 for A, 1 for B) and side of the box.
 
     Args:
-        ensemble: such as `load_ensemble` returns.
+        ensemble: as returned by `load_ensemble`.
         simulation: its number, from 1.
         snapshot: index k of a stored snapshot, 0 to 200.
 
@@ -64,7 +64,7 @@ def read_snapshot(ensemble: Ensemble, simulation: int, snapshot: int) -> Configu
 
 
 def cooling_curve(ensemble: Ensemble, simulation: int) -> CoolingCurve:
-    """Temperature, potential energy per particle and pressure at all 201 marks of one simulation's cooling.
+    """Temperature, potential energy per particle and pressure at all 201 snapshot indices of one simulation's cooling.
 
     Raises:
         UserError: there is no such simulation, or its file is missing or damaged.
@@ -76,7 +76,7 @@ def pair_correlation(configuration: Configuration) -> tuple[NDArray[np.float64],
     """Partial pair correlations g_AA, g_AB and g_BB of one configuration.
 
     Returns:
-        Distances at the middle of the bins, shape (bins,), and g(r), shape (3, bins).
+        Distances in the middle of the bins, shape (bins,), and g(r), shape (3, bins).
     """
     counts = np.bincount(configuration.types, minlength=2)
     pairs = structure.close_pairs(configuration.positions, configuration.types, configuration.length)
@@ -95,10 +95,10 @@ def inherent_structure(configuration: Configuration, engine: str = "auto") -> tu
 
     Args:
         configuration: where to start from.
-        engine: `lammps`, `numba`, or `auto` for the fastest that can run here.
+        engine: `lammps`, `numba`, or `auto` for the fastest that runs here.
 
     Raises:
-        UserError: there is no such engine, or it cannot run here.
+        UserError: there is no such engine, or it does not run here.
     """
     program = engine_of_this_process(best_engine() if engine == "auto" else engine)
     positions, energy = program.minimise(configuration.positions, configuration.types, configuration.length)
@@ -111,7 +111,7 @@ def draw(configuration: Configuration, image_size: int = 128, window: float = 1.
     Args:
         configuration: what to draw.
         image_size: side of the image [pixels].
-        window: side of the part that is shown, of the side of the box.
+        window: side of the part that is shown, as a fraction of the side of the box.
 
     Raises:
         UserError: the size or the window is out of bounds.
@@ -121,7 +121,7 @@ def draw(configuration: Configuration, image_size: int = 128, window: float = 1.
 
 
 def load_model(address: str, data_dir: str | Path = DATA_DIR) -> "FoundModel":
-    """A trained network by its address: `models:/glass-liquid@data_liquid5`, a run id, or a checkpoint file.
+    """Load a trained network by its address: `models:/glass-liquid@data_liquid5`, a run id, or a checkpoint file.
 
     Raises:
         UserError: there is no such model, or the tracking store cannot be reached.
@@ -136,7 +136,7 @@ def load_model(address: str, data_dir: str | Path = DATA_DIR) -> "FoundModel":
 def predict(model: "FoundModel", configurations: list[Configuration]) -> NDArray[np.float64]:
     """P(glass) of each configuration, shape (n,), in [0, 1].
 
-    A network of images gets each configuration as its training images were drawn.
+    For a network that reads images, each configuration is drawn as its training images were.
 
     Raises:
         UserError: the network cannot read such configurations.
@@ -153,17 +153,17 @@ def predict(model: "FoundModel", configurations: list[Configuration]) -> NDArray
 
 
 def explain(model: "FoundModel", configurations: list[Configuration]) -> dict[str, NDArray[np.float64]]:
-    """What a network makes of each particle, by name, shape (n, N) each; empty for `structure`, which knows no single particles.
+    """Values that a network gives each particle, by name, shape (n, N) each; empty for `structure`, which has none for single particles.
 
-    `attribution` is the particle's part of the evidence for glass less that for liquid [logits]; `attention`, of networks of particles, its
-    weight in the pooling.
+    `attribution` is the particle's contribution to logit(glass) - logit(liquid); `attention`, for networks that read particles, is
+    its weight in the pooling.
 
     Args:
-        model: such as `load_model` returns.
+        model: as returned by `load_model`.
         configurations: of equal numbers of particles.
 
     Raises:
-        UserError: the network cannot read such configurations, or nothing is known of what it looks at.
+        UserError: the network cannot read such configurations, or it cannot be explained.
     """
     from glassliquid.datasets.configurations import as_array
     from glassliquid.evaluation.particle_values import particle_values
@@ -181,7 +181,7 @@ def configurations_of(dataset: Dataset, split: str = "test") -> tuple[list[Confi
     """The configurations of a dataset's split, and their labels.
 
     Args:
-        dataset: such as `load_dataset` returns.
+        dataset: as returned by `load_dataset`.
         split: `train`, `validation` or `test`.
 
     Raises:
