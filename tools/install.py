@@ -4,6 +4,7 @@ uv does it in a fifth of the time (docs/BENCHMARKS.md). pip does it wherever uv 
 one of the user's pip settings (pip.conf, PIP_ variables): their index, proxy and certificates count for both.
 """
 
+import importlib.util
 import os
 import shlex
 import subprocess
@@ -81,7 +82,7 @@ def with_uv(arguments: Sequence[str], quiet: Sequence[str]) -> bool:
     if found is None:
         return False
     fetched = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--only-binary", "uv", "uv"]
-    if subprocess.run(fetched, capture_output=True, check=False).returncode:
+    if not importlib.util.find_spec("uv") and subprocess.run(fetched, capture_output=True, check=False).returncode:
         return False
     options, variables = found
     command = [sys.executable, "-m", "uv", "pip", "install", *quiet, "--python", sys.executable, *options, *arguments]

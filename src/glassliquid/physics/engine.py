@@ -64,6 +64,9 @@ class Engine(ABC):
     def version(self) -> str:
         """Its version, or those of what it is made of, in one word."""
 
+    def prepare(self) -> None:
+        """Do what the first simulation on a machine would have to do for all that follow; nothing, unless an engine compiles."""
+
     @abstractmethod
     def cool(self, protocol: Protocol, seed: int) -> Cooling:
         """Simulate: random start, minimise, equilibrate at T = 2.0, cool linearly to T = 0.05.

@@ -34,3 +34,12 @@ def best_engine() -> str:
         if ENGINES.get(name).obstacle() is None:
             return name
     return engine_of_this_process(REFERENCE).name
+
+
+def prepare() -> None:
+    """Let the engine that `auto` takes do what else the first simulation on this machine would wait for, such as compiling.
+
+    Raises:
+        UserError: no engine can run on this machine.
+    """
+    engine_of_this_process(best_engine()).prepare()

@@ -16,7 +16,14 @@ from glassliquid.physics import potential
 from glassliquid.physics.engine import MINIMUM_FORCE, START_DISTANCE, THERMOSTAT_TIME, Cooling, Engine
 from glassliquid.physics.engines import ENGINES
 from glassliquid.physics.potential import CUTOFF_FACTOR, PAIRS
-from glassliquid.physics.protocol import INTERVALS, TEMPERATURE_COLD, TEMPERATURE_HOT, TIME_STEP, Protocol
+from glassliquid.physics.protocol import (
+    INTERVALS,
+    SMALLEST_PARTICLES,
+    TEMPERATURE_COLD,
+    TEMPERATURE_HOT,
+    TIME_STEP,
+    Protocol,
+)
 
 VERSION = 1
 """Of the algorithm: changes with the bits of its results."""
@@ -76,6 +83,13 @@ class Numba(Engine):
         import numba
 
         return f"{VERSION}-numba-{numba.__version__}"
+
+    def prepare(self) -> None:
+        """Compile what a simulation calls, by a short one; a process that simulates finds it in the cache."""
+        brief = Protocol(
+            particles=SMALLEST_PARTICLES, equilibration_steps=INTERVALS, cooling_steps=INTERVALS, snapshots=(INTERVALS,)
+        )
+        self.cool(brief, seed=1)
 
     def cool(self, protocol: Protocol, seed: int) -> Cooling:
         """One compiled call for the equilibration and one for the cooling, marks and stored snapshots inside."""
