@@ -1,4 +1,4 @@
-"""What is not imported before a run's first iteration has ended: what takes seconds and serves nothing there."""
+"""What is not imported before a run's first iteration has ended, nor for loading a model: what takes seconds and serves nothing there."""
 
 import subprocess
 import sys
@@ -16,12 +16,15 @@ from pathlib import Path
 import torch
 import glassliquid.commands.train
 from glassliquid.inputs.images import Images
+from glassliquid.training.checkpoint import BEST, load_checkpoint
 from glassliquid.training.config import TrainConfig
+from glassliquid.training.found_model import restore_model
 from glassliquid.training.size import size_of
 from glassliquid.training.trainer import Trainer, TrainingData
 
 values, labels = torch.zeros((8, 32, 32, 3), dtype=torch.uint8), torch.arange(8) % 2
-data = TrainingData(values, labels, Images(32), {"name": "none", "digest": "none"})
+identity = {"name": "none", "digest": "none", "image_size": 32}
+data = TrainingData(values, labels, Images(32), identity)
 scores = {"val_accuracy": 0.5, "val_loss": 0.7}
 class Nobody:
     def record(self, iteration, metrics): pass
@@ -29,11 +32,13 @@ config = TrainConfig(batch_size=4, iterations=1, batches_per_iteration=1)
 trainer = Trainer(config, data, lambda model: scores, Nobody(), Path(sys.argv[1]), "0" * 32)
 size_of(trainer.model, values, torch.device("cpu"))
 outcome = trainer.train(lambda: False)
+restored = restore_model(load_checkpoint(Path(sys.argv[1]) / BEST)).state_dict()
+assert all(torch.equal(restored[name], tensor) for name, tensor in trainer.model.state_dict().items())
 print(outcome.iteration, {"torch._dynamo", "sympy", "matplotlib", "mlflow", "scipy", "sklearn"} & set(sys.modules))
 """
 
 
-def test_a_first_iteration_needs_neither_the_compiler_nor_what_draws(tmp_path: Path):
+def test_a_first_iteration_and_loading_need_neither_the_compiler_nor_what_draws(tmp_path: Path):
     words = [sys.executable, "-c", PROGRAM, str(tmp_path)]
     paths = {"PYTHONPATH": f"{PROJECT / 'src'}:{PROJECT}"}
     done = subprocess.run(words, env=paths, capture_output=True, text=True, check=False, timeout=300)

@@ -11,6 +11,7 @@ from glassliquid.inputs import Input, described_input
 from glassliquid.models.network import Network, build_model
 from glassliquid.training.checkpoint import State, UnusableCheckpoint
 from glassliquid.training.config import TrainConfig
+from glassliquid.training.uncompiled import NothingDrawn
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def _check_shapes(config: TrainConfig, reads: Input, weights: Mapping[str, Tenso
 
     A file of a few kilobytes can name the largest network and the largest images.
     """
-    with torch.device("meta"):
+    with torch.device("meta"), NothingDrawn():
         expected = build_model(config.model, reads, config.dropout, torch.Generator(), **config.own).state_dict()
     if set(expected) != set(weights):
         raise ValueError("they have other names")
