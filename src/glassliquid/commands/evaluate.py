@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from glassliquid.commands.jobs import EvaluateJob
 from glassliquid.datasets.description import CLASSES, Dataset
+from glassliquid.datasets.image_file import read_image
 from glassliquid.datasets.make import require_dataset
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError
@@ -18,7 +19,6 @@ from glassliquid.evaluation.scores import GLASS, Scores, glass_probabilities, sc
 from glassliquid.evaluation.unseen import Unseen, check_fits, differences, trained_recipe, unseen_of_dataset
 from glassliquid.files import csv_text
 from glassliquid.inputs import Samples
-from glassliquid.inputs.images.decoded import read_image
 from glassliquid.layout import Layout
 from glassliquid.plots import evaluation as plots
 from glassliquid.roc import auc_interval

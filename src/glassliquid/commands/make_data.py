@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from glassliquid.datasets.build import save_image
 from glassliquid.datasets.config import MakeDataConfig
 from glassliquid.datasets.description import Dataset, Label, Recipe
+from glassliquid.datasets.image_file import read_image
 from glassliquid.datasets.make import make_data, plan_data
 from glassliquid.datasets.matching import Matching, meeting_index
 from glassliquid.datasets.pairing import minimiser_of
@@ -20,7 +21,6 @@ from glassliquid.ensembles.ensemble import Ensemble, cooling_curves
 from glassliquid.ensembles.inherent import inherent_energies, known_energies
 from glassliquid.ensembles.split import Split
 from glassliquid.ensembles.thermodynamics import measured_transition
-from glassliquid.inputs.images.decoded import read_image
 from glassliquid.layout import Layout
 from glassliquid.physics.protocol import temperature
 

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from glassliquid.datasets.build import pixel_digest
 from glassliquid.datasets.cache import cached_array
-from glassliquid.datasets.description import Dataset, Record
+from glassliquid.datasets.description import Dataset
 from glassliquid.datasets.digest import content_digest
+from glassliquid.datasets.image_file import read_image, unusable_image
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError
 from glassliquid.inputs import Samples, samples_of
@@ -24,28 +25,6 @@ def load_split(dataset: Dataset, split: Split) -> Samples:
         UserError: an image is missing or damaged, or the images are not those that the dataset was made with.
     """
     return samples_of(dataset, split, _decoded(dataset))
-
-
-def read_image(dataset: Dataset, record: Record) -> NDArray[np.uint8]:
-    """Decode one image, shape (size, size, 3).
-
-    Raises:
-        UserError: it is missing or damaged, has another size or mode, or is a link out of the dataset.
-    """
-    from PIL import Image, UnidentifiedImageError
-
-    path = dataset.folder / record.file_name
-    size = dataset.recipe.image_size
-    if not path.resolve().is_relative_to(dataset.folder.resolve()):
-        raise _unusable(dataset, record.file_name, "it is a link out of the dataset")
-    try:
-        with Image.open(path, formats=["PNG"]) as image:
-            # Checked before decoding: a file can claim any size.
-            if image.size != (size, size) or image.mode != "RGB":
-                raise _unusable(dataset, record.file_name, f"it is {image.size} {image.mode}, not ({size}, {size}) RGB")
-            return np.asarray(image)
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise _unusable(dataset, record.file_name, str(error)) from error
 
 
 def _decoded(dataset: Dataset) -> NDArray[np.uint8]:
@@ -74,12 +53,5 @@ def _decoded(dataset: Dataset) -> NDArray[np.uint8]:
         np.uint8,
         decode_all,
         (dataset.folder, names),
-        lambda name, reason: _unusable(dataset, name, reason),
-    )
-
-
-def _unusable(dataset: Dataset, name: str, reason: str) -> UserError:
-    path = dataset.folder / name
-    return UserError(
-        f"{path} cannot be used ({reason}): remove the folder {dataset.folder} and make the dataset again."
+        lambda name, reason: unusable_image(dataset, name, reason),
     )
