@@ -7,18 +7,19 @@ from pathlib import Path
 from tabulate import tabulate
 
 from glassliquid.commands.jobs import COARSE_LIQUIDS, DATA_OF_CHAIN, TRAINING_OF_CHAIN, ChainJob
-from glassliquid.commands.transfer_eval import FIGURE, SENTENCE_TAG
 from glassliquid.datasets.config import MakeDataConfig
 from glassliquid.datasets.description import DESCRIPTION
 from glassliquid.ensembles import ensemble
 from glassliquid.errors import UserError
 from glassliquid.evaluation.comparison import LINEAR, STRUCTURE, verdict_of
+from glassliquid.evaluation.transfer_summary import FIGURE
 from glassliquid.files import read_json
 from glassliquid.layout import Layout
 from glassliquid.parameters import to_texts
-from glassliquid.sessions.resumable import can_resume
+from glassliquid.tracking import tag
 from glassliquid.tracking.projects import MISSING, StepResult, run_step
 from glassliquid.tracking.run import tracked_run
+from glassliquid.tracking.stored import StoredRun
 from glassliquid.upkeep.housekeeping import housekeeping
 
 
@@ -46,12 +47,12 @@ def run(job: ChainJob, project: Path) -> None:
 
     with tracked_run("main", f"chain on {data.name}") as tracked, housekeeping(tracked, layout.runs):
         steps = [step("make_data", made, digest)]
-        steps.append(step("train", training | data_dir, digest, can_resume=lambda run: can_resume(run, layout.runs)))
+        steps.append(step("train", training | data_dir, digest, can_resume=partial(_can_resume, layout.runs)))
         evaluation = {"dataset": data.name, "model": steps[-1].run_id}
         steps.append(step("evaluate", evaluation | data_dir, digest))
         transfer = {"model": evaluation["model"], "glass": made["glass"], "liquids": _liquids(data)}
         steps.append(step("transfer_eval", transfer | data_dir, cooling))
-        found = f"{_table(steps)}\n\n{steps[-1].tags[SENTENCE_TAG]}\n\n{_beside_physics(job.training.model, steps[2])}"
+        found = f"{_table(steps)}\n\n{steps[-1].tags[tag.SENTENCE]}\n\n{_beside_physics(job.training.model, steps[2])}"
         tracked.describe(found)
         tracked.metrics({key: steps[-2].metrics[key] for key in ("val_accuracy", "test_accuracy")})
         tracked.metrics({key: value for key, value in steps[-1].metrics.items() if key.startswith("breakdown")})
@@ -71,6 +72,13 @@ def ensemble_fingerprint(layout: Layout, name: str) -> str:
     """Changes with the description of an ensemble."""
     path = layout.ensemble(name) / ensemble.DESCRIPTION
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else MISSING
+
+
+def _can_resume(runs_folder: Path, run: StoredRun) -> bool:
+    # It imports PyTorch, which takes a second, to look at a state; mostly there is none.
+    from glassliquid.sessions.resumable import can_resume
+
+    return can_resume(run, runs_folder)
 
 
 def _liquids(data: MakeDataConfig) -> str:

@@ -19,6 +19,7 @@ from glassliquid.ensembles.thermodynamics import measured_transition
 from glassliquid.errors import UserError
 from glassliquid.evaluation.comparison import STRUCTURE
 from glassliquid.evaluation.transfer_summary import (
+    FIGURE,
     ModelTransfer,
     beside_linear,
     comparison_table,
@@ -34,6 +35,7 @@ from glassliquid.plots import transfer as plots
 from glassliquid.plots.cooling import ASSUMED, Mark, mark_of
 from glassliquid.sessions.baseline import baseline_of, lacking
 from glassliquid.sessions.transfer_trials import CoolingTrial, DatasetsTrial, Subject, Trial
+from glassliquid.tracking import tag
 from glassliquid.tracking.find_model import find_model
 from glassliquid.tracking.run import TrackedRun, tracked_run
 from glassliquid.training.device import choose_device
@@ -44,8 +46,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 STAGE = "transfer_eval"
-SENTENCE_TAG = "sentence"
-FIGURE, TABLE, MATRIX = "transfer.png", "transfer.csv", "matrix.png"
+TABLE, MATRIX = "transfer.csv", "matrix.png"
 LONGEST_NAME = 200
 
 
@@ -145,7 +146,7 @@ def _keep(tracked: TrackedRun, result: ModelTransfer, line: ModelTransfer | None
     table = markdown_table(result.rows)
     text = "\n\n".join([headline, *result.notes, table])
     tracked.describe(text)
-    tracked.tags({SENTENCE_TAG: headline})
+    tracked.tags({tag.SENTENCE: headline})
     tracked.text(csv_table(result.rows), TABLE)
     if result.scan is not None:
         linear = None if line is None else line.scan
@@ -176,7 +177,7 @@ def _keep_all(
     sentences, table = "\n\n".join(sentence(result) for result in results), comparison_table(shown)
     said = "\n\n".join(part for result in results for part in (sentence(result), *result.notes))
     tracked.describe(f"{said}\n\n{table}")
-    tracked.tags({SENTENCE_TAG: sentences})
+    tracked.tags({tag.SENTENCE: sentences})
     print(f"\n{table}\n", flush=True)
 
 

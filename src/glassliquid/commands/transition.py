@@ -52,6 +52,7 @@ from glassliquid.sessions.transition_data import (
 from glassliquid.sessions.transition_job import TransitionJob
 from glassliquid.sessions.transition_learning import Learner, answers_of_ends, answers_of_guesses, fingerprint
 from glassliquid.settings import stored
+from glassliquid.tracking import tag
 from glassliquid.tracking.run import TrackedRun, tracked_run
 from glassliquid.training.config import TrainConfig
 from glassliquid.training.device import choose_device
@@ -62,7 +63,6 @@ BASELINE = "structure"
 """The linear model on g(r) and other structure, which learns beside the network."""
 LONGER = 10
 """So many times as long as the network it is trained: it learns slowly, and each of its iterations takes a sixtieth of the time."""
-SENTENCE_TAG = "sentence"
 FIGURE, TABLE, CURVES = "transition.png", "transition.csv", "curves.csv"
 
 
@@ -255,7 +255,7 @@ def _keep(tracked: TrackedRun, job: TransitionJob, measured: Sequence[Measured],
     headline = sentence(found)
     text = "\n\n".join([headline, *found.notes, answers_table(found)])
     tracked.input(first.ensemble.name, first.ensemble.digest, first.ensemble.folder, STAGE)
-    tracked.tags({SENTENCE_TAG: headline, "ensemble": first.ensemble.name, "ensemble_digest": first.ensemble.digest})
+    tracked.tags({tag.SENTENCE: headline, "ensemble": first.ensemble.name, "ensemble_digest": first.ensemble.digest})
     tracked.record(params={"guesses": ",".join(map(str, found.curves[job.model].guesses)), "model": job.model})
     tracked.describe(text)
     tracked.metrics(metrics(found))

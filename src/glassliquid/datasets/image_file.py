@@ -23,7 +23,9 @@ def read_image(dataset: Dataset, record: Record) -> NDArray[np.uint8]:
         with Image.open(path, formats=["PNG"]) as image:
             # Checked before decoding: a file can claim any size.
             if image.size != (size, size) or image.mode != "RGB":
-                raise unusable_image(dataset, record.file_name, f"it is {image.size} {image.mode}, not ({size}, {size}) RGB")
+                raise unusable_image(
+                    dataset, record.file_name, f"it is {image.size} {image.mode}, not ({size}, {size}) RGB"
+                )
             return np.asarray(image)
     except (OSError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise unusable_image(dataset, record.file_name, str(error)) from error

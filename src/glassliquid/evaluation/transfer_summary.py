@@ -14,6 +14,8 @@ from glassliquid.evaluation.transfer import BREAKDOWN_ACCURACY, CALLS_EVERYTHING
 from glassliquid.files import csv_text
 from glassliquid.physics.protocol import temperature
 
+FIGURE = "transfer.png"
+"""What a run keeps its curves as."""
 PREFIX = "transfer"
 """What the names of all metrics begin with."""
 

@@ -64,7 +64,7 @@ class Engine(ABC):
     def version(self) -> str:
         """Its version, or those of what it is made of, in one word."""
 
-    def prepare(self) -> None:
+    def prepare(self) -> None:  # noqa: B027 - most have nothing to do
         """Do what the first simulation on a machine would have to do for all that follow; nothing, unless an engine compiles."""
 
     @abstractmethod

@@ -36,6 +36,8 @@ ENDED_BY = "ended_by"
 """max_hours on a training run whose time was over before its end, so that a script can tell that from a failure."""
 STUCK = "cannot_go_on"
 """On a run that was resumed from a state of its own with which no training can continue: why."""
+SENTENCE = "sentence"
+"""What a transfer test or a transition found, in words."""
 LOGGED_MODEL = "logged_model"
 """On a finished training of several: the address of its logged model."""
 
