@@ -11,7 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 import psutil
 import pytest
 
-from glassliquid.ensembles.workers import LocalPool, run_all, worker_count
+from glassliquid.ensembles.workers import LocalPool, run_all, run_in_order, worker_count
 from glassliquid.errors import UserError
 
 FEW = 4
@@ -62,6 +62,16 @@ def wait_until(condition, seconds=20.0):
 
 def test_every_task_comes_back_with_its_result(pool):
     assert sorted(run_all(pool, square, range(100))) == [(number, number**2) for number in range(100)]
+
+
+def sleep_and_return(seconds):
+    time.sleep(seconds)
+    return seconds
+
+
+def test_results_come_in_the_order_of_the_tasks(pool):
+    waits = [0.5, *(0.001 * number for number in range(20))]
+    assert list(run_in_order(pool, sleep_and_return, waits)) == waits
 
 
 def test_no_tasks_need_no_workers():

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from glassliquid.datasets import features as datasets_features
 from glassliquid.datasets.description import Dataset, open_dataset
+from glassliquid.datasets.features import features_of
 from glassliquid.ensembles.split import Split
+from glassliquid.ensembles.workers import LocalPool
 from glassliquid.errors import UserError
 from glassliquid.inputs import INPUTS, descriptors
 from glassliquid.inputs.descriptors import Descriptors
@@ -52,11 +55,23 @@ def test_snapshots_have_the_features_of_the_datasets_rows(dataset, ensemble, rec
     assert torch.equal(reads.stacked(samples), found.values)
 
 
+def test_a_pool_computes_the_same_features_in_the_same_order(ensemble, recipe, monkeypatch):
+    members, snapshots = ensemble.simulations, [recipe.liquid, recipe.glass]
+    reads = Descriptors()
+    here = list(reads.from_snapshots(ensemble, members, snapshots, recipe))
+    monkeypatch.setattr(datasets_features, "FEW", 1)
+    monkeypatch.setattr(datasets_features, "PART", 3)
+    with LocalPool(2) as pool:
+        there = list(reads.from_snapshots(ensemble, members, snapshots, recipe, pool))
+    assert len(here) == 2 * len(members)
+    assert np.array_equal(here, there)
+
+
 def test_features_are_computed_once_and_again_when_a_trajectory_is_replaced(copy, ensemble, monkeypatch):
     before = Descriptors().load(copy, Split.TRAIN, CPU).values.clone()
     assert (copy.folder / f".structure{VERSION}-{copy.digest}.npy").is_file()
     computed = []
-    monkeypatch.setattr(descriptors, "features", lambda *what: computed.append(what) or features(*what))
+    monkeypatch.setattr(descriptors, "features_of", lambda found: computed.append(found) or features_of(found))
     assert torch.equal(Descriptors().load(copy, Split.TRAIN, CPU).values, before)
     assert computed == []
     os.utime(copy.folder.parents[1] / "ensembles" / ensemble.name / "sim-00001.gsd", ns=(1, 1))

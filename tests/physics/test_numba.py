@@ -131,9 +131,9 @@ print(c.positions.sum(), c.potential_energy[-1])
 """
 
 
-def run_program(cache: Path) -> subprocess.CompletedProcess[str]:
+def run_program(cache: Path, program: str = PROGRAM) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", PROGRAM],
+        [sys.executable, "-c", program],
         env={
             **os.environ,
             "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]),
@@ -167,6 +167,16 @@ def test_two_processes_that_compile_at_once_do_not_hurt_each_other(tmp_path: Pat
     assert "Compiling" not in again.stderr
     # Nothing was written into the clone.
     assert not list((ROOT / "src").rglob("*.nbc"))
+
+
+@pytest.mark.slow
+def test_after_preparing_a_simulation_compiles_nothing_more(tmp_path: Path) -> None:
+    prepared = run_program(tmp_path, "from glassliquid.physics.engines import prepare; prepare()")
+    assert "Compiling the engine numba" in prepared.stderr
+    compiled = sorted(tmp_path.rglob("*.nb?"))
+    assert "Compiling" not in run_program(tmp_path).stderr
+    assert compiled
+    assert sorted(tmp_path.rglob("*.nb?")) == compiled
 
 
 @pytest.mark.slow

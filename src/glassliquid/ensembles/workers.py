@@ -1,6 +1,7 @@
 """Many independent tasks on many processes, through the concurrent.futures interface."""
 
 import concurrent.futures
+import functools
 import itertools
 import multiprocessing
 import os
@@ -167,6 +168,21 @@ def run_all(
                     f"A worker process died {ATTEMPTS} times on the same tasks: the machine may be out of memory; run the "
                     "same command with fewer workers."
                 )
+
+
+def run_in_order(pool: WorkerPool, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
+    """Yield the results in the order of the tasks; one that comes early waits for those before it. Errors as of `run_all`."""
+    early: dict[int, Result] = {}
+    place = 0
+    for (number, _), result in run_all(pool, functools.partial(_of_numbered, function), enumerate(tasks)):
+        early[number] = result
+        while place in early:
+            yield early.pop(place)
+            place += 1
+
+
+def _of_numbered(function: Callable[[Task], Result], numbered: tuple[int, Task]) -> Result:
+    return function(numbered[1])
 
 
 def _finished(pool: WorkerPool, pending: Iterable[Future[Result]]) -> set[Future[Result]]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # PyTorch takes seconds, and names are asked for before anyth
     from glassliquid.datasets.description import Dataset, Recipe
     from glassliquid.ensembles.ensemble import Ensemble, Simulation
     from glassliquid.ensembles.split import Split
+    from glassliquid.ensembles.workers import WorkerPool
     from glassliquid.trajectories.trajectory import Configuration
 
 DEFAULT = "images"
@@ -95,7 +96,12 @@ class Input(ABC):
         """A configuration as one sample, such as the recipe of a dataset makes it."""
 
     def from_snapshots(
-        self, ensemble: "Ensemble", simulations: "Iterable[Simulation]", snapshots: Sequence[int], recipe: "Recipe"
+        self,
+        ensemble: "Ensemble",
+        simulations: "Iterable[Simulation]",
+        snapshots: Sequence[int],
+        recipe: "Recipe",
+        pool: "WorkerPool | None" = None,  # noqa: ARG002 - for inputs that take long to make
     ) -> Iterator[Any]:
         """Samples made in memory, one at a time: all snapshots of the first simulation, then of the next.
 
@@ -104,6 +110,7 @@ class Input(ABC):
             simulations: members of it.
             snapshots: stored indices; for a recipe of inherent structures these must have been made.
             recipe: how the samples of a dataset are made.
+            pool: where they may be made, if that takes long; None is here.
         """
         from glassliquid.datasets.snapshots import read_snapshots
 

@@ -4,7 +4,7 @@ A served model takes these numbers, not configurations: neighbours and Voronoi c
 export. `glassliquid.physics.structure.features` computes them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -16,10 +16,14 @@ from torch import Tensor
 from glassliquid.datasets.cache import cached_array
 from glassliquid.datasets.configurations import sources_of, unreadable_particles
 from glassliquid.datasets.description import Dataset, Recipe
+from glassliquid.datasets.features import features_of, features_of_all
+from glassliquid.datasets.snapshots import read_snapshots
+from glassliquid.ensembles.ensemble import Ensemble, Simulation
 from glassliquid.ensembles.split import Split
+from glassliquid.ensembles.workers import WorkerPool
 from glassliquid.errors import UserError
 from glassliquid.inputs import INPUTS, Input, Samples, samples_of
-from glassliquid.physics.structure import FEATURES, VERSION, features
+from glassliquid.physics.structure import FEATURES, VERSION
 from glassliquid.progress_bar import watched
 from glassliquid.trajectories.trajectory import Configuration
 
@@ -70,9 +74,22 @@ class Descriptors(Input):
         found = cached_array(dataset, f"structure{VERSION}", shape, np.float32, fill, files.names, files.refuse)
         return samples_of(dataset, split, torch.from_numpy(found).to(device))
 
+    def from_snapshots(
+        self,
+        ensemble: Ensemble,
+        simulations: Iterable[Simulation],
+        snapshots: Sequence[int],
+        recipe: Recipe,
+        pool: WorkerPool | None = None,
+    ) -> Iterator[Any]:
+        """The features of snapshots, computed in the pool."""
+        if pool is None:
+            return super().from_snapshots(ensemble, simulations, snapshots, recipe)
+        return features_of_all(read_snapshots(ensemble, simulations, snapshots, recipe), pool)
+
     def sample_of(self, found: Configuration, recipe: Recipe) -> NDArray[np.float32]:  # noqa: ARG002
         """The features."""
-        return features(found.positions, found.types, found.length)
+        return features_of(found)
 
     def stacked(self, samples: Sequence[NDArray[np.float32]]) -> Tensor:
         """One array of the features."""

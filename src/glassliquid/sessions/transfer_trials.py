@@ -115,15 +115,15 @@ class CoolingTrial:
         model = subject.found.model.eval().to(device)
         chosen = replace(ensemble, simulations=self._members)
         with ExitStack() as stack:
-            pool = stack.enter_context(LocalPool(worker_count(None))) if subject.trained.inherent else None
+            pool = stack.enter_context(LocalPool(worker_count(None)))
             report = stack.enter_context(progress_bar(f"scoring {subject.found.label}", "images"))
             total = len(self._members) * len({*self._liquids, self._glass})
             drawn = itertools.count(1)
 
             def logits_at(indices: Sequence[int]) -> NDArray[np.float32]:
-                if pool is not None:
+                if subject.trained.inherent:
                     make_inherent(chosen, list(indices), pool, lambda _done, _total: None)
-                samples = model.reads.from_snapshots(ensemble, self._members, indices, subject.trained)
+                samples = model.reads.from_snapshots(ensemble, self._members, indices, subject.trained, pool)
                 logits = predict_stream(model, _counted(samples, drawn, total, report), device)
                 return logits.reshape(len(self._members), len(indices), -1)
 
