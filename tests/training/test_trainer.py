@@ -11,9 +11,11 @@ from glassliquid.ensembles.split import Split
 from glassliquid.errors import Diverged, UserError
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import score_logits
+from glassliquid.inputs.descriptors import Descriptors
 from glassliquid.inputs.images import Images
 from glassliquid.inputs.images.decoded import load_split
 from glassliquid.models.network import Network
+from glassliquid.physics.structure import FEATURES
 from glassliquid.training.checkpoint import BEST, CURRENT, load_checkpoint
 from glassliquid.training.config import TrainConfig
 from glassliquid.training.trainer import Trainer, TrainingData
@@ -88,6 +90,29 @@ def test_overfits_one_batch(make, data, model: str):
     trainer.train(never)
     logits = predict_logits(trainer.model.eval(), data.values[chosen], CPU)
     assert (logits.argmax(axis=1) == data.labels[chosen].numpy()).all()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_small_network_trains_on_one_thread_and_the_others_are_left_as_they_were(tmp_path: Path, threads: int):
+    reads, used = Descriptors(), set()
+    features = torch.rand((16, len(FEATURES)), generator=torch.Generator().manual_seed(1))
+    data = TrainingData(
+        features, torch.arange(16) % 2, reads, {"name": "none", "digest": "none", **reads.description()}
+    )
+
+    def validate(_model: Network) -> dict[str, float]:
+        used.add(torch.get_num_threads())
+        return {"val_accuracy": 0.5, "val_loss": 0.7}
+
+    config = replace(SETTINGS, model="structure", augment=False, iterations=1)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        Trainer(config, data, validate, Memory(), tmp_path, "run").train(never)
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert used == {1}
 
 
 def test_the_same_seed_gives_the_same_weights_and_curves_and_another_gives_others(make):

@@ -22,6 +22,8 @@ class Network(nn.Module):
     """Name of the input that it reads."""
     settings: ClassVar[tuple[str, ...]] = ()
     """Settings of a training run that are its own: it is built with those of them that are given."""
+    is_small: ClassVar[bool] = False
+    """Whether a batch is so little work that sharing it among cores takes longer than computing it on one."""
     reads: Input
     """Makes its batches."""
 

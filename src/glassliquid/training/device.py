@@ -1,6 +1,8 @@
 """Which device and number format a run uses."""
 
+import contextlib
 import re
+from collections.abc import Iterator
 
 import torch
 
@@ -32,6 +34,17 @@ def choose_device(name: str) -> torch.device:
             f"device is {name!r}, which cannot be used here ({_reason(error)}): pass auto, cpu, cuda or mps."
         ) from error
     return device
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """In the block PyTorch computes on the thread that asks for it alone."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _reason(error: BaseException) -> str:

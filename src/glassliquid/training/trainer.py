@@ -1,5 +1,6 @@
 """The training loop: train, validate, save, record, stop."""
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -18,7 +19,7 @@ from glassliquid.training.batches import ShuffledBatches
 from glassliquid.training.checkpoint import State, UnusableCheckpoint, is_machine_fault
 from glassliquid.training.checkpoint_writer import CheckpointWriter
 from glassliquid.training.config import TrainConfig
-from glassliquid.training.device import autocast_type
+from glassliquid.training.device import autocast_type, one_thread
 from glassliquid.training.moments import moments_of, restore_moments
 from glassliquid.training.progress import Progress
 from glassliquid.training.schedule import SCHEDULES, Moment
@@ -123,20 +124,21 @@ class Trainer:
         Raises:
             Diverged: the loss, the gradient or the weights are not finite; the last good checkpoint is kept.
         """
-        try:
-            while not self._finished:
-                metrics = self._train_iteration()
-                is_best = False
-                if self.iteration % self.config.eval_every == 0 or self.iteration == self.config.iterations:
-                    scores, is_best = self._validated()
-                    metrics |= {**scores, "largest_drop": self._progress.largest_drop}
-                self._recorder.record(self.iteration, metrics)
-                stop = should_stop()
-                self._writer.save(self._state, is_best=is_best, is_last=stop or self._finished)
-                if stop:
-                    break
-        finally:
-            self._writer.finish()
+        with one_thread() if self.model.is_small else contextlib.nullcontext():
+            try:
+                while not self._finished:
+                    metrics = self._train_iteration()
+                    is_best = False
+                    if self.iteration % self.config.eval_every == 0 or self.iteration == self.config.iterations:
+                        scores, is_best = self._validated()
+                        metrics |= {**scores, "largest_drop": self._progress.largest_drop}
+                    self._recorder.record(self.iteration, metrics)
+                    stop = should_stop()
+                    self._writer.save(self._state, is_best=is_best, is_last=stop or self._finished)
+                    if stop:
+                        break
+            finally:
+                self._writer.finish()
         early = self._finished and self.iteration < self.config.iterations
         return Outcome(self.iteration, self._progress, self._finished, early)
 

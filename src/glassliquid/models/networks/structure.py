@@ -23,6 +23,7 @@ class Structure(Network):
     """
 
     input = "descriptors"
+    is_small = True
     mean: Tensor
     scale: Tensor
     """One over the deviation; zero where that is zero."""
