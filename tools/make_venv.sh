@@ -60,12 +60,17 @@ unset PYTHONDONTWRITEBYTECODE
 engine=$!
 .venv/bin/python -c 'import torch._dynamo, matplotlib.backends.backend_agg, glassliquid.commands.transfer_eval' &
 torch=$!
+# In the background they do not hear Ctrl-C, and would write into a .venv that is being removed.
+trap 'kill $engine $torch 2>/dev/null' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 env -u MLFLOW_TRACKING_URI .venv/bin/python -c 'import mlflow.cli, mlflow.projects
 from glassliquid.tracking.store import connect; connect()' ||
     fail "mlflow cannot be imported, or its database mlflow.db cannot be made; the lines above say why."
 wait $torch || fail "torch was installed but cannot be imported; the lines above say why."
 # Data can be imported without.
 wait $engine || echo "No engine can simulate here; the lines above say why." >&2
+trap - EXIT INT TERM
 
 rm .venv/.incomplete
 pwd >.venv/.installed
