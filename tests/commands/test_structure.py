@@ -104,6 +104,7 @@ def test_it_stands_beside_other_networks(command: Command, client: MlflowClient,
     newest = client.search_runs(["0"], "tags.stage = 'evaluate'", max_results=1)[0]
     assert newest.data.metrics["structure_test_accuracy"] == 1
     line = client.search_runs(["0"], condition, max_results=1)[0]
+    assert line.info.run_name == "structure data_liquid5"
     assert line.data.metrics["test_accuracy"] == newest.data.metrics["structure_test_accuracy"]
     assert {"evidence.csv", "evidence.png"} <= {each.path for each in client.list_artifacts(line.info.run_id)}
     rows = list(csv.DictReader(mlflow.artifacts.load_text(f"runs:/{line.info.run_id}/evidence.csv").splitlines()))
@@ -120,4 +121,4 @@ def test_it_stands_beside_other_networks(command: Command, client: MlflowClient,
     shutil.copytree(own_data / "datasets", tmp_path / "datasets")
     done = command("evaluate", model=address, data_dir=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "No linear model on g(r) to compare with. There is no ensemble 'small' in " in done.stdout
+    assert "There is no linear model on g(r) to compare with. There is no ensemble 'small' in " in done.stdout

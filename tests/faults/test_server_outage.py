@@ -145,7 +145,7 @@ def test_a_server_that_does_not_come_back_loses_no_work(workplace, dataset, serv
     assert waited and 0 < int(waited.group(1)) <= sent, told
     check_points(tally, place, run_id)
     tally.same("status", place.client.get_run(run_id).info.status, "KILLED")
-    assert "were sent: 0, of 0 runs" in place.run("tidy")
+    assert "points sent: 0, of 0 runs" in place.run("tidy")
     # The line is pasted in the folder of the clone; only the data are elsewhere here.
     pasted = [*shlex.split(line.group(1)), "-P", f"data_dir={place.data}"]
     done = subprocess.run(pasted, cwd=PROJECT, env=place.environment, capture_output=True, text=True, check=False)
