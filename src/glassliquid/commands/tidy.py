@@ -14,7 +14,7 @@ from glassliquid.tracking.run import tracked_run
 from glassliquid.tracking.store import connect
 from glassliquid.tracking.stored import find_run
 from glassliquid.upkeep.housekeeping import Tidied, housekeeping, tidy_up
-from glassliquid.upkeep.stale_runs import take_closed
+from glassliquid.upkeep.stale_runs import closed_runs, note_told
 
 AGAIN = ("main", "make_data", "size", "sweep", "transition")
 """Commands that find by themselves what is there already."""
@@ -27,7 +27,7 @@ def run(job: TidyJob) -> None:
     experiments = all_experiments() if job.experiment is None else [find_experiment(job.experiment)]
     tidied = tidy_up(layout.runs, [experiment.experiment_id for experiment in experiments])
     removed = remove_abandoned(job.data_dir)
-    earlier = take_closed([experiment.experiment_id for experiment in experiments])
+    untold = closed_runs([experiment.experiment_id for experiment in experiments])
     with tracked_run("tidy", "tidy") as tracked, housekeeping(tracked, layout.runs):
         tracked.metrics(
             {
@@ -37,17 +37,18 @@ def run(job: TidyJob) -> None:
                 "removed_files": len(removed),
             }
         )
-        found = "\n".join(_lines(job, tidied, earlier, len(removed)))
+        found = "\n".join(_lines(job, tidied, untold, len(removed)))
         tracked.describe(found)
-        print(found)
+        print(found, flush=True)
+        note_told(untold)
 
 
-def _lines(job: TidyJob, tidied: Tidied, earlier: dict[str, str], removed: int) -> list[str]:
+def _lines(job: TidyJob, tidied: Tidied, untold: dict[str, str], removed: int) -> list[str]:
     closed, delivery = tidied.closed, tidied.delivery
     runs_folder = Layout(job.data_dir).runs
     lines = [f"Runs that dead processes had left RUNNING, now KILLED: {len(closed)}."]
     lines += _named(closed, job.data_dir)
-    if others := {run_id: name for run_id, name in earlier.items() if run_id not in closed}:
+    if others := {run_id: name for run_id, name in untold.items() if run_id not in closed}:
         lines.append(f"Closed by other commands before: {len(others)}.")
         lines += _named(others, job.data_dir)
     points = sum(delivery.sent.values())

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from glassliquid.tracking import tag
 from glassliquid.tracking.liveness import (
@@ -60,16 +60,20 @@ def close_stale_runs(experiments: list[str]) -> dict[str, str]:
     return closed
 
 
-def take_closed(experiments: list[str]) -> dict[str, str]:
+def closed_runs(experiments: list[str]) -> dict[str, str]:
     """Ids and names of the runs that commands of this user on this machine have closed and that nobody was told of."""
-    from mlflow import MlflowClient
-
-    client, this = MlflowClient(), identity_tags()
+    this = identity_tags()
     mine = f"tags.{TAG_HOST} = '{this[TAG_HOST]}' and tags.{TAG_USER} = '{this[TAG_USER]}'"
     found = stored_where(f"attributes.status = 'KILLED' and tags.{tag.CLOSED} LIKE '%' and {mine}", experiments)
-    for run in found:
-        client.delete_tag(run.run_id, tag.CLOSED)
     return {run.run_id: run.name for run in found}
+
+
+def note_told(run_ids: Iterable[str]) -> None:
+    """Somebody was told that these runs were closed."""
+    from mlflow import MlflowClient
+
+    for run_id in run_ids:
+        MlflowClient().delete_tag(run_id, tag.CLOSED)
 
 
 def _names_no_process(run: StoredRun | None) -> bool:
