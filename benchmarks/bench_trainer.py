@@ -177,12 +177,12 @@ class PatientJournal(MetricJournal):
         self._turns, self._sent_at = turns, turns.clock()
         super().__init__(run_id, folder)
 
-    def _send(self) -> bool:
+    def _send(self, signs: bool = False) -> bool:
         with self._turns.turn:
             if not self._closing.is_set() and self._turns.clock() - self._sent_at < SEND_EVERY_S:
                 return True
             self._sent_at = self._turns.clock()
-            return super()._send()
+            return super()._send(signs)
 
 
 def images(case: Case) -> tuple[TrainingData, Validate]:

@@ -26,8 +26,8 @@ def png(side: int = 64) -> bytes:
 def page_of(runs, curves=None, files=None, allowance=10**7) -> Page:
     files = files or {}
     artifacts = Artifacts(
-        lambda run_id: [name for owner, name in files if owner == run_id],
-        lambda run_id, name: files.get((run_id, name)),
+        lambda run: [name for owner, name in files if owner == run.run_id],
+        lambda run, name: files.get((run.run_id, name)),
         allowance,
     )
     drawn = {run.run_id: CURVE for run in runs if run.stage in ("train", "trial")} if curves is None else curves

@@ -29,6 +29,7 @@ from glassliquid.sweep.table import as_csv, counts, fates, is_best_at_chance, ma
 from glassliquid.sweep.trial import RUN, TAG_STUDY
 from glassliquid.sweep.workers import Workers, cores, threads_of
 from glassliquid.tracking import tag
+from glassliquid.tracking.data import dataset_tags
 from glassliquid.tracking.given_run import RUN_ID_VARIABLE, note_rehearsal
 from glassliquid.tracking.liveness import send_heartbeat
 from glassliquid.tracking.run import TrackedRun, tracked_run
@@ -184,10 +185,10 @@ def _alone(address: str) -> contextlib.AbstractContextManager[None]:
 def _introduce(job: SweepJob, study: Study, tracked: TrackedRun, dataset: Dataset, store: str) -> None:
     tracked.forget(TAG_CLAIM)  # from now on the run itself says where it lives
     study.set_parent_run(tracked.run_id, store)
-    tracked.tags({TAG_STUDY: study.name, TAG_TRIALS: job.slots})
+    described = {tag.NOTE: f"{_link(job, study, tracked)}\n\n{job.caption}", **dataset_tags(dataset)}
+    tracked.tags({TAG_STUDY: study.name, TAG_TRIALS: job.slots, **described})
     tracked.json({**job.definition(dataset), "study": study.name}, "config.json")
-    tracked.dataset(dataset, context="training")
-    tracked.describe(f"{_link(job, study, tracked)}\n\n{job.caption}")
+    tracked.input(dataset.name, dataset.digest, dataset.folder, context="training")
 
 
 def _link(job: SweepJob, study: Study, tracked: TrackedRun) -> str:
@@ -236,7 +237,9 @@ def _log_findings(
     `tested` is what became of that trial's model; None if no trial is better than chance, so that none is the best.
     """
     names, ended = job.space.names, finished(trials, job.slots)
+    tags: dict[str, object] = {}
     best, pictures = ranked(ended)[0], Pictures(study, ended, names)
+    figures = {"best_val_accuracy": best.value or 0.0}
     for name, figure in pictures.figures():
         tracked.figure(figure, f"{name}.png")
     tracked.text(pictures.page(), "trials.html")
@@ -257,16 +260,15 @@ def _log_findings(
             f"images{shared}, so it is optimistically biased; {tested}",
         ]
         tracked.text(line + "\n", "best_trial.txt")
-        tracked.metrics({"best_trial": best.number})
-        tracked.tags({"best_run": best.attributes[RUN]})
-    tracked.metrics({"best_val_accuracy": best.value or 0.0})
+        figures["best_trial"] = best.number
+        tags["best_run"] = best.attributes[RUN]
     more = [f"Importance: {explained or 'cannot be told from so few or equal accuracies'}."]
     if told := fates(ended):
         more.append(f"Of the complete trials {told}.")
     repeated = [] if tested is None else [line]
     table = markdown(ended, names, images)
     page = [_link(job, study, tracked), found[0], job.caption, *found[1:], *more, *(f"`{each}`" for each in repeated)]
-    tracked.describe("\n\n".join([*page, table]))
+    tracked.record({**tags, tag.NOTE: "\n\n".join([*page, table])}, metrics=figures)
     return "\n\n".join([table, *found, *more, *(f"To repeat it: {each}" for each in repeated)])
 
 

@@ -15,7 +15,7 @@ from glassliquid.sessions.run_lock import run_lock
 from glassliquid.sessions.stopping import ending_soon, stopper
 from glassliquid.sessions.training_display import TrainingDisplay
 from glassliquid.sessions.training_job import TrainJob
-from glassliquid.sessions.training_run import TrainingSplits, fate_in, load_training_splits, train_in_run
+from glassliquid.sessions.training_run import TrainingSplits, fate_in, load_training_splits, prefixed, train_in_run
 from glassliquid.tracking import tag
 from glassliquid.tracking.given_run import note_rehearsal
 from glassliquid.tracking.run import TrackedRun, tracked_run
@@ -79,7 +79,9 @@ def _train_on(
     outcome = train_in_run(job, tracked, splits, should_stop, start, display=TrainingDisplay())
     with ending_soon(should_stop):
         test, model_uri = conclude_run(job, tracked, splits)
-        registered = register_best(job, model_uri, tracked.run_id, splits, outcome.progress.best_accuracy)
+        registered = register_best(
+            job, model_uri, tracked.run_id, prefixed("test", test), splits, outcome.progress.best_accuracy
+        )
         found = f"{headline(outcome, test, fate_in(splits, outcome.progress))} {registered}"
         tracked.describe(f"{found}\n\n{job.caption}")
     return found

@@ -25,17 +25,17 @@ RUN_ID = re.compile("[0-9a-f]{32}")
 class Artifacts:
     """The artifacts of runs, and how much of the allowance for pictures is left."""
 
-    names: Callable[[str], Sequence[str]]
-    """The files of a run id."""
-    read: Callable[[str, str], bytes | None]
-    """The content of a file of a run id; None if it cannot be read."""
+    names: Callable[[StoredRun], Sequence[str]]
+    """The files of a run."""
+    read: Callable[[StoredRun, str], bytes | None]
+    """The content of a file of a run; None if it cannot be read."""
     allowance: int = PICTURE_ALLOWANCE
     left_out: int = 0
     """How many pictures did not fit."""
 
     def picture(self, run: StoredRun, name: str) -> str | None:
         """A picture as a data address; None if it is missing, damaged or does not fit."""
-        content = self.read(run.run_id, name)
+        content = self.read(run, name)
         address = None if content is None else data_address(content)
         if address is not None and len(address) > self.allowance:
             self.left_out += 1
@@ -50,7 +50,7 @@ class Artifacts:
 
     def table(self, run: StoredRun, name: str) -> tuple[list[list[str]], str]:
         """A CSV file as rows, the head first, and a note if rows were left out; no rows if it cannot be read."""
-        content = self.read(run.run_id, name)
+        content = self.read(run, name)
         try:
             rows = [row for row in csv.reader(io.StringIO((content or b"").decode("utf-8"))) if row]
         except (UnicodeDecodeError, csv.Error):

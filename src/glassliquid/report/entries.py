@@ -122,7 +122,7 @@ class EntryWriter:
 
     def _sweep(self, run: StoredRun, children: Sequence[StoredRun]) -> Entry:
         table, note = self.artifacts.table(run, TRIALS_TABLE)
-        names = [name for name in self.artifacts.names(run.run_id) if name.endswith(".png")]
+        names = [name for name in self.artifacts.names(run) if name.endswith(".png")]
         missing = f"There is no table of the trials: the run has no {TRIALS_TABLE} that can be read."
         return Entry(
             run=run,
@@ -143,7 +143,7 @@ class EntryWriter:
                 sentence = f"This run was started for {step}, and ended before that began: nothing was recorded."
             return Entry(run=run, kind=step or "other run", missing=[sentence])
         known = PICTURES.get(run.stage, ())
-        present = self.artifacts.names(run.run_id) if known else ()
+        present = self.artifacts.names(run) if known else ()
         shown = self.artifacts.pictures(run, [name for name in known if name in present])
         missing = []
         if run.stage == TRANSFER and run.status == "FINISHED":

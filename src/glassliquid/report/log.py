@@ -157,7 +157,7 @@ def dataset_rows(runs: Sequence[StoredRun], trained: Sequence[StoredRun], artifa
         makers = [run for run in reversed(used) if run.stage == MAKE_DATA and _dataset(run) == dataset]
         pictures = (artifacts.picture(maker, EXAMPLES) for maker in makers)
         picture = next(filter(None, pictures), None)
-        facts = next(filter(None, (_facts(artifacts.read(maker.run_id, "dataset.json")) for maker in makers)), None)
+        facts = next(filter(None, (_facts(artifacts.read(maker, "dataset.json")) for maker in makers)), None)
         measured = next(
             (transitions[digest] for run in makers if (digest := run.tags.get("ensemble_digest")) in transitions), None
         )

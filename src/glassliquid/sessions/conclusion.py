@@ -1,5 +1,6 @@
 """What follows a training run that came to its end: its best state is tested, once, logged as a model, and registered."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,7 +57,7 @@ def conclude_run(job: TrainJob, tracked: TrackedRun, splits: TrainingSplits) -> 
         The scores on the test split, and the address of the logged model.
     """
     tested = score_best(job, tracked, splits)
-    model_uri = logged_models.logged_model_of(tracked.run_id)
+    model_uri = logged_models.logged_model_of(tracked.run_id, tracked.experiment_id)
     if model_uri is None:
         found = {name: value for name, value in tracked.opened.data.metrics.items() if name in FIGURES}
         measured = {**found, **prefixed("test", tested.scores)}
@@ -65,15 +66,26 @@ def conclude_run(job: TrainJob, tracked: TrackedRun, splits: TrainingSplits) -> 
     return tested.scores, model_uri
 
 
-def register_best(job: TrainJob, model_uri: str, run_id: str, splits: TrainingSplits, accuracy: float) -> str:
+def register_best(
+    job: TrainJob, model_uri: str, run_id: str, scores: Mapping[str, float], splits: TrainingSplits, accuracy: float
+) -> str:
     """Register a logged model as the job asks; return a sentence that says what became of it.
 
     A model that is no better than chance is registered without the dataset's alias.
+
+    Args:
+        job: what was asked for.
+        model_uri: address of the logged model.
+        run_id: its training run.
+        scores: that run's final figures.
+        splits: what it was trained on.
+        accuracy: its best validation accuracy.
     """
     if job.register_as is None:
         return "Not registered."
     dataset, is_better = splits.dataset, not is_at_chance(accuracy, splits.validation_images, splits.chance)
-    version, moved = registry.register(model_uri, job.register_as, run_id, dataset, accuracy, is_better)
+    reads = splits.data.reads.name
+    version, moved = registry.register(model_uri, job.register_as, run_id, dataset, accuracy, is_better, reads, scores)
     alias = best_model(dataset.name, job.register_as)
     registered = f"Registered as {job.register_as} v{version}"
     if not is_better:

@@ -51,7 +51,7 @@ def _summarise(job: TrainJob, tracked: TrackedRun, splits: TrainingSplits, finis
     tracked.text(csv_text([*rows[0]], ([*row.values()] for row in rows)), "replicates.csv")
     best = max(finished.runs, key=lambda child: (child.metrics["best_val_accuracy"], -child.metrics["largest_drop"]))
     accuracy = best.metrics["best_val_accuracy"]
-    registered = register_best(job, best.tags[tag.LOGGED_MODEL], best.run_id, splits, accuracy)
+    registered = register_best(job, best.tags[tag.LOGGED_MODEL], best.run_id, best.metrics, splits, accuracy)
     found = f"{common} Best: replicate {best.tags[tag.REPLICATE]}. {registered}"
     tracked.describe(f"{found}\n\n{job.caption}")
     return found

@@ -116,7 +116,7 @@ def train_in_run(
         with ending_soon(should_stop):
             tags = {"device": device_name(splits.device), tag.INPUT: splits.data.reads.name}
             describe_training(job, tracked, splits.dataset, tags)
-            journal = MetricJournal(tracked.run_id, folder, parents)
+            journal = MetricJournal(tracked.run_id, folder, parents, is_new=not tracked.opened.data.metrics)
         outcome: Outcome | Diverged
         try:
             recorder = _Told(journal, [] if observe is None else [observe])

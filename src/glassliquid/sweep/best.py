@@ -2,7 +2,7 @@
 
 from glassliquid.datasets.description import Dataset
 from glassliquid.sessions.conclusion import conclude_run, register_best
-from glassliquid.sessions.training_run import load_training_splits
+from glassliquid.sessions.training_run import load_training_splits, prefixed
 from glassliquid.sweep.job import SweepJob
 from glassliquid.sweep.study import TrialRecord
 from glassliquid.sweep.trial import MODEL_RUN, RUN
@@ -29,6 +29,7 @@ def register_best_trial(job: SweepJob, best: TrialRecord, parent: str, dataset: 
         tracked_run(stored.tags["stage"], stored.tags["mlflow.runName"], run_id, above) as tracked,
     ):
         test, model = conclude_run(training, tracked, splits)
-        registered = register_best(training, model, run_id, splits, float(best.attributes["model_accuracy"]))
+        accuracy = float(best.attributes["model_accuracy"])
+        registered = register_best(training, model, run_id, prefixed("test", test), splits, accuracy)
         tracked.tags({tag.LOGGED_MODEL: model})  # last: it says that all of this was done
     return f"the test accuracy of its best model is {test}. {registered}"

@@ -18,7 +18,7 @@ from glassliquid.layout import Layout
 from glassliquid.plots.training import replicates_figure
 from glassliquid.scratch import temporary_files_apart
 from glassliquid.sessions.training_job import TrainJob
-from glassliquid.sessions.training_run import TrainingSplits, fate_in, train_in_run
+from glassliquid.sessions.training_run import TrainingSplits, describe_training, fate_in, train_in_run
 from glassliquid.sweep.algorithms import SAMPLERS
 from glassliquid.sweep.job import SweepJob
 from glassliquid.sweep.space import configured
@@ -99,10 +99,11 @@ class TrialRunner:
         settings = job.space.suggest(trial)
         name = ", ".join(f"{name} {value:.4g}" for name, value in settings.items())
         reports = ValidationReports(trial, job.config.iterations)
+        tags = {TAG_STUDY: self.study.name, tag.TRIAL_STATE: State.RUNNING}
         try:
             with (
                 temporary_files_apart(),
-                tracked_run("trial", f"trial {trial.number}: {name}", parent=self.parent_run) as tracked,
+                tracked_run("trial", f"trial {trial.number}: {name}", parent=self.parent_run, tags=tags) as tracked,
             ):
                 trial.set_user_attr(RUN, tracked.run_id)
                 facts = self._train_tagged(trial, configured(job.config, settings), tracked, reports)
@@ -120,7 +121,6 @@ class TrialRunner:
         self, trial: optuna.Trial, config: TrainConfig, tracked: TrackedRun, reports: "ValidationReports"
     ) -> dict[str, Any]:
         """Train in the open run of a trial, whose tags say what becomes of it."""
-        tracked.tags({TAG_STUDY: self.study.name, tag.TRIAL_STATE: State.RUNNING})
         try:
             train = self._train if self.job.repeats == 1 else self._train_repeats
             facts = train(trial, config, tracked, reports)
@@ -157,40 +157,38 @@ class TrialRunner:
         self, trial: optuna.Trial, config: TrainConfig, tracked: TrackedRun, reports: "ValidationReports"
     ) -> dict[str, Any]:
         """Train the trial's seeds one after another as child runs; the trial's own figures and curves are their means."""
-        sweep, caption = self.job, self.job.training(config, str(trial.number)).caption
-        tracked.record(params={**config.shown(), "dataset": sweep.dataset})
-        tracked.dataset(self.splits.dataset, context="training")
-        tracked.describe(caption)
+        sweep, all_seeds = self.job, self.job.training(config, str(trial.number))
+        describe_training(all_seeds, tracked, self.splits.dataset)
         found: list[tuple[str, Progress]] = []
         for number in range(1, sweep.repeats + 1):
             one = replace(config, seed=config.seed + number - 1)
             job = replace(sweep.training(one, f"{trial.number}.{number}"), repeats=1)
             name = f"seed {one.seed}, trial {job.run_name}"
-            with tracked_run("replicate", name, parent=tracked.run_id) as child:
-                child.tags({TAG_STUDY: self.study.name})
+            study = {TAG_STUDY: self.study.name}
+            with tracked_run("replicate", name, parent=tracked.run_id, tags=study) as child:
                 found.append((child.run_id, self._train_once(job, child, reports)))
         best_run, best = max(found, key=lambda pair: (pair[1].best_accuracy, -pair[1].best_loss))
         each = [progress for _, progress in found]
         values, drop = spread([one.best_accuracy for one in each]), max(one.largest_drop for one in each)
-        tracked.metrics(
-            {
+        fates = [fate_in(self.splits, one) for one in each]
+        collapsed = str(any(one.collapsed for one in each)).lower()
+        tracked.record(
+            tags={"collapsed": collapsed, tag.FATE: worst(fates), "repeats": len(each)},
+            metrics={
                 "best_val_accuracy": values.mean,
                 "best_val_accuracy_std": values.deviation,
                 "final_val_accuracy": _mean([one.last_accuracy or 0.0 for one in each]),
                 "largest_drop": drop,
-            }
+                **{f"{fate.replace(' ', '_')}_runs": fates.count(fate) for fate in Fate},
+            },
         )
-        fates = [fate_in(self.splits, one) for one in each]
-        tracked.metrics({f"{fate.replace(' ', '_')}_runs": fates.count(fate) for fate in Fate})
-        collapsed = str(any(one.collapsed for one in each)).lower()
-        tracked.tags({"collapsed": collapsed, tag.FATE: worst(fates), "repeats": len(each)})
         curves = reports.curves[: len(each)]
-        _keep_mean_curves(MetricJournal(tracked.run_id, _runs(sweep) / tracked.run_id), curves)
+        _keep_mean_curves(MetricJournal(tracked.run_id, _runs(sweep) / tracked.run_id, is_new=True), curves)
         pairs = zip(curves, fates, strict=True)
         histories = {
             f"seed {config.seed + place}": (_history(curve), fate) for place, (curve, fate) in enumerate(pairs)
         }
-        tracked.figure(replicates_figure(histories, caption), "replicates.png")
+        tracked.figure(replicates_figure(histories, all_seeds.caption), "replicates.png")
         return {
             "value": values.mean,
             "low": values.interval_of_share[0],

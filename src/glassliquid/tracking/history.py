@@ -111,27 +111,29 @@ def read_curves(runs: Sequence[StoredRun], keys: Iterable[str]) -> dict[str, dic
     return curves
 
 
-def artifact_names(run_id: str) -> list[str]:
+def artifact_names(run: StoredRun) -> list[str]:
     """The files at the top of a run's artifacts; none if the artifact store does not answer."""
-    from mlflow import MlflowClient
-
     try:
-        return [entry.path for entry in MlflowClient().list_artifacts(run_id) if not entry.is_dir]
+        return [entry.path for entry in _artifacts(run).list_artifacts() if not entry.is_dir]
     except Exception:  # a lost artifact store is said in the report, and is no reason to have none
         return []
 
 
-def read_artifact(run_id: str, name: str) -> bytes | None:
+def read_artifact(run: StoredRun, name: str) -> bytes | None:
     """A file of a run's artifacts; None if it is not there or cannot be read."""
-    import mlflow
-
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     with tempfile.TemporaryDirectory() as folder:
         try:
-            path = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=name, dst_path=folder)
-            return Path(path).read_bytes()
+            return Path(_artifacts(run).download_artifacts(name, folder)).read_bytes()
         except Exception:  # as above: whatever the artifact store's trouble is
             return None
+
+
+def _artifacts(run: StoredRun) -> Any:
+    """MLflow's access to a run's artifacts by their address; by the run's id it makes four requests more for each file."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    return get_artifact_repository(run.artifacts)
 
 
 def _history(task: tuple[str, str]) -> Curve:

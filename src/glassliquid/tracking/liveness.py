@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 TAG_HOST = "host"
 TAG_MACHINE = "machine"
@@ -88,19 +89,29 @@ def silence_of(tags: Mapping[str, str]) -> float:
         return float("inf")
 
 
-def send_heartbeat(run_ids: Sequence[str]) -> None:
-    """Renew the tags of living runs; the store is the caller's to lose.
-
-    One that is not RUNNING any more was marked as FAILED by the `mlflow run --run-id` of a second command, which was refused.
-    """
-    from mlflow import MlflowClient
+def sign_of_life() -> list[Any]:
+    """The tags that a living run renews, as MLflow takes them."""
     from mlflow.entities import RunTag
 
-    client = MlflowClient()
+    return [RunTag(key, value) for key, value in identity_tags().items()]
+
+
+def send_heartbeat(run_ids: Sequence[str]) -> None:
+    """Renew the tags of living runs, which are RUNNING then; the store is the caller's to lose."""
+    from mlflow import MlflowClient
+
     for run_id in run_ids:
-        client.log_batch(run_id, tags=[RunTag(key, value) for key, value in identity_tags().items()])
-        if client.get_run(run_id).info.status != "RUNNING":
-            client.update_run(run_id, status="RUNNING")
+        MlflowClient().log_batch(run_id, tags=sign_of_life())
+        keep_running(run_id)
+
+
+def keep_running(run_id: str) -> None:
+    """Mark a living run as RUNNING where the `mlflow run --run-id` of a second command, which was refused, has marked it as FAILED."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient()
+    if client.get_run(run_id).info.status != "RUNNING":
+        client.update_run(run_id, status="RUNNING")
 
 
 def _exists(process: str) -> bool:

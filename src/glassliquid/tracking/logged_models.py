@@ -103,11 +103,14 @@ def _save(model: Network, state: State, checkpoint: Path, folder: Path, logged: 
     )
 
 
-def logged_model_of(run_id: str) -> str | None:
-    """Address of the model that a run has logged, None if it has none; half ones of killed processes are removed."""
+def logged_model_of(run_id: str, experiment_id: str | None = None) -> str | None:
+    """Address of the model that a run has logged, None if it has none; half ones of killed processes are removed.
+
+    The run's experiment is asked for if it is not given.
+    """
     from mlflow import MlflowClient
 
-    whole, half = _logged_models(run_id)
+    whole, half = _logged_models(run_id, experiment_id)
     for model in half:
         MlflowClient().delete_logged_model(model.model_id)
     return str(whole[-1].model_uri) if whole else None
@@ -127,7 +130,7 @@ def _check_room(model: Network) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), folder)
 
 
-def _logged_models(run_id: str) -> tuple[list[Any], list[Any]]:
+def _logged_models(run_id: str, experiment_id: str | None = None) -> tuple[list[Any], list[Any]]:
     """The models that a run has logged, and those that it was still writing when it was killed."""
     from mlflow import MlflowClient
     from mlflow.entities.logged_model_status import LoggedModelStatus
@@ -136,7 +139,7 @@ def _logged_models(run_id: str) -> tuple[list[Any], list[Any]]:
     client = MlflowClient()
     # Asked for by their run: the run itself names them a moment after they are made, and still when they are removed.
     try:
-        experiment = client.get_run(run_id).info.experiment_id
+        experiment = experiment_id or client.get_run(run_id).info.experiment_id
     except MlflowException as error:
         # A second model would be logged beside one that could not be seen for a moment.
         raise_if_lost(error)

@@ -21,7 +21,7 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 
 from glassliquid.errors import UserError
 from glassliquid.files import is_plain, locked_if_free, read_plain, write_text
-from glassliquid.tracking.liveness import HEARTBEAT_EVERY_S, send_heartbeat
+from glassliquid.tracking.liveness import HEARTBEAT_EVERY_S, keep_running, send_heartbeat, sign_of_life
 
 JOURNAL = "metrics.jsonl"
 """A line a point: key, value, step, timestamp [ms]."""
@@ -29,10 +29,9 @@ SENT = "metrics.sent"
 """How many bytes of the journal the server has; earlier versions wrote the number of lines before it."""
 
 SEND_EVERY_S = 3.0
-SEND_SHARE = 0.3
-"""Of the time since the beginning that passes between two sendings, ..."""
+"""At first: who has just started a training run wants to see points. Each time is as long as all before it together, ..."""
 SEND_SELDOM_S = 30.0
-"""... but not more than this: as often as the MLflow page looks for new points."""
+"""... but not longer than this: as often as the MLflow page looks for new points."""
 LARGEST_BATCH = 1000
 """Points in one call: MLflow takes no more."""
 RETRY_AFTER_S = 10.0
@@ -67,20 +66,22 @@ def is_run_id(text: str) -> bool:
 class MetricJournal:
     """The metrics of one run; `record` returns at once."""
 
-    def __init__(self, run_id: str, folder: Path, parents: Sequence[str] = ()) -> None:
+    def __init__(self, run_id: str, folder: Path, parents: Sequence[str] = (), is_new: bool = False) -> None:
         """Open the journal in `folder`, which belongs to this run, and start sending.
 
         Args:
             run_id: the run.
             folder: its folder.
             parents: runs that live as long as this one does, which are given signs of life too.
+            is_new: whether it is known that the server has no curve of the run; else it is asked.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        self.run_id, self._alive = run_id, (run_id, *parents)
+        self.run_id, self._parents = run_id, parents
         self._journal, self._sent_path = folder / JOURNAL, folder / SENT
         if self._journal.is_symlink() or self._sent_path.is_symlink():
             raise UserError(f"{folder} has links where its metrics should be: remove them.")
-        self._known = _steps_on_server(run_id)
+        # A journal may have been sent since that was known.
+        self._known = {} if is_new and not self._journal.exists() else _steps_on_server(run_id)
         self._lines = _whole_lines(self._journal)
         noted = _noted_bytes(self._sent_path)
         self._sent = sum(end <= noted for end in itertools.accumulate(map(_size, self._lines)))
@@ -137,17 +138,19 @@ class MetricJournal:
         wait, began = SEND_EVERY_S, time.monotonic()
         signed_at = began
         while not self._closing.wait(wait):
-            now, sent = time.monotonic(), self._send()
-            often = min(max(SEND_EVERY_S, SEND_SHARE * (now - began)), SEND_SELDOM_S)
-            wait = often if sent else RETRY_AFTER_S
-            if sent and now - signed_at >= HEARTBEAT_EVERY_S:
+            now = time.monotonic()
+            signs = now - signed_at >= HEARTBEAT_EVERY_S
+            sent = self._send(signs)
+            wait = min(max(SEND_EVERY_S, now - began), SEND_SELDOM_S) if sent else RETRY_AFTER_S
+            if sent and signs:
                 signed_at = now
                 # A server that is gone at this moment only makes the run look silent.
                 with contextlib.suppress(Exception):
-                    send_heartbeat(self._alive)
+                    keep_running(self.run_id)
+                    send_heartbeat(self._parents)
 
-    def _send(self) -> bool:
-        """Send one batch; False if the server did not take it."""
+    def _send(self, signs: bool = False) -> bool:
+        """Send one batch, with a sign of life if it `signs`; False if the server did not take it."""
         from mlflow import MlflowClient
         from mlflow.entities import Metric
 
@@ -156,9 +159,9 @@ class MetricJournal:
         # After a crash between sending and noting it, the server has points that the note does not count.
         fresh = [point for point in _points(batch) if point.step > self._known.get(point.key, -1)]
         try:
-            if fresh:
+            if fresh or signs:
                 metrics = [Metric(point.key, point.value, point.timestamp, point.step) for point in fresh]
-                MlflowClient().log_batch(self.run_id, metrics=metrics)
+                MlflowClient().log_batch(self.run_id, metrics=metrics, tags=sign_of_life() if signs else [])
         except Exception:  # whatever the server's trouble is, the training continues and the points wait
             return False
         self._sent += len(batch)

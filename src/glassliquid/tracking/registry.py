@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from glassliquid.datasets.description import Dataset
@@ -23,7 +24,14 @@ TAG_AT_CHANCE = "at_chance"
 
 
 def register(
-    model_uri: str, name: str, run_id: str, dataset: Dataset, accuracy: float, may_hold_alias: bool = True
+    model_uri: str,
+    name: str,
+    run_id: str,
+    dataset: Dataset,
+    accuracy: float,
+    may_hold_alias: bool = True,
+    input_name: str = DEFAULT,
+    scores: Mapping[str, float] | None = None,
 ) -> tuple[str, bool]:
     """Register a logged model, unless that was done already, and move the dataset's alias to it if it is the best on that data.
 
@@ -32,20 +40,19 @@ def register(
     Args:
         model_uri: address of the logged model.
         name: the registered model's name.
-        run_id: the training run, which has its test scores as metrics.
+        run_id: the training run, which is there: who registers its model has opened it or has just read it.
         dataset: what it was trained on; the alias is its name.
         accuracy: its best validation accuracy.
         may_hold_alias: whether it may get the alias at all.
+        input_name: what it reads.
+        scores: its test scores, among other figures.
 
     Returns:
         The version, and whether the alias names it: it names the version of the highest validation accuracy among those that
         were trained on the same data (the same digest), are better than chance and were not erased, of equal ones the first.
     """
-    from mlflow import MlflowClient
-
-    recipe = dataset.recipe
-    run = MlflowClient().get_run(run_id).data
-    measured, reads = run.metrics, INPUTS.get(run.tags.get(tag.INPUT, DEFAULT)).of_recipe(recipe)
+    recipe, measured = dataset.recipe, scores or {}
+    reads = INPUTS.get(input_name).of_recipe(recipe)
     tags: dict[str, str] = {
         tag.DATASET: dataset.name,
         tag.DATASET_DIGEST: dataset.digest,
@@ -68,7 +75,7 @@ def register(
         tags[TAG_AT_CHANCE] = "true"
     version = _version_of_run(name, run_id) or _new_version(name, model_uri, run_id, tags, description)
     alias = check_name("dataset", dataset.name)
-    return version, _settle_alias(name, alias, dataset.digest) == version
+    return version, _settle_alias(name, alias, dataset.digest, run_id) == version
 
 
 def _new_version(name: str, model_uri: str, run_id: str, tags: dict[str, str], description: str) -> str:
@@ -97,7 +104,7 @@ def _new_version(name: str, model_uri: str, run_id: str, tags: dict[str, str], d
     return version
 
 
-def _settle_alias(name: str, alias: str, digest: str) -> str:
+def _settle_alias(name: str, alias: str, digest: str, run_id: str) -> str:
     """Let the dataset's alias name the best of all versions that were trained on its data; the version that it names.
 
     Whoever registers a version looks at all of them, sets the alias, and looks again until the best one has it. Of several
@@ -110,17 +117,17 @@ def _settle_alias(name: str, alias: str, digest: str) -> str:
     holder = version_at(name, alias)
     held = None if holder is None else str(holder.version)
     while True:
-        best = _best_version(name, digest)
+        best = _best_version(name, digest, run_id)
         if best is None or best == held:
             return best or ""
         client.set_registered_model_alias(name, alias, best)
         held = best
 
 
-def _best_version(name: str, digest: str) -> str | None:
+def _best_version(name: str, digest: str, run_id: str) -> str | None:
     """The version of the highest validation accuracy on the data of a digest, of equal ones the first; None without one.
 
-    One that is no better than chance, or that was erased, is passed over.
+    One that is no better than chance, or that was erased, is passed over. The run of this id is known to be there.
     """
     found = [
         version
@@ -128,7 +135,9 @@ def _best_version(name: str, digest: str) -> str | None:
         if version.tags.get(tag.DATASET_DIGEST) == digest and TAG_AT_CHANCE not in version.tags
     ]
     found.sort(key=lambda version: (-float(version.tags.get(TAG_VALIDATION, "-1")), int(version.version)))
-    return next((str(version.version) for version in found if not _is_erased(version)), None)
+    return next(
+        (str(version.version) for version in found if version.run_id == run_id or not _is_erased(version)), None
+    )
 
 
 def _versions(condition: str) -> list[Any]:

@@ -180,10 +180,11 @@ def tracked_run(
         stage: the entry point, which becomes a tag.
         name: the run's name; one that it has already, because a user gave it or it is continued, stays.
         run_id: an earlier run to continue; None attaches to the one that `mlflow run` made, or starts a new one.
-        parent: the open run that this one belongs to as a child.
+        parent: the open run that this one belongs to as a child; whoever opened that has connected to the store.
         tags: set when the run is created, so that a run that is killed at once has them too.
     """
-    connect()
+    if parent is None:
+        connect()
     given, own_name = take_given_run()
     tracked = _open(run_id, given, parent, kept_name(run_id) or own_name or name, {tag.STAGE: stage, **(tags or {})})
     with _true_status(tracked):

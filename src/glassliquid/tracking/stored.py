@@ -24,6 +24,8 @@ class StoredRun:
     """With its time zone."""
     seconds: float | None = None
     """How long it ran; None if it has not ended."""
+    artifacts: str = ""
+    """Address of its artifacts."""
     params: dict[str, str] = field(repr=False, default_factory=dict)
     metrics: dict[str, float] = field(repr=False, default_factory=dict)
     """The last value of each."""
@@ -149,6 +151,7 @@ def _stored(run: Any) -> StoredRun:
         status=info.status,
         started=datetime.fromtimestamp(info.start_time / 1000, UTC).astimezone(),
         seconds=None if info.end_time is None else (info.end_time - info.start_time) / 1000,
+        artifacts=info.artifact_uri,
         params=dict(run.data.params),
         metrics=dict(run.data.metrics),
         tags=dict(run.data.tags),
