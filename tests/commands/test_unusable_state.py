@@ -20,7 +20,7 @@ from glassliquid.tracking.stored import find_run
 from glassliquid.training import checkpoint
 from glassliquid.training.checkpoint import BEST, CURRENT, UnusableCheckpoint, load_checkpoint, save_checkpoint
 from tests.commands.conftest import Command
-from tests.faults.tracking_server import TrackingServer
+from tests.group.servers import mlflow_server
 
 pytestmark = pytest.mark.xdist_group("resume")
 
@@ -226,7 +226,7 @@ def test_a_server_that_is_lost_is_not_told_as_a_missing_run_or_checkpoint(
     states: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    before, server = mlflow.get_tracking_uri(), TrackingServer(tmp_path / "server")
+    before, server = mlflow.get_tracking_uri(), mlflow_server(tmp_path / "server")
     server.start()
     try:
         mlflow.set_tracking_uri(server.address)

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from glassliquid.training.checkpoint import BEST, CURRENT
 from tests.faults.figures import Tally
-from tests.faults.workplace import TRAINING, Workplace, points, trains, wait_for
+from tests.faults.workplace import PATIENCE_S, TRAINING, Workplace, points, trains, wait_for
 from tests.group.artifact_server import PLACE, artifact_server
-from tests.group.proxy import Proxy, proxied
+from tests.group.proxy import Fault, Proxy, proxied
 from tests.group.servers import BUCKET, KEYS, object_store
 from tests.postgresql import server as postgresql_server
 
@@ -24,6 +25,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(3000)]
 ENDS_WITHIN_S = 30.0
 """After SIGTERM, whatever hangs."""
 EXPERIMENT = "kept"
+FULL, SLOW_DOWN = (507, "No space left on device"), (503, "<Error><Code>SlowDown</Code></Error>")
 
 
 @pytest.fixture(params=["object store", "server"])
@@ -43,11 +45,13 @@ def kept(request: pytest.FixtureRequest, workplace, dataset, tmp_path: Path) -> 
         yield place, proxy
 
 
-def finish(tally: Tally, place: Workplace, client: MlflowClient, run_id: str) -> None:
+def finish(
+    tally: Tally, place: Workplace, client: MlflowClient, run_id: str, iterations: int = int(TRAINING["iterations"])
+) -> None:
     """The run is complete: every point of it once, one model, and nothing half-written."""
     tally.compared += 1
     steps = [step for step, _ in points(client, run_id, "loss")]
-    tally.count("loss", steps, range(1, int(TRAINING["iterations"]) + 1))
+    tally.count("loss", steps, range(1, iterations + 1))
     tally.same("status", client.get_run(run_id).info.status, "FINISHED")
     tally.same("versions", len(client.search_model_versions(f"run_id = '{run_id}'")), 1)
     tally.left += place.left_behind()
@@ -87,24 +91,33 @@ def test_sigterm_ends_a_training_whose_upload_hangs(answer: str | float, kept):
     finish(tally, place, place.client, run_id)
 
 
-def test_one_that_is_away_in_the_middle_stops_nothing(kept):
+@pytest.mark.parametrize("fault", ["gone", "cut", FULL, SLOW_DOWN, 5.0], ids=["away", "cut", "full", "busy", "slow"])
+def test_one_that_fails_in_the_middle_stops_nothing(fault, kept, request: pytest.FixtureRequest):
+    """The training goes on at once, and what the store did not take it gets when it works again."""
     place, proxy = kept
-    tally = Tally("train", "artifacts not taken in mid-training", injected=1)
-    proxy.fault = lambda _method, _path, _size: (503, "<Error><Code>SlowDown</Code></Error>")
-    # What is kept at the beginning is taken; what is sent while it trains is not, and at the end it is.
-    refused: list[str] = []
+    tally = Tally("train", f"artifacts in mid-training: {request.node.callspec.id}", injected=1)
+    iterations, troubled, taken = 400, list[str](), set[str]()
 
-    def refuse(method: str, path: str, _size: int) -> tuple[int, str] | None:
-        if method == "PUT" and "checkpoints" in path and len(refused) < 3:
-            refused.append(path)
-            return 503, "<Error><Code>SlowDown</Code></Error>"
+    def fail(method: str, path: str, _size: int) -> Fault:
+        # What is kept at the beginning is taken.
+        if (fault == "gone" and troubled) or (method == "PUT" and "checkpoints" in path):
+            troubled.append(path)
+            return fault
         return None
 
-    proxy.fault = refuse
-    place.run("train", **TRAINING, upload_every=0.01)
-    (path,) = place.data.glob("runs/*/metrics.jsonl")
-    assert refused
-    finish(tally, place, place.client, path.parent.name)
+    proxy.fault = fail
+    process = place.start("train", **{**TRAINING, "iterations": iterations}, upload_every=0.01)
+    run_id = trains(place)
+    journal = place.data / "runs" / run_id / "metrics.jsonl"
+    wait_for(lambda: troubled)
+    reached = journal.stat().st_size
+    wait_for(lambda: journal.stat().st_size > reached + 20_000)
+    assert process.poll() is None, place.said(process)
+    proxy.fault = lambda method, path, _size: taken.add(path.rpartition("/")[2]) if method == "PUT" else None
+    assert process.wait(PATIENCE_S) == 0, place.said(process)
+    assert "Traceback" not in place.said(process)
+    assert taken >= {CURRENT, BEST, "training.png", "model.pt2"}
+    finish(tally, place, place.client, run_id, iterations)
 
 
 @pytest.mark.parametrize("kept", ["server"], indirect=True)

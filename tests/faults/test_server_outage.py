@@ -16,8 +16,8 @@ import pytest
 
 from tests.faults.conftest import long, short
 from tests.faults.figures import Tally, note
-from tests.faults.tracking_server import TrackingServer
 from tests.faults.workplace import PROJECT, TRAINING, Workplace, points, trains, wait_for
+from tests.group.servers import Process, mlflow_server, running
 
 KEYS = (
     "loss",
@@ -38,11 +38,9 @@ FIRST_ITERATIONS = 20
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[TrackingServer]:
-    running = TrackingServer(tmp_path / "server")
-    running.start()
-    yield running
-    running.kill()
+def server(tmp_path: Path) -> Iterator[Process]:
+    with running(mlflow_server(tmp_path / "server")) as started:
+        yield started
 
 
 def journal(place: Workplace, run_id: str) -> list[dict[str, float]]:
@@ -84,7 +82,7 @@ def check_speed(what: str, place: Workplace, run_id: str, away: tuple[float, flo
 
 @pytest.mark.faults
 @pytest.mark.parametrize("outage_s", [short(5), long(120)])
-def test_a_server_that_comes_back_has_every_point_once(outage_s: float, workplace, dataset, server: TrackingServer):
+def test_a_server_that_comes_back_has_every_point_once(outage_s: float, workplace, dataset, server: Process):
     tally, place = Tally("train", f"server away for {outage_s} s", injected=1), workplace(server=server.address)
     place.take(dataset)
     process = place.start("train", **{**TRAINING, "iterations": 1_000_000, "eval_every": 50})
@@ -113,7 +111,7 @@ def test_a_server_that_comes_back_has_every_point_once(outage_s: float, workplac
 @pytest.mark.faults
 @pytest.mark.long
 @pytest.mark.timeout(3000)
-def test_a_server_that_does_not_come_back_loses_no_work(workplace, dataset, server: TrackingServer):
+def test_a_server_that_does_not_come_back_loses_no_work(workplace, dataset, server: Process):
     """The training ends, says where everything is and how to continue; one command sends the points, one ends the run."""
     tally, place = Tally("train", "server gone at the end", injected=1), workplace(server=server.address)
     place.take(dataset)

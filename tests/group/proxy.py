@@ -15,6 +15,9 @@ HANG_S = 600.0
 _CONNECTION_HEADERS = {"connection", "keep-alive", "transfer-encoding", "expect", "content-length"}
 
 
+Fault = str | tuple[int, str] | float | None
+
+
 class Proxy:
     """Forwards requests to a port of this machine; `fault` may do something else with them."""
 
@@ -24,9 +27,9 @@ class Proxy:
         """`METHOD path` to the number of requests."""
         self.bytes_in = 0
         """Bytes of all bodies that were sent through it."""
-        self.fault: Callable[[str, str, int], str | tuple[int, str] | float | None] = lambda _method, _path, _size: None
-        """Given method, path and size of the body: `hang` takes it and never answers; `cut` reads half of it and closes; a
-        status with a text is answered; a number of seconds is waited before it is forwarded; None forwards it."""
+        self.fault: Callable[[str, str, int], Fault] = lambda _method, _path, _size: None
+        """Given method, path and size of the body: `hang` takes it and never answers; `gone` closes at once and `cut` when half
+        of it was read; a status with a text is answered; a number of seconds is waited before it is forwarded; None forwards it."""
         self.upload_rate = float("inf")
         """Bytes a second that are read of a body."""
         handler = type("Handler", (_Handler,), {"proxy": self, "target": port})
@@ -58,8 +61,8 @@ class _Handler(BaseHTTPRequestHandler):
         is_chunked = "chunked" in self.headers.get("Transfer-Encoding", "")
         size = int(self.headers.get("Content-Length", 0))
         fault = self.proxy.fault(self.command, path, size)
-        if fault == "cut":
-            self.rfile.read(size // 2)
+        if fault in ("gone", "cut"):
+            self.rfile.read(size // 2 if fault == "cut" else 0)
             self.connection.shutdown(socket.SHUT_RDWR)
             self.close_connection = True
             return

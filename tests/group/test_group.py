@@ -1,6 +1,7 @@
 """A group at work: PostgreSQL, an object store, logins; two people with a clone each, on machines of their own as it seems."""
 
 import json
+import random
 import re
 import shutil
 import signal
@@ -32,6 +33,7 @@ from tests.group.servers import (
     mlflow_server,
     object_store,
     own_environment,
+    running,
 )
 from tests.postgresql import server as postgresql_server
 
@@ -41,6 +43,7 @@ CODE = ("src", "entrypoints", "tools", "MLproject", "conda.yaml", "pyproject.tom
 PATIENCE_S = 1200
 TRAINING = {"batch_size": 14, "iterations": 30, "batches_per_iteration": 4, "eval_every": 5, "seed": 3}
 PASSWORD = "a long p@ss/word"
+MODEL, ALIAS = "glass-liquid", "data_liquid5"
 MACHINE = "import socket\nsocket.gethostname = lambda: {name!r}\n"
 
 
@@ -55,7 +58,8 @@ class Member:
             self.clone.mkdir(parents=True, exist_ok=True)
             copy(source, self.clone / part)
         (folder / "machine").mkdir()
-        (folder / "machine" / "sitecustomize.py").write_text(MACHINE.format(name=f"{name}s-machine") + PRESET)
+        preset = PRESET.replace(str(ROOT / "src"), str(self.clone / "src"))
+        (folder / "machine" / "sitecustomize.py").write_text(MACHINE.format(name=f"{name}s-machine") + preset)
         self.environment = {
             **own_environment(),
             **environment,
@@ -98,7 +102,12 @@ class Member:
         )  # fmt: skip
 
     def run(self, entry_point: str, *more: str, **options: object) -> str:
-        process = self.start(entry_point, *more, **options)
+        """The same, to its end, which must be a good one; what it printed."""
+        return self.end(self.start(entry_point, *more, **options))
+
+    @staticmethod
+    def end(process: subprocess.Popen[str]) -> str:
+        """Wait for the good end of a command; what it printed."""
         said, _ = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0, said
         assert PASSWORD not in said
@@ -111,11 +120,11 @@ def database() -> Iterator[str]:
     """PostgreSQL with a database for MLflow, and one for the studies of sweeps."""
     import psycopg
 
-    with postgresql_server() as running:
-        with psycopg.connect(running.address, autocommit=True) as connection:
+    with postgresql_server() as started:
+        with psycopg.connect(started.address, autocommit=True) as connection:
             for name in ("mlflow", "studies"):
                 connection.execute(f"CREATE DATABASE {name}")
-        yield running.address.rpartition("/")[0]
+        yield started.address.rpartition("/")[0]
 
 
 def create_user(server: Process, name: str) -> None:
@@ -146,7 +155,9 @@ def group(
         keys = {**KEYS, "MLFLOW_S3_ENDPOINT_URL": store.address}
         address = f"{database}/{name}".replace("postgresql://", "postgresql+psycopg://")
         with (
-            mlflow_server(folder / "server", address, f"s3://{BUCKET}/{name}", keys, direct, logins=True) as server,
+            running(
+                mlflow_server(folder / "server", address, f"s3://{BUCKET}/{name}", keys, direct, logins=True)
+            ) as server,
             proxied(server.port) as front,
         ):
             members = []
@@ -194,9 +205,28 @@ def test_one_begins_and_another_continues_elsewhere(group, client):
     assert anna.run("evaluate", model=f"runs:/{run_id}")
 
 
+def test_two_that_train_at_once_end_with_the_best_under_the_alias(group, client):
+    """In whichever order the requests arrive, of which the proxy delays some."""
+    anna, ben, front = group
+    delays = random.Random(1)
+    front.fault = lambda _method, path, _size: delays.uniform(0, 1) if "model" in path else None
+    one = anna.start("train", **TRAINING)
+    other = ben.start("train", **{**TRAINING, "iterations": 10, "seed": 4})
+    for process in (one, other):
+        anna.end(process)
+    front.fault = lambda _method, _path, _size: None
+    versions = client.search_model_versions(f"name = '{MODEL}'")
+    assert {client.get_run(version.run_id).data.tags["host"] for version in versions} == {
+        "annas-machine",
+        "bens-machine",
+    }
+    able = [version for version in versions if "at_chance" not in version.tags]
+    best = min(able, key=lambda version: (-float(version.tags["best_val_accuracy"]), int(version.version)))
+    assert client.get_model_version_by_alias(MODEL, ALIAS).version == best.version
+
+
 def test_the_commands_of_a_group(group, client, database: str):
     anna, ben, _ = group
-    anna.run("train", **TRAINING)
     said = anna.run(
         "sweep", trials=4, jobs=2, iterations=5, batches_per_iteration=2, batch_sizes="7,14", study=f"both-{time.time_ns()}",
         storage=f"{database}/studies",
@@ -212,9 +242,7 @@ def test_the_commands_of_a_group(group, client, database: str):
     page = (ben.folder / "log.html").read_text()
     assert "training" in page
     assert PASSWORD not in page
-    served = mlflow.pyfunc.load_model("models:/glass-liquid@data_liquid5").predict(
-        np.zeros((3, 64, 64, 3), dtype=np.uint8)
-    )
+    served = mlflow.pyfunc.load_model(f"models:/{MODEL}@{ALIAS}").predict(np.zeros((3, 64, 64, 3), dtype=np.uint8))
     assert served.shape == (3,)
     assert ((served >= 0) & (served <= 1)).all()
 
@@ -227,7 +255,7 @@ def test_the_chain(group, client):
 
 
 def test_each_tidies_what_is_theirs(group, client):
-    """A killed run is closed on its own machine alone, and named there with the line that continues it."""
+    """A killed run is closed on its own machine alone, also when both look at once, and named there with the line that continues it."""
     anna, ben, _ = group
     process = anna.start("train", **{**TRAINING, "iterations": 100_000, "seed": 9})
     before = {path.parent.name for path in anna.data.glob("runs/*/metrics.jsonl")}
@@ -243,7 +271,9 @@ def test_each_tidies_what_is_theirs(group, client):
     process.wait()
     assert run_id not in ben.run("tidy")
     assert client.get_run(run_id).info.status == "RUNNING"
-    anna.run("evaluate")  # closes it without a word
+    closing, other = anna.start("evaluate"), ben.start("tidy")
+    anna.end(closing)  # closes it without a word
+    assert run_id not in ben.end(other)
     assert client.get_run(run_id).info.status == "KILLED"
     line = f"Continue with: mlflow run . -e train --env-manager local --run-id {run_id} -P resume={run_id}"
     assert line in anna.run("tidy")

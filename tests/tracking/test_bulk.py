@@ -11,7 +11,7 @@ from mlflow.entities import Metric
 from glassliquid.tracking import bulk
 from glassliquid.tracking.history import read_curves
 from glassliquid.tracking.stored import StoredRun
-from tests.faults.tracking_server import TrackingServer
+from tests.group.servers import mlflow_server
 
 pytestmark = pytest.mark.slow
 LENGTHS = (1, 30, 0, 7, 12)
@@ -21,7 +21,7 @@ LENGTHS = (1, 30, 0, 7, 12)
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list[tuple[int, float]]]]:
     """A server with runs, MLflow's tracking address set to it: run id to the points that it was given."""
-    server = TrackingServer(tmp_path_factory.mktemp("bulk") / "server")
+    server = mlflow_server(tmp_path_factory.mktemp("bulk"))
     server.start()
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(server.address)
