@@ -94,7 +94,8 @@ def _new_version(name: str, model_uri: str, run_id: str, tags: dict[str, str], d
         try:
             version = create()
         except MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            # A server with logins refuses what concerns a registered model that does not exist.
+            if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "PERMISSION_DENIED"):
                 raise
             with contextlib.suppress(MlflowException):  # another command may be as quick
                 client.create_registered_model(name, description=ABOUT)
