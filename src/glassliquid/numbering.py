@@ -140,13 +140,22 @@ def _place_of_step(
 
 def _choice(name: str, places: list[int], together: bool) -> str:
     """Says which numbers of a name there are to choose from, or whether they count together."""
+    places = [place for place in places if not _is_fraction(name, place)]
     ways = [f"number={_pattern_for(name, place)} if it is {_numbers_in(name)[place][0]}" for place in places]
     words = [_word_before(name, place) for place in places]
     if together and all(words):
         pattern = ".*".join(f"{word}[^0-9]*([0-9]+)" for word in words)
         ways.append(f"or number='{pattern}' if each combination is one")
+    if together and (word := next((word for word in words if word in TEMPERATURES), None)):
+        ways.append(f"or temperature={word} if the files are at constant temperature")
     several = f"{name} has {len(places)} numbers that differ from file to file"
     return f"{several}: say which is the simulation, {listed(ways)}"
+
+
+def _is_fraction(name: str, place: int) -> bool:
+    """Whether a number is what follows the point of a temperature."""
+    between = stem_of(name)[_numbers_in(name)[place - 1].end() : _numbers_in(name)[place].start()] if place else ""
+    return between == "." and _word_before(name, place) in TEMPERATURES
 
 
 def _pattern_for(name: str, place: int) -> str:

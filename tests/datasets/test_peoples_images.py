@@ -1,11 +1,14 @@
 """Folders of images as people have them: numbers of runs and frames, words and numbers for classes, splits of their own, stacks."""
 
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from glassliquid.datasets.description import Label
 from glassliquid.datasets.image_names import find_images
+from glassliquid.datasets.images import kinds_of_pictures
 from glassliquid.datasets.picture import UnusableImage, convert
 from glassliquid.ensembles.split import Split
 from glassliquid.errors import UserError
@@ -65,12 +68,67 @@ def test_other_words_for_the_labels_can_be_told(tmp_path):
 
 def test_folders_of_numbers_can_be_classes(tmp_path):
     """As class folders of image datasets are: the number of the class is none of a simulation."""
-    flat_source(tmp_path, [f"{split}/{kind}/{k}.png" for split in ("train", "test") for kind in (0, 1) for k in (3, 4)])
+    parts = (("train", (3, 4)), ("dev", (5, 6)), ("test", (7, 8)))
+    flat_source(tmp_path, [f"{split}/{kind}/{k}.png" for split, numbers in parts for kind in (0, 1) for k in numbers])
     found, unreadable = find_images(tmp_path, labels=("0:glass", "1:liquid"))
-    assert len(unreadable) == 4  # the same numbers in train and in test
+    assert not unreadable
     assert {(image.file, image.label.value, image.simulation) for image in found} == {
-        (f"test/{kind}/{k}.png", label, k) for kind, label in ((0, "glass"), (1, "liquid")) for k in (3, 4)
+        (f"{split}/{kind}/{k}.png", label, k)
+        for kind, label in ((0, "glass"), (1, "liquid"))
+        for split, numbers in parts
+        for k in numbers
     }
+
+
+def test_numbers_that_begin_again_in_each_folder_of_a_split_are_asked_about(tmp_path):
+    """They may be other simulations, or the same: then the test would be of what was trained on."""
+    flat_source(
+        tmp_path, [f"{split}/{label}/{k}.png" for split in ("train", "test") for label in Label for k in (3, 4)]
+    )
+    with pytest.raises(
+        UserError, match=r"has simulation 3 in two splits, test/glass/3\.png and train/glass/3\.png: number"
+    ):
+        find_images(tmp_path)
+
+
+def test_pictures_of_two_simulations_that_are_the_same_are_told(tmp_path, pool, capsys):
+    generator = np.random.default_rng(1)
+    (tmp_path / "in").mkdir()
+    for k in range(1, 41):
+        for label in Label:
+            pixels = generator.integers(0, 256, (16, 16), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "in" / f"{label}_{k}.png")
+            if (label, k) == (Label.GLASS, 7):
+                Image.fromarray(pixels).save(tmp_path / "in" / "glass_99.png")
+    take(tmp_path / "in", tmp_path / "out" / "theirs", pool, size=16)
+    assert "1 of 81 pictures are the same as that of another simulation, such as glass of 99 and glass of 7" in (
+        capsys.readouterr().out
+    )
+
+
+DIFFERENT = {
+    "the same": ("{label}_{k}.png", (16, 16), None),
+    "another size": (
+        "{label}_{k}.png",
+        (16, 24),
+        r"\(of glass PNG, mode L, 16 x 16 pixels, of liquid PNG, mode L, 24 x 24",
+    ),
+    "another format": ("{label}_{k}.{ending}", (16, 16), r"\(of glass PNG, mode L, .*of liquid JPEG, mode L"),
+}
+
+
+@pytest.mark.parametrize("kind", DIFFERENT)
+def test_pictures_that_tell_their_label_by_format_or_size_are_told(tmp_path, kind):
+    """A network would learn the traces of a compression or of an enlargement, and never look at the particles."""
+    name, sides, message = DIFFERENT[kind]
+    for label, side, ending in zip(Label, sides, ("png", "jpg"), strict=True):
+        for k in range(1, 6):
+            Image.fromarray(np.full((side, side), 9 * k, np.uint8)).save(
+                tmp_path / name.format(label=label, k=k, ending=ending)
+            )
+    images, _ = find_images(tmp_path)
+    told = kinds_of_pictures(tmp_path, images)
+    assert told is None if message is None else re.search(message, told)
 
 
 def test_pictures_of_few_values_are_told(tmp_path, pool, capsys):

@@ -237,12 +237,11 @@ def test_sigma_converts_the_unit_of_length(tmp_path, pool):
 
 
 def test_what_looks_odd_is_told(tmp_path):
-    run = RUNS[0]
-    for number in (1, 2, 3):
+    for number, run in enumerate(RUNS, start=1):
         corner = {"x": run.positions[0][:, 0] / 2, "y": run.positions[0][:, 1] / 2}
         write(tmp_path / "in" / f"{number}.dump", dump(run, more=corner))
     assert any("has nearest neighbours 0.4" in remark for remark in plan_of(tmp_path).remarks)
-    assert not any("nearest" in remark for remark in planned(tmp_path, run.steps).remarks)
-    text = dump(run).replace(f"0 {SIDE!r}", "0 8.5")
+    assert not any("nearest" in remark for remark in planned(tmp_path, RUNS[0].steps).remarks)
+    text = dump(RUNS[0]).replace(f"0 {SIDE!r}", "0 8.5")
     write(tmp_path / "in" / "1.dump", text)
     assert any("has an empty strip" in remark for remark in plan_of(tmp_path).remarks)

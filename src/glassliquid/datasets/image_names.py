@@ -20,7 +20,7 @@ from glassliquid.errors import UserError, listed
 from glassliquid.numbering import UnclearNumbersError, numbers_found, numbers_told, stem_of
 
 SPLITS = dict.fromkeys(("train", "training"), Split.TRAIN) | dict.fromkeys(("test", "testing"), Split.TEST)
-SPLITS |= dict.fromkeys(("val", "valid", "validation"), Split.VALIDATION)
+SPLITS |= dict.fromkeys(("val", "valid", "validation", "dev"), Split.VALIDATION)
 """Names of folders that are somebody's own split."""
 
 PAGE = "page"
@@ -95,6 +95,7 @@ def find_images(
             f"{folder} has no images: their names must be like glass.00012.png and liquid.00012.png (endings: {listed(_ENDINGS)})."
         )
     found: dict[tuple[Label, int], FoundImage] = {}
+    named: list[FoundImage] = []
     numbers = _numbers(folder, labelled, classes, number)
     for file, label in labelled.items():
         try:
@@ -102,13 +103,14 @@ def find_images(
             for page in range(1, pages + 1):
                 simulation = page if pages > 1 else _checked(numbers[file], number)
                 image = FoundImage(file, label, simulation, _own_split(file), page if pages > 1 else 0)
+                named.append(image)
                 known = found.setdefault((label, image.simulation), image)
                 if known is not image:
                     raise UnusableImage(f"is {label} of simulation {image.simulation}, as {known.name} is")
         except UnusableImage as error:
             unreadable.append(Unreadable(file, str(error)))
     images = sorted(found.values(), key=lambda image: (image.simulation, image.label))
-    _check_own_split(folder, images)
+    _check_own_split(folder, sorted(named, key=lambda image: (image.simulation, image.label)))
     return images, sorted(unreadable, key=lambda each: each.file)
 
 
@@ -163,7 +165,8 @@ def _label(name: PurePosixPath, words: Mapping[str, Label]) -> Label:
         if of_class or labels:
             return of_class or min(labels)
     raise UnusableImage(
-        "has neither glass nor liquid in its name or its folder's (use labels=WORD:glass for another word)"
+        "has neither glass nor liquid in its name or its folder's (use labels=WORD:glass for another word; a word with digits, "
+        "as in 1:glass, is the name of a folder)"
     )
 
 

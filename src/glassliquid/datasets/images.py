@@ -12,10 +12,10 @@ import numpy as np
 from glassliquid.datasets.build import MadeWith, Row, pixel_digest, publish_dataset, save_image
 from glassliquid.datasets.description import Dataset, Label, Recipe, Record, file_name_of
 from glassliquid.datasets.image_names import FoundImage, Unreadable, find_images
-from glassliquid.datasets.picture import FORMATS, FULL_RANGE, UnusableImage, convert, grey_range
+from glassliquid.datasets.picture import FORMATS, FULL_RANGE, UnusableImage, convert, grey_range, kind_of
 from glassliquid.ensembles.split import Split
 from glassliquid.ensembles.workers import WorkerPool, run_all
-from glassliquid.errors import UserError
+from glassliquid.errors import UserError, listed
 from glassliquid.physics.protocol import temperature
 from glassliquid.progress_bar import ShowProgress
 
@@ -24,6 +24,9 @@ BLOCK = (Split.TRAIN,) * 14 + (Split.VALIDATION,) * 3 + (Split.TEST,) * 3
 
 IMAGES_PER_TASK = 20
 NAMED_IN_MESSAGE = 5
+
+LOOKED_AT = 200
+"""Pictures of each label whose kinds are compared."""
 
 FAINT = 16
 """Values of a colour between the darkest and the brightest; pictures of less are mostly of other units than they claim."""
@@ -133,10 +136,25 @@ def import_images(
             )
         if flat:
             print(f"{flat} of {len(rows)} pictures have a single colour: check what they show.", flush=True)
+        if repeated := _repeated(rows):
+            print(repeated, flush=True)
         _check_complete(source, rows, own_split=bool(images) and images[0].split is not None)
         return rows, {"skipped": tuple({"file": each.file, "reason": each.reason} for each in left_out)}
 
     return publish_dataset(folder, recipe, fill), left_out
+
+
+def kinds_of_pictures(source: Path, images: list[FoundImage]) -> str | None:
+    """A sentence if the pictures of the two labels differ in their format, mode or size, by which they could be told apart."""
+    kinds: dict[Label, set[str]] = {}
+    for label in Label:
+        of_label = [image for image in images if image.label is label]
+        some = of_label[:: len(of_label) // LOOKED_AT + 1]
+        kinds[label] = {kind for each in some if (kind := kind_of(source / each.file, each.page))}
+    if not all(kinds.values()) or set.intersection(*kinds.values()):
+        return None
+    found = listed(f"of {label} {min(kinds[label])}" for label in Label)
+    return f"The pictures of the two labels differ in kind ({found}): a network may tell them apart by traces of that alone."
 
 
 def ranges_of_grey(task: ConvertTask) -> tuple[int, int] | None:
@@ -183,6 +201,23 @@ def _complaint(source: Path, unreadable: list[Unreadable]) -> str:
     named = "; ".join(f"{each.file} {each.reason}" for each in unreadable[:NAMED_IN_MESSAGE])
     more = f"; and {len(unreadable) - NAMED_IN_MESSAGE} more" if len(unreadable) > NAMED_IN_MESSAGE else ""
     return f"{source} has {len(unreadable)} image(s) that cannot be used ({named}{more})"
+
+
+def _repeated(rows: list[Row]) -> str | None:
+    """A sentence if pictures of several simulations are the same, but for those that are all of one colour with many others."""
+    first: dict[str, Record] = {}
+    pairs = [
+        (known, record)
+        for record, pixels in rows
+        if (known := first.setdefault(pixels, record)).simulation != record.simulation
+    ]
+    if not pairs:
+        return None
+    one, other = pairs[0]
+    return (
+        f"{len(pairs)} of {len(rows)} pictures are the same as that of another simulation, such as {other.label} of {other.simulation} and "
+        f"{one.label} of {one.simulation}: if they are copies, a network is tested on what it was trained on."
+    )
 
 
 def _check_complete(source: Path, rows: list[Row], own_split: bool) -> None:

@@ -87,6 +87,15 @@ def grey_range(path: Path, page: int = 0) -> tuple[int, int] | None:
         return None
 
 
+def kind_of(path: Path, page: int = 0) -> str | None:
+    """Format, mode and size of a picture, by its header; None if it is unusable."""
+    try:
+        with _opened(path, page) as image:
+            return f"{image.format}, mode {image.mode}, {image.width} x {image.height} pixels"
+    except UnusableImage:
+        return None
+
+
 @contextlib.contextmanager
 def _opened(path: Path, page: int) -> Iterator[Any]:
     """A page whose header was checked, not yet decoded; whatever goes wrong with it becomes UnusableImage."""

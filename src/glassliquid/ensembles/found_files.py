@@ -127,4 +127,7 @@ def _nothing(folder: Path, there: list[str], files: str | None) -> str:
     if files is not None:
         return f"{folder} has no file that matches files={files!r} (it has {held}): check the pattern."
     formats = listed(READERS.get(name).description for name in READERS)
-    return f"{folder} has no trajectories (it has {held}): the files of these formats are read, compressed or not, whatever their names: {formats}."
+    return (
+        f"{folder} has no trajectories (it has {held}): the files of these formats are read, whatever their names, also compressed "
+        f"with gzip, bzip2 or Zstandard: {formats}."
+    )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from glassliquid.ensembles.copies import check_no_copies
 from glassliquid.ensembles.ensemble import SPLIT_STREAM, Ensemble, Origin, Simulation, check_seed
 from glassliquid.ensembles.found_files import find_trajectories
 from glassliquid.ensembles.making import complete_ensemble
@@ -68,6 +69,8 @@ class ImportTask:
     indices: dict[int, int]
     """Time steps to indices; empty if each source is a snapshot, at constant temperature."""
     hints: Hints = field(default_factory=Hints)
+    last_step: int | None = None
+    """Time step at which the cooling ends, where the first simulation is all that tells it; no other may run on."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,7 @@ def plan_import(folder: Path, plan: ImportPlan) -> PlannedImport:
     check_seed(plan.seed)
     series: list[dict[int, Path]] = []
     indices: dict[int, int] = {}
+    last_step = None
     if plan.temperature is None:
         found = find_trajectories(plan.input, plan.files, plan.number)
     else:
@@ -110,6 +114,7 @@ def plan_import(folder: Path, plan: ImportPlan) -> PlannedImport:
         steps, first = survey(found[0], plan.first_step, plan.hints)
         first_step = start_of_cooling(names[0], steps, plan.first_step, plan.cooling_steps)
         steps = [step for step in steps if step >= first_step]
+        last_step = steps[-1] if plan.cooling_steps is None else None
         cooling_steps, indices = indices_of(names[0], steps, first_step, plan.cooling_steps, plan.snapshots)
         snapshots = tuple(sorted(indices.values()))
     if len(first.types) < SMALLEST_PARTICLES:
@@ -131,10 +136,11 @@ def plan_import(folder: Path, plan: ImportPlan) -> PlannedImport:
         folder=folder, preset=PRESET, protocol=protocol, seed=plan.seed, origin=origin, simulations=members
     )
     tasks = tuple(
-        ImportTask(sources, ensemble.path(member), protocol, origin, indices, plan.hints)
+        ImportTask(sources, ensemble.path(member), protocol, origin, indices, plan.hints, last_step)
         for sources, member in zip(found, members, strict=True)
     )
     odd = [each for each in (look_at(first), too_few) if each]
+    check_no_copies(plan.input, found)
     return PlannedImport(
         ensemble, tasks, first, (*_remarks(plan, ensemble, names, description_of(found[0][0]), indices), *odd)
     )
@@ -162,7 +168,14 @@ def _configurations(task: ImportTask) -> Iterator[Configuration]:
             look_at(frame)
             yield Configuration(index, frame.positions, frame.types, task.origin.length, {})
     lacking = dict(task.indices)
-    for frame in read_frames(task.sources if lacking else (), task.indices.__contains__, task.hints):
+    last_step = 0
+
+    def is_wanted(step: int) -> bool:
+        nonlocal last_step
+        last_step = max(last_step, step)
+        return step in task.indices
+
+    for frame in read_frames(task.sources if lacking else (), is_wanted, task.hints):
         _check_same_system(frame, task)
         if len(lacking) in (1, len(task.indices)):  # the hottest and the coldest
             look_at(frame)
@@ -171,6 +184,11 @@ def _configurations(task: ImportTask) -> Iterator[Configuration]:
         step, index = next(iter(lacking.items()))
         Location(task.sources[-1]).refuse(
             f"lacks snapshot {index} (time step {step}) and {len(lacking) - 1} more, which the first simulation has"
+        )
+    if task.last_step is not None and last_step > task.last_step:
+        Location(task.sources[-1]).refuse(
+            f"runs to time step {last_step}, where the first simulation ends at {task.last_step}",
+            remedy="pass cooling_steps if the cooling ends there, or else take it out of the folder",
         )
 
 

@@ -15,6 +15,9 @@ from glassliquid.physics.protocol import INTERVALS, TEMPERATURE_COLD, TEMPERATUR
 from glassliquid.trajectories.frames import Frame, Hints, Location
 from glassliquid.trajectories.readers import read_frames
 
+_TEMPERATURE = r"[0-9]+(?:[.p][0-9]+)?(?:[eE][+-]?[0-9]+)?(?![0-9A-Za-z])"
+"""In names a p often stands for the point; letters behind it would make it another number."""
+
 
 @dataclass(frozen=True)
 class _Place:
@@ -66,15 +69,16 @@ def find_series(folder: Path, told: str, files: str | None, number: str | None) 
 
 def _by_word(folder: Path, names: list[str], word: str) -> dict[str, _Place]:
     """Temperatures behind a word in the paths."""
-    expression = re.compile(rf"(?<![A-Za-z]){re.escape(word)}[_=-]?([0-9]+(?:\.[0-9]+)?)")
+    expression = re.compile(rf"(?<![A-Za-z]){re.escape(word)}[_=-]?({_TEMPERATURE})")
     places: dict[str, _Place] = {}
     for name in names:
         found = expression.search(name)
         if found is None:
             raise UserError(
-                f"{folder / name} has no number behind {word!r} in its path: check temperature, which is {word!r}."
+                f"{folder / name} has no number behind {word!r} in its path that is a temperature, such as {word}0.45, {word}0p45 or "
+                f"{word}4.5e-1: check temperature, which is {word!r}, or pass a table of temperatures."
             )
-        places[name] = _Place(float(found[1]), f"{name[: found.start()]}{word}{name[found.end() :]}")
+        places[name] = _Place(float(found[1].replace("p", ".")), f"{name[: found.start()]}{word}{name[found.end() :]}")
     return places
 
 
@@ -127,6 +131,6 @@ def _index(path: Path, found: float) -> int:
     if not 0 <= index <= INTERVALS:
         raise UserError(
             f"{path} is at T = {found:g}, and temperatures run from {TEMPERATURE_COLD:g} to {TEMPERATURE_HOT:g}: choose files by name, as "
-            "files=PATTERN."
+            "files=PATTERN, or pass a table of temperatures if this is not how it is written."
         )
     return index

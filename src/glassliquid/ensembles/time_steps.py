@@ -4,6 +4,7 @@ Index k is the frame at `first_step` + k/200 of the cooling's steps. Frames betw
 steps cannot be cut into 200 equal parts, each frame belongs to the nearest index.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,19 +19,25 @@ def survey(sources: Sequence[Path], at_least: int | None, hints: Hints) -> tuple
     """All time steps of a simulation, or those from one on, ascending, and the frame at the first of them.
 
     Raises:
-        UserError: a file is damaged, or there is no such frame.
+        UserError: a file is damaged, its steps run backwards, or there is no such frame.
     """
-    steps: set[int] = set()
+    steps: dict[int, None] = {}  # in their order
 
     def note(step: int) -> bool:
-        if at_least is None or step >= at_least:
-            steps.add(step)
-            return len(steps) == 1
-        return False
+        is_new = step not in steps and (at_least is None or step >= at_least)
+        if is_new:
+            steps[step] = None
+        return is_new and len(steps) == 1
 
     frames = list(read_frames(sources, note, hints))
     if not frames:
         Location(sources[0]).refuse(f"has no frame at time step {at_least} or later", remedy="check first_step")
+    for before, after in itertools.pairwise(steps):
+        if after < before:
+            Location(sources[0]).refuse(
+                f"has time step {after} after {before}, and time steps must increase",
+                remedy="give each run that counts from its own start a file and a number of its own",
+            )
     if max(map(abs, steps)) > MOST_STEPS:
         Location(sources[0]).refuse(f"has time step {max(steps, key=abs)}, and {MOST_STEPS} are the most")
     return sorted(steps), frames[0]
@@ -53,6 +60,10 @@ def start_of_cooling(name: str, steps: list[int], first_step: int | None, coolin
     first = steps[0]
     if cooling_steps == steps[-1]:
         return 0
+    if first < 0 < steps[-1] and 0 in steps:
+        raise UserError(
+            f"{name} runs from time step {first} over 0, where the cooling may start: pass first_step={first} or first_step=0."
+        )
     if first > 0 and len(steps) > 1 and first <= steps[1] - first and cooling_steps != steps[-1] - first:
         raise UserError(
             f"{name} begins at time step {first}, which may be the start of the cooling or the first frame after a start at 0: pass "

@@ -84,8 +84,8 @@ def frame_of(
     plane, z = positions[:, :2], positions[:, 2] if positions.shape[1] > 2 else None
     length = side_by_density(location, plane) if box is None else _side(builder, location, box)
     names = _type_names(location, values["types"])
-    more = {"ids": values.get("ids"), "sizes": values.get("sizes")}
-    return build_frame(location.copy(), step, names, plane, length, z=z, **more)
+    ids, sizes = values.get("ids"), values.get("sizes")
+    return build_frame(location.copy(), step, names, plane, length, z=z, ids=ids, sizes=sizes)
 
 
 def of_frame(box: NDArray[Any] | None, frame: int, frames: int) -> NDArray[Any] | None:

@@ -76,6 +76,9 @@ class Frame:
     """Where it was read."""
     largest_id: int = 0
     """Of the particles' ids; 0 if they have none."""
+    told: NDArray[np.floating] | None = None
+    """Coordinates before they were wrapped into the box, in the file's order, shape (N, 2); None if the file says that they were
+    not wrapped."""
 
 
 class Location:
@@ -143,6 +146,7 @@ def build_frame(
     z: NDArray[np.floating] | None = None,
     ids: NDArray[Any] | None = None,
     sizes: NDArray[np.floating] | None = None,
+    is_unwrapped: bool = False,
 ) -> Frame:
     """Check a frame's particles and bring them into our order and into the box.
 
@@ -155,6 +159,7 @@ def build_frame(
         z: the third coordinates, shape (N,); None if the file has none.
         ids: numbers of the particles, shape (N,); None if their order is all there is.
         sizes: radii or diameters, shape (N,); they tell which species is the large one, where they differ.
+        is_unwrapped: whether the file says that particles which have left the box are not wrapped into it.
     """
     if (sigma := location.hints.sigma) is not None:
         positions, length, z = positions / sigma, length / sigma, None if z is None else z / sigma
@@ -185,6 +190,7 @@ def build_frame(
     in_order, count_first = is_first.take(order), np.count_nonzero(is_first)
     if not in_order[:count_first].all():
         order = np.concatenate([order.compress(in_order), order.compress(~in_order)])
+    told = None if is_unwrapped else positions
     positions = positions.take(order, axis=0)  # a third of the time of positions[order]
     positions -= length * np.floor(positions / length + 0.5)
     # So far from the box, a coordinate has no digits left that would tell its place in it.
@@ -194,7 +200,7 @@ def build_frame(
     types[count_first:] = 1
     places: NDArray[np.float64] = positions.astype(np.float64, copy=False)
     largest_id = 0 if ids is None else int(ids.max())
-    return Frame(step, tuple(map(_decoded, species)), types, places, length, location, largest_id)
+    return Frame(step, tuple(map(_decoded, species)), types, places, length, location, largest_id, told)
 
 
 def side_by_density(location: Location, positions: NDArray[np.floating]) -> float:

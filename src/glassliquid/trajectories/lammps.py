@@ -15,7 +15,7 @@ from glassliquid.trajectories.text import TextFile
 
 COORDINATES = (("x", "y", "z"), ("xu", "yu", "zu"), ("xs", "ys", "zs"), ("xsu", "ysu", "zsu"))
 """Names of the columns with positions: wrapped, unwrapped, and both in units of the box."""
-SCALED = ("xs", "xsu")
+SCALED, UNWRAPPED = ("xs", "xsu"), ("xu", "xsu")
 TYPES, SIZES = ("type", "element", "typelabel"), ("radius", "diameter")
 
 
@@ -96,4 +96,14 @@ def _frame(header: Header, length: float, names: list[str], location: Location, 
         centre_x, centre_y = ((low + high) / 2 for low, high in header.bounds[:2])
         positions = np.column_stack([x - centre_x, y - centre_y])
     sizes = next((more[name] for name in SIZES if name in more), None)
-    return build_frame(location, header.step, types, positions, length, z=z, ids=more.get("id"), sizes=sizes)
+    return build_frame(
+        location,
+        header.step,
+        types,
+        positions,
+        length,
+        z=z,
+        ids=more.get("id"),
+        sizes=sizes,
+        is_unwrapped=names[1] in UNWRAPPED,
+    )

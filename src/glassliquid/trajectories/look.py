@@ -3,15 +3,15 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from glassliquid.trajectories.frames import Frame
+from glassliquid.trajectories.frames import SKIN, Frame
 
 OVERLAP, CLOSE, FAR = 0.2, 0.6, 2.0
 """Median distance of nearest neighbours [sigma_AA]: below the first they lie upon each other, which no potential allows; below the
 second they are closer than the mixture's at any temperature here; above the third they are a gas. The mixture itself has 0.82 to 0.86."""
 THIN, DENSE = 0.8, 1.6
 """Particles for each sigma_AA^2; the mixture has 1.2, and beyond these something is probably missing, or a unit is another."""
-EMPTY = 0.3
-"""Share of a side of the box; a wider strip without any particle is told."""
+EMPTY = 1.5
+"""Width of a strip without any particle that is told [sigma_AA]: between the rows of a crystal there is less than 1."""
 
 CHECK = "check which columns are the positions, the unit of length (sigma=NUMBER converts) and the box"
 
@@ -28,8 +28,14 @@ def look_at(frame: Frame) -> str | None:
         frame.location.refuse(found, remedy=CHECK)
     if distance < CLOSE:
         return f"{frame.location.path} {found}: {CHECK}."
+    extent = 0.0 if frame.told is None else float(np.ptp(frame.told, axis=0).max())
+    if extent > frame.length + 2 * SKIN:
+        return (
+            f"{frame.location.path} has positions that extend over {extent:.4g} in a box of side {frame.length:.4g}, into which they are "
+            f"wrapped: {CHECK}."
+        )
     gap = max(_widest_gap(frame.positions[:, axis], frame.length) for axis in (0, 1))
-    if gap > EMPTY * frame.length and gap > FAR:
+    if gap > EMPTY:
         return f"{frame.location.path} has an empty strip {gap:.3g} wide in a box of side {frame.length:.4g}: {CHECK}."
     if (count := len(frame.types)) < frame.largest_id:
         return (

@@ -19,6 +19,8 @@ BLOCK = 1 << 18
 
 GZIP, BZIP2, ZSTD = b"\x1f\x8b", b"BZh", b"\x28\xb5\x2f\xfd"
 """The first bytes of compressed files."""
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""Which some editors put before the first line."""
 _NO_LINES = np.zeros(1, np.intp)
 
 
@@ -118,6 +120,8 @@ class TextFile:
         while True:
             found = self._file.read(BLOCK) or b""
             block += found
+            if not self.location.line:
+                block = block.removeprefix(BYTE_ORDER_MARK)
             if block and not found and self.location.hints.unterminated and not block.endswith(b"\n"):
                 block += b"\n"
             starts = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n")) + 1

@@ -7,7 +7,7 @@ from typing import Any
 from glassliquid.datasets.config import MakeDataConfig
 from glassliquid.datasets.description import Label
 from glassliquid.datasets.image_names import find_images, kinds_of_names
-from glassliquid.datasets.images import NAMED_IN_MESSAGE, import_images, listing_digest, split_of
+from glassliquid.datasets.images import NAMED_IN_MESSAGE, import_images, kinds_of_pictures, listing_digest, split_of
 from glassliquid.datasets.picture import FULL_RANGE, UnusableImage, convert, grey_range
 from glassliquid.datasets.source import MadeData, Source, recipe_of
 from glassliquid.datasets.sources import SOURCES
@@ -84,6 +84,8 @@ class Images(Source):
                 f"The names differ in more than numbers ({listed(kinds[:NAMED_IN_MESSAGE])}): if these are runs with several pictures each, one run would be in several "
                 "splits; give the word before the number of the run, as number=WORD."
             )
+        if difference := kinds_of_pictures(self.input, images):
+            yield difference
         yield f"{counts}, {'as the folders say' if own else 'drawn by the numbers of the simulations'}."
 
     def make(self, folder: Path, pool: WorkerPool) -> MadeData:

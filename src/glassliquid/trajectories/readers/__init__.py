@@ -18,7 +18,7 @@ from glassliquid.files import is_plain
 from glassliquid.numbering import PACKED
 from glassliquid.registry import Registry
 from glassliquid.trajectories.frames import Frame, Hints, Location, StepFilter
-from glassliquid.trajectories.text import open_unpacked
+from glassliquid.trajectories.text import BYTE_ORDER_MARK, open_unpacked
 
 HEAD = 1 << 12
 """First bytes of a file, unpacked, by which its format is recognised."""
@@ -123,7 +123,7 @@ def format_of(path: Path) -> str | None:
         head = _head(path)
     except (OSError, EOFError, zlib.error):
         return None
-    return next((name for name in READERS if READERS.get(name).recognises(head)), None)
+    return next((name for name in READERS if READERS.get(name).recognises(_without_blanks(head))), None)
 
 
 def description_of(path: Path) -> str:
@@ -145,11 +145,16 @@ def _head(path: Path) -> bytes:
         return bytes(file.read(HEAD))
 
 
+def _without_blanks(head: bytes) -> bytes:
+    """The first bytes from the first letter on: blank lines and the mark of an editor say nothing."""
+    return head.removeprefix(BYTE_ORDER_MARK).lstrip()
+
+
 def _reader(location: Location) -> type[Reader]:
     """The reader that recognises a file; where several do, that of its ending is preferred."""
     head, expected = _head(location.path), _promised(location.path)
     readers = [READERS.get(name) for name in sorted(READERS, key=lambda name: name != expected)]
-    found = next((reader for reader in readers if reader.recognises(head)), None)
+    found = next((reader for reader in readers if reader.recognises(_without_blanks(head))), None)
     if found is None:
         line = head.split(b"\n")[0][:40].decode("ascii", "replace")
         formats = listed(f"{name} ({READERS.get(name).description})" for name in READERS)

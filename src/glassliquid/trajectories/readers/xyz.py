@@ -31,8 +31,8 @@ from glassliquid.trajectories.readers import READERS, Reader
 from glassliquid.trajectories.tables import Parsed, Piece, parse_frames, read_pieces
 from glassliquid.trajectories.text import TextFile
 
-STEPS = ("timestep", "step", "time", "frame", "i")
-"""Keys of the time step; the first that is there counts."""
+STEPS = ("timestep", "step", "i", "time", "frame")
+"""Keys of the time step; the first that is there counts (CP2K writes `i = 5, time = 2.500`)."""
 POSITIONS, VELOCITIES = ("pos", "position", "positions"), ("vel", "velocity", "velocities")
 NAMES = {
     "type": ("species", "type", "element", "name", "z"),
@@ -41,7 +41,8 @@ NAMES = {
 }
 """What columns are called."""
 
-_PAIR = re.compile(r"""([A-Za-z_][\w-]*)\s*[:=]\s*("(?:[^"\\]|\\.)*"|'[^']*'|[^\s"']\S*)""")
+_PAIR = re.compile(r"""([A-Za-z_][\w-]*)\s*[:=]\s*("(?:[^"\\]|\\.)*"|'[^']*'|\[.*?\](?=\s|$)|\{[^}]*\}|[^\s"']\S*)""")
+_BRACKETS = str.maketrans("[]{}", "    ")
 _BARE_STEP = re.compile(r"\b(timestep|step|frame)\s+([0-9]\S*)", re.IGNORECASE)
 
 
@@ -90,7 +91,7 @@ def _said(comment: str) -> dict[str, str]:
     """What a comment says, by keys in small letters; of equal keys the first counts."""
     said: dict[str, str] = {}
     for key, value in _PAIR.findall(comment):
-        said.setdefault(key.lower(), value.strip("\"'").rstrip(",;"))
+        said.setdefault(key.lower(), value.strip("\"'").translate(_BRACKETS).strip().rstrip(",;"))
     if found := _BARE_STEP.search(comment):
         said.setdefault(found[1].lower(), found[2])
     return said
@@ -115,7 +116,7 @@ def _step(location: Location, comment: str, said: dict[str, str]) -> int:
 
 def _sides(location: Location, said: dict[str, str]) -> tuple[float, float] | None:
     """The box's sides; None if there is none."""
-    if "pbc" in said and not re.fullmatch(r"[T1]\w*[\s,]*[T1].*", said["pbc"].strip().upper()):
+    if "pbc" in said and not _is_periodic(said["pbc"]):
         location.refuse(f"has a box that is not periodic (pbc is {said['pbc'][:20]!r}), and it must be in x and y")
     key = next((key for key in ("lattice", "cell") if key in said), None)
     if key is None:
@@ -132,8 +133,17 @@ def _sides(location: Location, said: dict[str, str]) -> tuple[float, float] | No
     return float(vectors[0, 0]), float(vectors[1, 1])
 
 
+def _is_periodic(flags: str) -> bool:
+    """Whether the first two flags, those of x and y, are `T`, `true` or `1`."""
+    words = re.findall(r"true|false|[tf01]", flags.lower())
+    return len(words) > 1 and all(word[0] in "t1" for word in words[:2])
+
+
 def _columns(location: Location, said: dict[str, str], fields: int) -> tuple[dict[str, int], int]:
-    """The places of the columns type, x, y, and z, id and size where they are; and how many columns there are."""
+    """The places of the columns type, x, y, and z, id and size where they are; and how many columns there are.
+
+    What `z` is depends on what is beside it: a coordinate beside `x` and `y`, the atomic number beside a species.
+    """
     listed = _listed(location, said, fields)
     if listed is None:
         if fields < 3:
@@ -141,9 +151,15 @@ def _columns(location: Location, said: dict[str, str], fields: int) -> tuple[dic
         return {name: place for place, name in enumerate(("type", "x", "y", "z")[:fields])}, fields
     columns: dict[str, int] = {}
     place = 0
+    names_there = {name for name, _ in listed}
+    has_axes, has_species = {"x", "y"} <= names_there, bool(names_there.intersection(NAMES["type"][:-1]))
     for name, count in listed:
         if name in POSITIONS and count in (2, 3):
             new = dict(zip("xyz", range(place, place + count), strict=False))
+        elif has_axes and name in "xyz" and count == 1:
+            new = {name: place}
+        elif has_species and name == "z":
+            new = {}
         else:
             new = {kind: place for kind, names in NAMES.items() if name in names and count == 1}
         if new.keys() & columns.keys():
@@ -180,5 +196,5 @@ def _frame(step: int, length: float | None, names: list[str], location: Location
     positions = np.column_stack([found["x"], found["y"]])
     if length is None:
         length = side_by_density(location, positions)
-    more = {"z": found.get("z"), "ids": found.get("id"), "sizes": found.get("size")}
-    return build_frame(location, step, found["type"], positions, length, **more)
+    z, ids, sizes = found.get("z"), found.get("id"), found.get("size")
+    return build_frame(location, step, found["type"], positions, length, z=z, ids=ids, sizes=sizes)
