@@ -61,12 +61,16 @@ def variants(draw: Any) -> Truth:
     is_small = generator.permutation(np.arange(count) < count // 3)
     side, digits = float(pick(3.0, 4.5, 6.25)), pick(6, 9, 16)
     positions = generator.uniform(-side / 2, side / 2, (len(steps), count, 2))
-    units, repeat, tail = pick("", "", "lj", "metal"), pick("", "", "same", "other"), pick("\n", "\n", "\n\n", "")
+    units, repeat, tail = (
+        pick("", "", "lj", "metal"),
+        pick("", "", "same", "overlap", "other"),
+        pick("\n", "\n", "\n\n", ""),
+    )
     sizes = pick(None, None, "radius", "diameter")
     names = pick(*NAMES)[:: pick(1, -1) if sizes else 1]  # sizes decide, and not the names
     truth = Truth(steps, positions, is_small, side, digits, False, Hints(unterminated=pick(False, True)))
     frames = list(range(len(steps)))
-    order = [*frames[:1], *frames] if repeat == "same" else frames
+    order = {"same": [*frames[:1], *frames], "overlap": [*frames, *frames[1:]]}.get(repeat, frames)
     table = {
         "sizes": sizes,
         "names": names,
@@ -75,6 +79,11 @@ def variants(draw: Any) -> Truth:
     }
     write = pick(dump_frame, xyz_frame, yaml_frame)
     style = write.style(draw)  # type: ignore[attr-defined]
+    if write is xyz_frame and style["comment"] == "plain":
+        # There is no name for a column of sizes, and so names decide.
+        table |= {"sizes": None, "names": next(pair for pair in NAMES if set(pair) == set(names))}
+    if write is xyz_frame and not style["lattice"] and style["has_density"] and side == 3.0:
+        truth.hints = Hints(unterminated=truth.hints.unterminated, density=count / side**2)
     lines = [line for frame in order for line in write(truth, frame, table, style, generator)]
     if repeat == "other":
         moved = Truth(steps, positions + side / 3, is_small, side, digits, False, truth.hints)
@@ -87,12 +96,13 @@ def variants(draw: Any) -> Truth:
             write is yaml_frame
             and (style["units"] == "metal" or style["tilt"] == "0.5" or style["boundary"] != "pppppp")
         )
-        or (write is xyz_frame and (style["pbc"].startswith("F") or not (style["lattice"] or truth.hints.density)))
+        or (write is xyz_frame and (style["pbc"] in NOT_PERIODIC or not (style["lattice"] or truth.hints.density)))
         or repeat == "other"
         or (tail == "" and not truth.hints.unterminated)
     )
     line_end = pick("\n", "\n", "\r\n")
-    truth.text = PACKED[pick(*PACKED)]((line_end.join(lines) + tail.replace("\n", line_end)).encode())
+    start = pick("", "", "", "\ufeff", line_end, f"\ufeff {line_end}")
+    truth.text = PACKED[pick(*PACKED)]((start + line_end.join(lines) + tail.replace("\n", line_end)).encode())
     return truth
 
 
@@ -153,6 +163,18 @@ def dump_frame(
     return [*(style["between"] if frame else ()), *head, *found]
 
 
+STEPS = ("Timestep={}", "step={}", "Time={}", "Time={}.0", "Timestep: {}", "i = {}, time = {}.5", "Step {}", "frame={}")
+STEPS += ("time step = {}", "Step: {}.0", "TIME={}, E=-3.5", "step:{}")
+PERIODIC, NOT_PERIODIC = ("T T F", "TTF", "1 1 0", "[True, True, False]", "T,T,T"), ("F F F", "TFT", "F T T", "1 0 1")
+BOXES = (
+    'Lattice="{0!r} 0 0 0 {0!r} 0 0 0 1"',
+    'Lattice="{0!r} 0 0 {0!r}"',
+    "Lattice=[[{0!r}, 0, 0], [0, {0!r}, 0], [0, 0, 1]]",
+    "cell={0!r},{0!r}",
+    'cell="{0!r} {0!r} 1.0"',
+)
+
+
 def xyz_style(draw: Any) -> dict[str, Any]:
     return {
         "order": draw(st.permutations(range(12))),
@@ -161,34 +183,47 @@ def xyz_style(draw: Any) -> dict[str, Any]:
         "velocities": draw(st.booleans()),
         "id": draw(st.sampled_from((None, None, "id"))),
         "species": draw(st.sampled_from(("species", "species", "type"))),
+        "comment": draw(st.sampled_from(("extended", "extended", "atooms", "plain"))),
         "lattice": draw(st.sampled_from((True, True, True, False))),
-        "pbc": draw(st.sampled_from(("", "", ' pbc="T T F"', ' pbc="F F F"'))).strip()[5:],
-        "step": draw(st.sampled_from(("Timestep={}", "step={}", "Time={}", "Time={}.0", "Timestep: {}"))),
+        "box": draw(st.sampled_from(BOXES)),
+        "has_density": draw(st.booleans()),
+        "pbc": draw(st.sampled_from(("", "", *PERIODIC, *NOT_PERIODIC))),
+        "step": draw(st.sampled_from(STEPS)),
     }
 
 
 def xyz_frame(
     truth: Truth, frame: int, table: dict[str, Any], style: dict[str, Any], generator: np.random.Generator
 ) -> list[str]:
-    """Lines of extended XYZ."""
+    """Lines of XYZ: extended, as atooms writes it, or with nothing that names the columns."""
     count, side, places = len(truth.is_small), truth.side, truth.positions[frame]
-    single = common(truth, table, generator, style["extras"])
+    has_names, dimensions = style["comment"] != "plain", style["dimensions"]
+    single = common(truth, table, generator, style["extras"] if has_names else [])
     single[style["species"]] = [table["names"][int(small)] for small in truth.is_small]
-    if style["id"]:
+    if style["id"] and has_names:
         single["id"] = [str(k + 1) for k in range(count)]
     blank = table["blank"]
     columns = dict(single)
-    flat = ["0"] * (style["dimensions"] - 2)
+    flat = ["0"] * (dimensions - 2)
     columns["pos"] = [blank.join([number(x, truth.digits), number(y, truth.digits), *flat]) for x, y in places]
-    if style["velocities"]:
-        columns["velo"] = [blank.join(f"{value:.3f}" for value in each) for each in generator.normal(size=(count, 3))]
+    velocities = {"extended": ("velo", 3), "atooms": ("vel", dimensions)}.get(style["comment"])
+    if style["velocities"] and velocities:
+        name, numbers = velocities
+        columns[name] = [
+            blank.join(f"{value:.3f}" for value in each) for each in generator.normal(size=(count, numbers))
+        ]
     keys = [list(columns)[place] for place in style["order"] if place < len(columns)]
-    kinds = {"pos": f"R:{style['dimensions']}", "velo": "R:3", style["species"]: "S:1", "id": "I:1"}
-    lattice = f'Lattice="{side!r} 0 0 0 {side!r} 0 0 0 1" ' if style["lattice"] else ""
-    properties = ":".join(f"{key}:{kinds.get(key, 'R:1')}" for key in keys)
-    pbc = f' pbc="{style["pbc"]}"' if style["pbc"] else ""
-    comment = f"{lattice}Properties={properties}{pbc} {style['step'].format(truth.steps[frame])}"
-    order = generator.permutation(count) if style["id"] else np.arange(count)
+    if not has_names:
+        keys = [style["species"], "pos"]
+    kinds = {"pos": f"R:{dimensions}", "velo": "R:3", style["species"]: "S:1", "id": "I:1"}
+    names = {
+        "extended": "Properties=" + ":".join(f"{key}:{kinds.get(key, 'R:1')}" for key in keys),
+        "atooms": f"columns:{','.join(keys)}",
+    }.get(style["comment"], "")
+    box = style["box"].format(side) if style["lattice"] else ""
+    pbc = f'pbc="{style["pbc"]}"' if style["pbc"] else ""
+    comment = " ".join(part for part in (box, names, pbc, style["step"].replace("{}", str(truth.steps[frame]))) if part)
+    order = generator.permutation(count) if "id" in keys else np.arange(count)
     return [str(count), comment, *rows(truth, {key: columns[key] for key in keys}, table, order)]
 
 
