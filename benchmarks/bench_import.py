@@ -55,11 +55,8 @@ def main() -> None:
         folder = Path(temporary)
         plain, squeezed, xyz = (folder / kind / "1" / file for kind, file in FILES.items())
         text = dump_text(FRAMES)
-        for path, content in ((plain, text), (squeezed, gzip.compress(text)), (xyz, xyz_text(FRAMES))):
-            for number in "123":
-                target = path.parent.with_name(number) / path.name
-                target.parent.mkdir(parents=True)
-                target.write_bytes(content)
+        for path, content in ((plain, text), (squeezed, text), (xyz, xyz_text(FRAMES))):
+            write_simulations(path.parent.parent, path.name, content)
         megabytes = {plain: len(text) / 1e6, squeezed: len(text) / 1e6, xyz: xyz.stat().st_size / 1e6}
         plans = {kind: plan_of(folder / kind) for kind in FILES}
         imported_bytes = import_first(plans["dump"])
@@ -85,15 +82,23 @@ def main() -> None:
             [(name, *figures(speeds, name), goal(name)) for name in ways],
         )
         large = folder / "large"
-        for number in "123":
-            (large / number).mkdir(parents=True)
-            (large / number / "traj.atom").write_bytes(dump_text(10 * FRAMES))
+        write_simulations(large, "traj.atom", dump_text(10 * FRAMES))
         rows = []
         for label, source in (("200", folder / "dump"), ("2,000", large)):
             command = [sys.executable, "-m", "benchmarks.bench_import", "--memory-of", str(source)]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             rows.append((label, f"{float(done.stdout):.1f}"))
         print_table("Peak memory of a process that imports three simulations", ["frames", "MiB"], rows)
+
+
+def write_simulations(folder: Path, name: str, text: bytes) -> None:
+    """Three simulations that differ in the z of their last particle, since copies are refused."""
+    before, _, after = text.rpartition(b"0")
+    for number in (b"0", b"1e-9", b"2e-9"):
+        path = folder / str(1 + len(list(folder.glob("*")))) / name
+        path.parent.mkdir(parents=True)
+        content = before + number + after
+        path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
 
 
 def figures(speeds: dict[tuple[str, str], list[float]], name: str) -> list[str]:

@@ -101,7 +101,7 @@ def test_pictures_of_two_simulations_that_are_the_same_are_told(tmp_path, pool, 
             if (label, k) == (Label.GLASS, 7):
                 Image.fromarray(pixels).save(tmp_path / "in" / "glass_99.png")
     take(tmp_path / "in", tmp_path / "out" / "theirs", pool, size=16)
-    assert "1 of 81 pictures are the same as that of another simulation, such as glass of 99 and glass of 7" in (
+    assert "1 of 81 pictures are identical to one of another simulation, such as glass 99 and glass 7" in (
         capsys.readouterr().out
     )
 
@@ -111,9 +111,9 @@ DIFFERENT = {
     "another size": (
         "{label}_{k}.png",
         (16, 24),
-        r"\(of glass PNG, mode L, 16 x 16 pixels, of liquid PNG, mode L, 24 x 24",
+        r"\(glass: PNG, mode L, 16 x 16 pixels; liquid: PNG, mode L, 24 x 24",
     ),
-    "another format": ("{label}_{k}.{ending}", (16, 16), r"\(of glass PNG, mode L, .*of liquid JPEG, mode L"),
+    "another format": ("{label}_{k}.{ending}", (16, 16), r"\(glass: PNG, mode L, .*; liquid: JPEG, mode L"),
 }
 
 

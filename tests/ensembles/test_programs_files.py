@@ -65,7 +65,7 @@ ODD = {
     ),
     "another column for x": (
         lambda run: dump(run, more={"x": np.arange(36)}),
-        r"has positions that extend over 35 in a box of side 5\.477, into which they are wrapped: check which columns",
+        r"has positions that extend over 35 in a box of side 5\.477 and were wrapped into it: check which columns",
     ),
 }
 
@@ -90,13 +90,13 @@ def test_copies_of_a_simulation_are_refused(tmp_path):
     for number, run in ((1, RUNS[0]), (2, RUNS[1]), (3, RUNS[0]), (4, RUNS[2])):
         write(tmp_path / "in" / f"run{number}.dump", dump(run))
     with pytest.raises(
-        UserError, match=r"has the same content in run1\.dump and in run3\.dump, and simulations must be"
+        UserError, match=r"has identical files for two simulations, run1\.dump and run3\.dump, and simulations must be"
     ):
         plan_of(tmp_path)
     (tmp_path / "in" / "run3.dump").unlink()
     assert len(plan_of(tmp_path).ensemble.simulations) == 3
     (tmp_path / "in" / "run3.dump").symlink_to(tmp_path / "in" / "run2.dump")
-    with pytest.raises(UserError, match=r"has the same content in run2\.dump and in run3\.dump"):
+    with pytest.raises(UserError, match=r"has identical files for two simulations, run2\.dump and run3\.dump"):
         plan_of(tmp_path)
 
 
@@ -127,7 +127,8 @@ def test_steps_that_run_backwards_are_refused_before_anything_is_imported(tmp_pa
     for number, run in enumerate(RUNS, start=1):
         write(tmp_path / "in" / f"run{number}.dump", dump(Run(run.seed, (10_000, 20_000))) + dump(Run(9, (0, 5_000))))
     with pytest.raises(
-        UserError, match=r"run1\.dump has time step 0 after 20000, and time steps must increase: give each run"
+        UserError,
+        match=r"run1\.dump has time step 0 after 20000, and time steps must increase: if they are separate runs",
     ):
         plan_of(tmp_path)
 

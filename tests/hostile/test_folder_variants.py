@@ -90,7 +90,7 @@ def layouts(draw: Any) -> Layout:
                 f"{folder}/part2{ending}": frames[middle:],
             }
         elif kind.startswith("beside"):
-            contents = {f"{folder}/equil{ending}": frames[:1], f"{folder}/prod{ending}": frames}
+            contents = {f"{folder}/melt{ending}": frames[:1], f"{folder}/prod{ending}": frames}
         if kind != "series":
             layout.files |= {path: packed(write(runs[number], which).encode()) for path, which in contents.items()}
     if kind == "series":

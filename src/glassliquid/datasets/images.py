@@ -15,7 +15,7 @@ from glassliquid.datasets.image_names import FoundImage, Unreadable, find_images
 from glassliquid.datasets.picture import FORMATS, FULL_RANGE, UnusableImage, convert, grey_range, kind_of
 from glassliquid.ensembles.split import Split
 from glassliquid.ensembles.workers import WorkerPool, run_all
-from glassliquid.errors import UserError, listed
+from glassliquid.errors import UserError
 from glassliquid.physics.protocol import temperature
 from glassliquid.progress_bar import ShowProgress
 
@@ -153,8 +153,8 @@ def kinds_of_pictures(source: Path, images: list[FoundImage]) -> str | None:
         kinds[label] = {kind for each in some if (kind := kind_of(source / each.file, each.page))}
     if not all(kinds.values()) or set.intersection(*kinds.values()):
         return None
-    found = listed(f"of {label} {min(kinds[label])}" for label in Label)
-    return f"The pictures of the two labels differ in kind ({found}): a network may tell them apart by traces of that alone."
+    found = "; ".join(f"{label}: {min(kinds[label])}" for label in Label)
+    return f"The two labels differ in format, mode or size ({found}): a network may learn to tell them apart by that alone."
 
 
 def ranges_of_grey(task: ConvertTask) -> tuple[int, int] | None:
@@ -215,8 +215,8 @@ def _repeated(rows: list[Row]) -> str | None:
         return None
     one, other = pairs[0]
     return (
-        f"{len(pairs)} of {len(rows)} pictures are the same as that of another simulation, such as {other.label} of {other.simulation} and "
-        f"{one.label} of {one.simulation}: if they are copies, a network is tested on what it was trained on."
+        f"{len(pairs)} of {len(rows)} pictures are identical to one of another simulation, such as {other.label} {other.simulation} and "
+        f"{one.label} {one.simulation}: if they are copies, the network is tested on what it was trained on."
     )
 
 

@@ -36,7 +36,7 @@ def survey(sources: Sequence[Path], at_least: int | None, hints: Hints) -> tuple
         if after < before:
             Location(sources[0]).refuse(
                 f"has time step {after} after {before}, and time steps must increase",
-                remedy="give each run that counts from its own start a file and a number of its own",
+                remedy="if they are separate runs, put each into its own file, with its own number in the name",
             )
     if max(map(abs, steps)) > MOST_STEPS:
         Location(sources[0]).refuse(f"has time step {max(steps, key=abs)}, and {MOST_STEPS} are the most")

@@ -77,8 +77,7 @@ class Frame:
     largest_id: int = 0
     """Of the particles' ids; 0 if they have none."""
     told: NDArray[np.floating] | None = None
-    """Coordinates before they were wrapped into the box, in the file's order, shape (N, 2); None if the file says that they were
-    not wrapped."""
+    """Coordinates before wrapping, in the file's order, shape (N, 2); None if the file declares them as unwrapped."""
 
 
 class Location:

@@ -31,8 +31,8 @@ def look_at(frame: Frame) -> str | None:
     extent = 0.0 if frame.told is None else float(np.ptp(frame.told, axis=0).max())
     if extent > frame.length + 2 * SKIN:
         return (
-            f"{frame.location.path} has positions that extend over {extent:.4g} in a box of side {frame.length:.4g}, into which they are "
-            f"wrapped: {CHECK}."
+            f"{frame.location.path} has positions that extend over {extent:.4g} in a box of side {frame.length:.4g} and were "
+            f"wrapped into it: {CHECK}."
         )
     gap = max(_widest_gap(frame.positions[:, axis], frame.length) for axis in (0, 1))
     if gap > EMPTY:
