@@ -60,6 +60,9 @@ def main() -> None:
     parser.add_argument("--models", nargs="*", default=list(ITERATIONS), choices=list(ITERATIONS))
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--iterations", type=int, help="of every network")
+    parser.add_argument(
+        "--pooled", action="store_true", help="tables: one row for all datasets, each with as many seeds"
+    )
     parser.add_argument("--folder", type=Path, default=Path("data/inputs"), help="where the results are kept")
     options = parser.parse_args()
     keep_freed_memory()  # as every training run does
@@ -68,7 +71,8 @@ def main() -> None:
     elif options.what == "train":
         train_all(options)
     else:
-        print_tables(options.folder, options.datasets, options.models)
+        groups = [options.datasets] if options.pooled else [[name] for name in options.datasets]
+        print_tables(options.folder, groups, options.models)
 
 
 def measure_speed(data_dir: Path, name: str, models: Sequence[str]) -> None:
@@ -139,32 +143,34 @@ def train(splits: TrainingSplits, config: TrainConfig) -> dict[str, Any]:
     }
 
 
-def print_tables(folder: Path, datasets: Sequence[str], models: Sequence[str]) -> None:
-    """A table for each dataset: over all seeds that are there."""
+def print_tables(folder: Path, groups: Sequence[Sequence[str]], models: Sequence[str]) -> None:
+    """A table for each dataset, or each group of datasets whose samples stand side by side: over all seeds that are there."""
     print_surroundings(["torch", "numpy"], "of each row")
-    for name in datasets:
-        rows = [row for model in models for row in _row(folder, name, model)]
+    for names in groups:
+        rows = [row for model in models for row in _row(folder, names, model)]
         head = ("network", "iterations", "seeds", "test: right", "accuracy (95 % interval)", "lowest to highest seed")
-        print_table(name, (*head, "collapsed", "never above 90 %"), rows)
+        print_table(", ".join(names), (*head, "collapsed", "never above 90 %"), rows)
 
 
-def _row(folder: Path, name: str, model: str) -> Iterator[tuple[str, ...]]:
+def _row(folder: Path, names: Sequence[str], model: str) -> Iterator[tuple[str, ...]]:
     """The row of one network, if there are results."""
-    found = [read_json(path, "a result") for path in sorted(folder.glob(f"{name}-{model}-*.json"))]
-    if not found:
+    sets = [[read_json(path, "a result") for path in sorted(folder.glob(f"{name}-{model}-*.json"))] for name in names]
+    if not all(sets):
         return
-    right = np.array([each["right"] for each in found])
-    low, high = pooled_interval(right, np.array(found[0]["simulations"]))
-    count, shares = len(found), right.mean(axis=1)
+    # One row for each seed; simulations of different datasets are different ones.
+    right = np.concatenate([np.array([each["right"] for each in found]) for found in sets], axis=1)
+    simulations = np.concatenate([np.array(found[0]["simulations"]) + 10**6 * n for n, found in enumerate(sets)])
+    low, high = pooled_interval(right, simulations)
+    shares, trained = right.mean(axis=1), [each for found in sets for each in found]
     yield (
         model,
-        f"{found[0]['iterations']}",
-        f"{count}",
+        f"{trained[0]['iterations']}",
+        f"{len(trained)}",
         f"{right.sum()} of {right.size}",
         f"{100 * right.mean():.2f} % ({100 * low:.1f} to {100 * high:.1f})",
         f"{100 * shares.min():.1f} to {100 * shares.max():.1f}",
-        f"{sum(each['collapsed'] for each in found)} of {count}",
-        f"{sum(not each['learned'] for each in found)} of {count}",
+        f"{sum(each['collapsed'] for each in trained)} of {len(trained)}",
+        f"{sum(not each['learned'] for each in trained)} of {len(trained)}",
     )
 
 
