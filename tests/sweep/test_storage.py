@@ -7,7 +7,7 @@ import pytest
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 
-from glassliquid.errors import Stopped
+from glassliquid.errors import Stopped, UserError
 from glassliquid.sweep import storage as storages
 from glassliquid.sweep.storage import StorageLost, open_storage
 from tests.sweep.test_study import opened
@@ -66,3 +66,11 @@ def test_a_command_that_is_asked_to_stop_does_not_wait(address: str, away):
     with pytest.raises(Stopped, match="did not answer"):
         open_storage(address, lambda: next(asked)).get_study_id_from_name("study")
     assert next(asked, None) is None
+
+
+def test_an_option_that_the_driver_does_not_know_is_refused_at_once(monkeypatch):
+    waits: list[float] = []
+    monkeypatch.setattr("glassliquid.sweep.storage.time.sleep", waits.append)
+    with pytest.raises(UserError, match="invalid connection option"):
+        open_storage("postgresql+psycopg://127.0.0.1:1/studies?wrong=1", lambda: False)
+    assert waits == []

@@ -81,8 +81,9 @@ def _with_tables(address: str, options: dict[str, Any]) -> optuna.storages.RDBSt
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 return optuna.storages.RDBStorage(address, options)
-        except (IntegrityError, ProgrammingError):
-            if attempt == ATTEMPTS:
+        except (IntegrityError, ProgrammingError) as error:
+            # A table exists already, or does not exist yet; an option that the driver does not know stays unknown.
+            if attempt == ATTEMPTS or (isinstance(error, ProgrammingError) and "exist" not in str(error)):
                 raise
             time.sleep(attempt * random.random())
     raise AssertionError("not reached")
