@@ -29,8 +29,8 @@ venv: .venv/.installed  ## Set up .venv with the packages pinned in requirements
 .PHONY: demo-plan
 demo-plan:
 	@echo "The demo takes about a minute and a half on two idle cores (LAMMPS: two and a half), less if some of it is there already:"
-	@echo "  1. set up .venv                        20 to 35 s, and the first time the download of its packages"
-	@echo "  2. make_data                           35 s with the project's own engine, 76 s with LAMMPS: 400 simulations, 800 images"
+	@echo "  1. set up .venv                        20 s, and the first time the download of its packages"
+	@echo "  2. make_data                           28 s with the project's own engine, 75 s with LAMMPS: 400 simulations, 800 images"
 	@echo "  3. train, evaluate, transfer_eval      1 min: the network, its test, and where it stops working"
 	@echo
 
