@@ -47,7 +47,7 @@ def run(job: ChainJob, project: Path) -> None:
 
     with tracked_run("main", f"chain on {data.name}") as tracked, housekeeping(tracked, layout.runs):
         steps = [step("make_data", made, digest)]
-        steps.append(step("train", training | data_dir, digest, can_resume=partial(_can_resume, layout.runs)))
+        steps.append(step("train", training | data_dir, digest, can_resume=partial(can_continue, layout.runs)))
         evaluation = {"dataset": data.name, "model": steps[-1].run_id}
         steps.append(step("evaluate", evaluation | data_dir, digest))
         transfer = {"model": evaluation["model"], "glass": made["glass"], "liquids": _liquids(data)}
@@ -74,7 +74,8 @@ def ensemble_fingerprint(layout: Layout, name: str) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else MISSING
 
 
-def _can_resume(runs_folder: Path, run: StoredRun) -> bool:
+def can_continue(runs_folder: Path, run: StoredRun) -> bool:
+    """Whether a training run of the chain can be resumed; UserError if it has diverged."""
     # It imports PyTorch, which takes a second, to look at a state; mostly there is none.
     from glassliquid.sessions.resumable import can_resume
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from glassliquid.commands.main import dataset_digest, ensemble_fingerprint
+from glassliquid.commands.main import can_continue, dataset_digest, ensemble_fingerprint
 from glassliquid.commands.size_job import SizeJob
 from glassliquid.evaluation.comparison import SIGNIFICANCE
 from glassliquid.evaluation.size_law import TOLD, SizeLaw, SizePoint, fit_law
@@ -15,7 +15,6 @@ from glassliquid.files import csv_text
 from glassliquid.layout import Layout
 from glassliquid.parameters import changed_texts, positional
 from glassliquid.plots.size import size_figure
-from glassliquid.sessions.resumable import can_resume
 from glassliquid.tracking.projects import StepResult, run_step
 from glassliquid.tracking.run import TrackedRun, tracked_run
 from glassliquid.upkeep.housekeeping import housekeeping
@@ -96,7 +95,7 @@ def _at(job: SizeJob, particles: int, project: Path) -> list[tuple[str, StepResu
             "batch_size": str(job.batch_size),
             "register_as": "none",
         }
-        trained = step("train", training | data_dir, digest, can_resume=lambda run: can_resume(run, layout.runs))
+        trained = step("train", training | data_dir, digest, can_resume=partial(can_continue, layout.runs))
         found.append((model, step("evaluate", {"dataset": matched.name, "model": trained.run_id} | data_dir, digest)))
     return found
 
