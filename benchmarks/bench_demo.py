@@ -6,14 +6,13 @@ runs `make demo` there. The package caches should be warm, so a setting up befor
 
 import argparse
 import os
-import resource
 import subprocess
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.report import print_surroundings, print_table, spread
+from benchmarks.report import print_surroundings, print_table, processor_seconds_of_children, spread
 
 ROOT = Path(__file__).parents[1]
 ENGINES = ("lammps", "numba")
@@ -66,16 +65,11 @@ def turn(engine: str) -> Turn:
 def made(clone: Path, *words: str) -> Cost:
     """Run make in a clone."""
     own = {name: value for name, value in os.environ.items() if name not in HIDDEN}
-    began, before = time.monotonic(), _processor_seconds()
+    began, before = time.monotonic(), processor_seconds_of_children()
     done = subprocess.run(["make", *words], cwd=clone, env=own, check=False, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"make {' '.join(words)} failed:\n{done.stdout}{done.stderr}")
-    return Cost(time.monotonic() - began, _processor_seconds() - before)
-
-
-def _processor_seconds() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    return Cost(time.monotonic() - began, processor_seconds_of_children() - before)
 
 
 def main() -> None:

@@ -7,7 +7,6 @@ alone, from the start to the end of the first iteration, where the process ends;
 
 import argparse
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -15,7 +14,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.report import print_surroundings, print_table, spread
+from benchmarks.report import print_surroundings, print_table, processor_seconds_of_children, spread
 
 HOOK = """
 import importlib.util, os, sys, time
@@ -69,14 +68,9 @@ def start(project: Path, way: list[str], folder: Path) -> Start:
         "BENCH_START": str(note),
     }
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    began, before = time.time(), _processor_seconds()
+    began, before = time.time(), processor_seconds_of_children()
     subprocess.run([sys.executable, *way], cwd=project, env=kept | own, check=True, capture_output=True)
-    return Start(float(note.read_text(encoding="utf-8")) - began, _processor_seconds() - before)
-
-
-def _processor_seconds() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    return Start(float(note.read_text(encoding="utf-8")) - began, processor_seconds_of_children() - before)
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 import importlib.metadata
 import os
 import platform
+import resource
 import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -38,3 +39,9 @@ def _processor() -> str:
         return platform.processor() or "unknown processor"
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or "unknown processor"
+
+
+def processor_seconds_of_children() -> float:
+    """Processor time of all processes that this one has started and that have ended [s]."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
