@@ -143,7 +143,7 @@ def test_a_dead_scheduler_ends_in_one_sentence_and_keeps_what_is_done(own_cluste
 def test_workers_that_never_come_back_end_in_one_sentence(own_cluster, tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "NO_WORKER_S", 0.5)
     worker = own_cluster.start_worker()
-    alone = pytest.raises(UserError, match=r"has had no worker for 0 seconds: .* what is finished has been kept")
+    alone = pytest.raises(UserError, match=r"has had no worker for 0 seconds: .* what is finished is kept")
     with open_pool(None, own_cluster.address, tmp_path) as pool, alone:
         threading.Timer(1.0, worker.kill).start()
         list(run_all(pool, sleep, [30]))

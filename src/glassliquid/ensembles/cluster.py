@@ -115,7 +115,7 @@ class DaskPool:
         elif time.monotonic() - self._worked_at > NO_WORKER_S:
             raise UserError(
                 f"The scheduler {self._scheduler} has had no worker for {NO_WORKER_S:.0f} seconds: {REMEDY} and run the same "
-                "command again; what is finished has been kept."
+                "command again; what is finished is kept."
             )
 
     def connected(self) -> int:

@@ -24,7 +24,7 @@ FIRST_WORKER_S = 10.0
 """A scheduler that has had no worker for so long from the start has none."""
 
 NO_WORKER_S = 60.0
-"""A running ensemble whose cluster has had no worker for so long ends; what is finished has been kept."""
+"""A running ensemble whose cluster has had no worker for so long ends; what is finished is kept."""
 
 CLIENT_ATTEMPTS = 3
 SCHEMES = ("tcp", "tls", "ws", "wss")
