@@ -28,7 +28,7 @@ venv: .venv/.installed  ## Set up .venv with the packages pinned in requirements
 # The times are those of docs/BENCHMARKS.md.
 .PHONY: demo-plan
 demo-plan:
-	@echo "The demo takes about a minute and a half on two idle cores (LAMMPS: two and a half), less if some of it is there already:"
+	@echo "The demo takes one and a half to two minutes on two idle cores (LAMMPS: two and a half), less if some of it is there already:"
 	@echo "  1. set up .venv                        20 s, and the first time the download of its packages"
 	@echo "  2. make_data                           28 s with the project's own engine, 75 s with LAMMPS: 400 simulations, 800 images"
 	@echo "  3. train, evaluate, transfer_eval      1 min: the network, its test, and where it stops working"
@@ -61,7 +61,7 @@ faults: .venv/.installed-test  ## Kill the commands 200 times, fill the disk, st
 
 # One process: memory is measured, and the deadline of an input must not depend on what runs beside it.
 .PHONY: hostile
-hostile: .venv/.installed-test  ## Give the commands and readers 31,000 bad and odd inputs (SEED=2 for others)
+hostile: .venv/.installed-test  ## Give the commands and readers 41,000 bad and odd inputs (SEED=2 for others)
 	rm -rf .hostile && mkdir .hostile
 	@$(ACTIVATE); export HOSTILE_SEED=$(SEED) HOSTILE_FIGURES=$(CURDIR)/.hostile; failed=0; \
 	python -m pytest -m "slow or not slow" -n 0 tests/hostile || failed=1; \
