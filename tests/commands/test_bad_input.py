@@ -125,9 +125,9 @@ def test_the_run_of_mlflow_fails_and_says_why(mlflow_run: Command, tracking_uri:
         run = mlflow.MlflowClient().get_run(re.search(r"in run with ID '(\w+)'", done.stderr).group(1))
         assert run.info.status == "FAILED"
         assert message in run.data.tags["error"]
+        assert run.data.tags["mlflow.note.content"].startswith(run.data.tags["error"])
         if "schedule" in options:  # nothing had begun
             assert run.info.run_name.startswith("train: schedule is 'thresholds', which")
-            assert run.data.tags["mlflow.note.content"] == run.data.tags["error"]
             assert run.data.tags["stage"] == "refused"
 
 

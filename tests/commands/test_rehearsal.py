@@ -38,6 +38,8 @@ def test_a_rehearsal_of_train_tells_settings_sizes_time_and_memory(untouched, qu
     said = tried(quick_command, "train", dry_run="true", data_dir=own_dir, iterations=600, repeats=2, **SMALL)
     assert "Training compact on data_liquid5 (28 training and 6 validation samples" in said
     assert "batch_size 14, learning_rate 0.001" in said
+    assert "schedule_length auto" in said
+    assert "patience none" in said
     assert "9,586 parameters" in said
     found = re.search(
         r"2 batches takes ([\d.e-]+) s, a validation ([\d.e-]+) s: 600 iterations take about (.*)\.", said
@@ -55,7 +57,7 @@ def test_a_rehearsal_of_train_tells_settings_sizes_time_and_memory(untouched, qu
 def test_a_rehearsal_of_sweep_counts_its_trainings(untouched, quick_command, own_dir: Path):
     options = {"dry_run": "true", "batch_sizes": "7,14", "trials": 3, "repeats": 2, "iterations": 2}
     said = tried(quick_command, "sweep", data_dir=own_dir, **options)
-    assert "3 trials with 1 workers" in said
+    assert "3 trials, 1 at a time, on" in said
     assert "With batches of 14" in said
     assert "6 training runs take at most" in said
 

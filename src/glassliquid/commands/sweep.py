@@ -96,7 +96,7 @@ def _rehearse(job: SweepJob, dataset: Dataset) -> str:
     cost, number = cost_of(config, splits), job.slots * job.repeats
     return "\n".join(
         [
-            f"Searching {job.caption}, {job.slots} trials with {job.jobs} workers, on {splits}.",
+            f"Searching {job.caption}, {job.slots} trials, {job.jobs} at a time, on {splits}.",
             f"Network: {cost.size}.",
             f"With batches of {config.batch_size} an iteration takes {cost.iteration_s:.3g} s here alone, a validation {cost.validation_s:.3g} s, "
             f"and a training run of {config.iterations} iterations {duration(cost.run_s(config))}: {number} training runs take at most about "
@@ -200,7 +200,7 @@ def _beginning(job: SweepJob, study: Study, address: str, device: str) -> str:
     """What the command is about to do."""
     trials = study.trials()
     ended = f": {len(finished(trials, job.slots))} trials are there." if trials else "."
-    lines = [f"Sweeping {job.caption}, {job.slots} trials with {job.jobs} workers on {device}."]
+    lines = [f"Sweeping {job.caption}, {job.slots} trials, {job.jobs} at a time, on {device}."]
     lines.append(f"Study {study.name} in {address}{ended}")
     points = len(job.space.grid(0))
     if job.sampler == "grid" and job.trials < points:

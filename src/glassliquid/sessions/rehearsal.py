@@ -12,6 +12,7 @@ from glassliquid.errors import UserError
 from glassliquid.evaluation.predict import predict_logits
 from glassliquid.evaluation.scores import score_logits
 from glassliquid.models.network import Network
+from glassliquid.parameters import to_texts
 from glassliquid.progress_bar import duration
 from glassliquid.scratch import scratch_folder
 from glassliquid.sessions.training_display import Observe, TrainingDisplay
@@ -87,7 +88,8 @@ def cost_of(config: TrainConfig, splits: TrainingSplits) -> Cost:
 def rehearse(job: TrainJob, splits: TrainingSplits) -> str:
     """What a training run would be and cost, in lines."""
     config, cost = job.config, cost_of(job.config, splits)
-    settings = ", ".join(f"{name} {value}" for name, value in config.shown().items())
+    texts = to_texts(config)
+    settings = ", ".join(f"{name} {texts[name]}" for name in config.shown())
     several = "" if job.repeats == 1 else f", {job.repeats} of them {duration(job.repeats * cost.run_s(config))}"
     return "\n".join(
         [
