@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -77,7 +78,7 @@ def server() -> Iterator[Server]:
             stop()
 
 
-def _unprivileged(folder: Path) -> dict[str, int]:
+def _unprivileged(folder: Path) -> dict[str, Any]:
     """PostgreSQL refuses to run as root: then another account of the machine runs it, in a folder that it owns."""
     if os.geteuid() != 0:
         return {}

@@ -171,11 +171,11 @@ def group(
 @pytest.fixture
 def client(group, monkeypatch: pytest.MonkeyPatch) -> mlflow.MlflowClient:
     anna, _, front = group
+    before = mlflow.get_tracking_uri()
     for name, value in anna.environment.items():
         if name.startswith(("MLFLOW_", "AWS_")):
             monkeypatch.setenv(name, value)
-    before = mlflow.get_tracking_uri()
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", front.address)
+    mlflow.set_tracking_uri(front.address)
     yield mlflow.MlflowClient(front.address, front.address)
     mlflow.set_tracking_uri(before)
 
@@ -249,7 +249,7 @@ def test_the_commands_of_a_group(group, client, database: str):
 
 def test_the_chain(group, client):
     anna, _, _ = group
-    said = anna.run("main", "-P", "data_dir=chain", "-P", "workers=1")
+    said = anna.run("main", name="chain", workers=1)  # a name of its own: its models are not for the others' images
     chains = client.search_runs(["0"], "tags.stage = 'main'")
     assert [run.info.status for run in chains] == ["FINISHED"], said
 

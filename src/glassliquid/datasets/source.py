@@ -133,7 +133,7 @@ class EnsembleSource(Source):
                 asked = [index for index in self.config.snapshots if index in ensemble.protocol.snapshots]
                 with progress_bar(f"minimising {ensemble.name}", "simulations") as progress:
                     make_inherent(ensemble, asked, pool, progress)
-        with progress_bar(f"drawing {folder.name}", "batches of images") as progress:
+        with progress_bar(f"making {folder.name}", "parts") as progress:
             dataset = make_dataset(folder, sides.liquid, self.recipe, pool, progress, sides.glass)
         return MadeData(dataset, sides)
 

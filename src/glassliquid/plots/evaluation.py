@@ -83,13 +83,12 @@ def _reliability(axes: Any, bins: Sequence[ReliabilityBin]) -> None:
     errors = np.array([(max(each.share - each.interval[0], 0), max(each.interval[1] - each.share, 0)) for each in bins])
     axes.plot([0, 1], [0, 1], color="0.6", linestyle="--", linewidth=1, label="calibrated")
     axes.errorbar(mean, share, yerr=errors.T, fmt="o", color=GLASS_COLOUR, capsize=3, label="bins, 95 % intervals")
+    # In a row of their own: beside the points, which may be close together, they would lie on each other.
     for each in bins:
-        axes.annotate(
-            str(each.images), (each.mean_p_glass, each.share), (6, -3), textcoords="offset points", fontsize=8
-        )
-    axes.set_xlim(-0.03, 1.08)
-    axes.set_ylim(-0.03, 1.03)
-    axes.set_xlabel("mean P(glass) in a bin")
+        axes.text((each.low + each.high) / 2, -0.09, str(each.images), ha="center", va="center", fontsize=8)
+    axes.set_xlim(-0.03, 1.03)
+    axes.set_ylim(-0.14, 1.03)
+    axes.set_xlabel("mean P(glass) in a bin; the row of numbers: images in each bin")
     axes.set_ylabel("fraction of glass")
     axes.set_title(
         f"reliability: expected calibration error {100 * expected_calibration_error(list(bins)):.1f} %", fontsize=11
