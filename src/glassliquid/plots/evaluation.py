@@ -45,7 +45,7 @@ def evaluation_figure(
     histogram.set_xlabel("P(glass)")
     histogram.set_ylabel("images")
     histogram.set_title("predictions", fontsize=11)
-    histogram.legend(fontsize=9, loc="upper center")
+    histogram.legend(fontsize=9)
     add_caption(figure, caption, 130)
     return figure
 
