@@ -162,10 +162,10 @@ class TrackedRun(RunArtifacts):
         retried_if_added_meanwhile(lambda: mlflow.log_input(described, context=context, model=model))
 
     def note_error(self, sentence: str) -> None:
-        """Say on the run's page why it failed, also at the start of its description."""
-        described = self.opened.data.tags.get(tag.NOTE)
-        note = sentence if described is None else f"{sentence}\n\n{described}"
-        texts = {tag.ERROR: sentence, tag.NOTE: note}
+        """Say on the run's page why it failed, also at the start of its description, instead of what was said of an earlier failure."""
+        before = self.opened.data.tags
+        described = before.get(tag.NOTE, "").removeprefix(before.get(tag.ERROR, "")).strip()
+        texts = {tag.ERROR: sentence, tag.NOTE: f"{sentence}\n\n{described}".rstrip()}
         self.tags({name: text[:MOST_TAG_CHARACTERS] for name, text in texts.items()})
 
 
