@@ -5,7 +5,8 @@ against
 - sqlite: the default store, a database file, and artifacts in a folder;
 - group: an MLflow server with PostgreSQL and an object store (moto's) behind it and logins in front, on the same machine.
 Both stores have seen a training run before, whose time does not count. Of each run it is measured
-- in its way: how long the training's own thread was in calls of MLflow [s], which includes what the server does meanwhile;
+- in its way: how long the command's own thread was in calls of MLflow, which includes what the server does meanwhile, or waited for
+  those that it has made beside its own work [s];
 - processor: what all threads of the command used in these calls, and in all.
 What is sent beside the training, by its other threads, is in the second alone. Writing a model's files, which is not tracking, is not
 counted; sending them is. Shares are the ratio of both figures within one run, so that a busy machine lengthens both.
@@ -23,7 +24,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,23 @@ from tests.group.servers import ADMIN, ADMIN_PASSWORD, BUCKET, KEYS, mlflow_serv
 from tests.postgresql import server as postgresql_server
 
 DATASET = "data_liquid5"
-FLUENT = ("start_run", "end_run", "log_input", "search_runs")
+FLUENT = ("start_run", "end_run", "search_runs")
 """Functions of `mlflow` itself that the commands call; the rest goes through its client."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What one training run took."""
+
+    wall: float
+    """Of the command [s]."""
+    processor: float
+    """Of all its threads [s]."""
+    in_its_way: float
+    """Its own thread, in calls of MLflow or waiting for them [s]."""
+    processor_of_calls: float
+    """Of all threads, in calls of MLflow [s]."""
+    calls: int
 
 
 @dataclass
@@ -68,8 +84,8 @@ class Stopwatch:
         return call
 
 
-def train_once(environment: dict[str, str], data_dir: Path, iterations: int) -> tuple[float, float, float, float, int]:
-    """Train in this fresh process: wall and processor time of the command, of its calls of MLflow, and the number of these."""
+def train_once(environment: dict[str, str], data_dir: Path, iterations: int) -> Taken:
+    """Train in this fresh process."""
     os.environ.update(environment)
     import mlflow
 
@@ -77,7 +93,10 @@ def train_once(environment: dict[str, str], data_dir: Path, iterations: int) -> 
     from glassliquid.sessions.training_job import TrainJob
     from glassliquid.training.config import TrainConfig
 
-    watch = Stopwatch()
+    watch, waiting = Stopwatch(), Stopwatch()
+    # Within a call it is counted already.
+    waiting._inside = watch._inside
+    Future.result = waiting.timed(Future.result)  # type: ignore[method-assign]
     client = mlflow.MlflowClient
     for name in [name for name in dir(client) if not name.startswith("_") and callable(getattr(client, name))]:
         setattr(client, name, watch.timed(getattr(client, name)))
@@ -85,8 +104,13 @@ def train_once(environment: dict[str, str], data_dir: Path, iterations: int) -> 
         setattr(mlflow, name, watch.timed(getattr(mlflow, name)))
     began = time.monotonic(), time.process_time()
     run(TrainJob(dataset=DATASET, config=TrainConfig(iterations=iterations), data_dir=data_dir), lambda: lambda: False)
-    whole = time.monotonic() - began[0], time.process_time() - began[1]
-    return *whole, watch.wall["MainThread"], watch.processor, watch.calls
+    return Taken(
+        time.monotonic() - began[0],
+        time.process_time() - began[1],
+        watch.wall["MainThread"] + waiting.wall["MainThread"],
+        watch.processor,
+        watch.calls,
+    )
 
 
 @contextlib.contextmanager
@@ -113,7 +137,7 @@ def main() -> None:
     print_surroundings(["torch", "mlflow"], "0")
     data_dir = options.data_dir.resolve()
     require_dataset(DATASET, data_dir, make_default=True)
-    found: dict[str, list[tuple[float, float, float, float, int]]] = {}
+    found: dict[str, list[Taken]] = {}
     with tempfile.TemporaryDirectory() as name, stores(Path(name)) as environments:
         context = multiprocessing.get_context("spawn")
         os.chdir(name)
@@ -126,11 +150,12 @@ def main() -> None:
                     found.setdefault(store, []).append(taken)
     rows = []
     for store, runs in found.items():
-        wall, processor, waited, used, calls = zip(*runs, strict=True)
         shares = [
-            spread([100 * a / b for a, b in zip(*pair, strict=True)]) for pair in ((waited, wall), (used, processor))
+            spread([100 * run.in_its_way / run.wall for run in runs]),
+            spread([100 * run.processor_of_calls / run.processor for run in runs]),
         ]
-        rows.append((store, len(runs), spread(calls, 0), spread(wall, 1), spread(waited), *shares))
+        wall, calls = spread([run.wall for run in runs], 1), spread([run.calls for run in runs], 0)
+        rows.append((store, len(runs), calls, wall, spread([run.in_its_way for run in runs]), *shares))
     heading = ("store", "runs", "calls", "run [s]", "in its way [s]", "share [%]", "share of the processor's time [%]")
     print_table(f"{options.iterations} iterations; median and range of the runs", heading, rows)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from glassliquid.datasets.make import require_dataset
 from glassliquid.layout import Layout
 from glassliquid.memory import collect_garbage
-from glassliquid.sessions.conclusion import conclude_run, headline, register_best
+from glassliquid.sessions.conclusion import conclude_run, headline
 from glassliquid.sessions.folds import cross_validate
 from glassliquid.sessions.rehearsal import overfit, rehearse
 from glassliquid.sessions.replicates import train_replicates
@@ -15,7 +15,7 @@ from glassliquid.sessions.run_lock import run_lock
 from glassliquid.sessions.stopping import ending_soon, stopper
 from glassliquid.sessions.training_display import TrainingDisplay
 from glassliquid.sessions.training_job import TrainJob
-from glassliquid.sessions.training_run import TrainingSplits, fate_in, load_training_splits, prefixed, train_in_run
+from glassliquid.sessions.training_run import TrainingSplits, fate_in, load_training_splits, train_in_run
 from glassliquid.tracking import tag
 from glassliquid.tracking.given_run import note_rehearsal
 from glassliquid.tracking.run import TrackedRun, tracked_run
@@ -76,12 +76,11 @@ def _train_on(
 ) -> str:
     if job.repeats > 1:
         return train_replicates(job, tracked, splits, should_stop)
-    outcome = train_in_run(job, tracked, splits, should_stop, start, display=TrainingDisplay())
+    trained = train_in_run(job, tracked, splits, should_stop, start, display=TrainingDisplay())
+    outcome = trained.outcome
     with ending_soon(should_stop):
-        test, model_uri = conclude_run(job, tracked, splits)
-        registered = register_best(
-            job, model_uri, tracked.run_id, prefixed("test", test), splits, outcome.progress.best_accuracy
-        )
-        found = f"{headline(outcome, test, fate_in(splits, outcome.progress))} {registered}"
+        concluded = conclude_run(job, tracked, splits, trained, outcome.progress.best_accuracy)
+        fate = fate_in(splits, outcome.progress)
+        found = f"{headline(outcome, concluded.test, fate)} {concluded.registered}"
         tracked.describe(f"{found}\n\n{job.caption}")
     return found

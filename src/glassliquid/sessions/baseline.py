@@ -84,7 +84,7 @@ def _train(dataset: Dataset, data_dir: Path, tracked: TrackedRun) -> State:
         STAGE, f"{STRUCTURE} {dataset.name}", parent=tracked.run_id, tags={tag.BASELINE: dataset.digest}
     ) as own:
         display = TrainingDisplay("Training the linear model on g(r)", tells_size=False)
-        train_in_run(job, own, splits, lambda: False, display=display)
+        train_in_run(job, own, splits, lambda: False, display=display).keep_figures(own)
         folder = Layout(data_dir).runs / own.run_id
         state = run_checkpoint(own.run_id, BEST, folder.parent)
         model = restore_model(state)

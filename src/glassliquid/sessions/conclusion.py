@@ -1,5 +1,6 @@
 """What follows a training run that came to its end: its best state is tested, once, logged as a model, and registered."""
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,9 +14,11 @@ from glassliquid.evaluation.scores import Scores, score_logits, wilson_interval
 from glassliquid.inputs import Samples
 from glassliquid.layout import Layout
 from glassliquid.models.network import Network
+from glassliquid.sessions.beside import beside
 from glassliquid.sessions.evidence import keep_evidence
+from glassliquid.sessions.hand_over import FIGURES, Trained, keep_figures
 from glassliquid.sessions.training_job import TrainJob
-from glassliquid.sessions.training_run import FIGURES, TrainingSplits, prefixed
+from glassliquid.sessions.training_run import TrainingSplits, prefixed
 from glassliquid.tracking import logged_models, registry
 from glassliquid.tracking.addresses import best_model
 from glassliquid.tracking.find_model import run_checkpoint
@@ -37,33 +40,73 @@ class ScoredBest:
 
 
 def score_best(job: TrainJob, tracked: TrackedRun, splits: TrainingSplits) -> ScoredBest:
-    """Test the best state of a finished training, and keep its scores and evidence in the run."""
+    """Test the best state of a finished training, and keep what it has learned in the run; the scores are the caller's to keep."""
     state = run_checkpoint(tracked.run_id, BEST, Layout(job.data_dir).runs)
     model = restore_model(state)
     samples = model.reads.load(splits.dataset, Split.TEST, splits.device)
     logits = predict_logits(model.to(splits.device), samples.values, splits.device)
     scores = score_logits(logits, samples.labels)
-    tracked.metrics(prefixed("test", scores))
     keep_evidence(tracked, [model.evidence()], job.caption)
     return ScoredBest(state, model, samples, logits, scores)
 
 
-def conclude_run(job: TrainJob, tracked: TrackedRun, splits: TrainingSplits) -> tuple[Scores, str]:
+@dataclass(frozen=True)
+class Concluded:
+    """What followed a training run."""
+
+    test: Scores
+    """Of its best state, on the test split."""
+    model_uri: str
+    """Address of its logged model."""
+    registered: str
+    """What became of that, in a sentence; empty if the job was not to register it yet."""
+
+
+def conclude_run(
+    job: TrainJob,
+    tracked: TrackedRun,
+    splits: TrainingSplits,
+    trained: Trained | None = None,
+    accuracy: float | None = None,
+) -> Concluded:
     """Test the best state of a finished training, once, and log its model to the active run, unless that was done already.
 
     The checkpoints of the run, which the tracking store has by now, are removed from this machine.
 
-    Returns:
-        The scores on the test split, and the address of the logged model.
+    Args:
+        job: what was trained.
+        tracked: the run.
+        splits: the samples.
+        trained: its curves, which are drawn while the stores take the model; None if they are drawn already.
+        accuracy: its best validation accuracy, with which the model is registered; None leaves that for later.
     """
     tested = score_best(job, tracked, splits)
-    model_uri = logged_models.logged_model_of(tracked.run_id, tracked.experiment_id)
-    if model_uri is None:
-        found = {name: value for name, value in tracked.opened.data.metrics.items() if name in FIGURES}
-        measured = {**found, **prefixed("test", tested.scores)}
-        model_uri = logged_models.log_model(tested.model, tested.state, tracked, measured)
+    known = logged_models.logged_model_of(tracked.run_id, tracked.experiment_id)
+    found = {name: value for name, value in tracked.opened.data.metrics.items() if name in FIGURES}
+    # The stores get the scores with the model: a point of its own page is one of the run.
+    measured = {**found, **prefixed("test", tested.scores)}
+    with contextlib.ExitStack() as files:
+        written = None
+        if known is None:
+            written = files.enter_context(logged_models.written_model(tested.model, tested.state, tracked))
+
+        def keep() -> tuple[str, str]:
+            if trained is not None:
+                keep_figures(tracked, trained.figures)
+            address = known
+            if written is not None:
+                address = logged_models.send_model(written, tracked, measured)
+            assert address is not None
+            if accuracy is None:
+                return address, ""
+            return address, register_best(job, address, tracked.run_id, measured, splits, accuracy)
+
+        with beside(keep) as kept:
+            figures = {} if trained is None else trained.drawn()
+        model_uri, registered = kept()
+    keep_figures(tracked, figures)
     remove_checkpoints(Layout(job.data_dir).runs / tracked.run_id)
-    return tested.scores, model_uri
+    return Concluded(tested.scores, model_uri, registered)
 
 
 def register_best(

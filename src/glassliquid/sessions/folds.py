@@ -17,10 +17,11 @@ from glassliquid.evaluation.scores import Scores
 from glassliquid.files import csv_text
 from glassliquid.layout import Layout
 from glassliquid.sessions.conclusion import score_best
+from glassliquid.sessions.hand_over import Trained
 from glassliquid.sessions.parts import FIGURES, Finished, Part, keep_common, rows_of, train_parts
 from glassliquid.sessions.stopping import ending_soon
 from glassliquid.sessions.training_job import TrainJob
-from glassliquid.sessions.training_run import TrainingSplits, describe_training, load_training_splits
+from glassliquid.sessions.training_run import TrainingSplits, describe_training, load_training_splits, prefixed
 from glassliquid.tracking import tag
 from glassliquid.tracking.run import TrackedRun
 from glassliquid.tracking.stored import read_json_artifact
@@ -60,8 +61,10 @@ def _fold(job: TrainJob, number: int) -> Part:
     return Part(tag.FOLD, number, job.folds, replace(job, config=config, folds=1, folds_include_test=False))
 
 
-def _conclude(job: TrainJob, tracked: TrackedRun, splits: TrainingSplits) -> Scores:
+def _conclude(job: TrainJob, tracked: TrackedRun, splits: TrainingSplits, trained: Trained) -> Scores:
+    trained.keep_figures(tracked)
     tested = score_best(job, tracked, splits)
+    tracked.metrics(prefixed("test", tested.scores))
     values = {"logits": tested.logits, "labels": tested.samples.labels, "simulations": tested.samples.simulations}
     tracked.json({name: array.tolist() for name, array in values.items()}, PREDICTIONS)
     remove_checkpoints(Layout(job.data_dir).runs / tracked.run_id)

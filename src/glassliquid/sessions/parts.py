@@ -13,6 +13,7 @@ from glassliquid.models.network import Network
 from glassliquid.models.networks import MODELS
 from glassliquid.sessions.conclusion import headline
 from glassliquid.sessions.evidence import evidence_of, keep_evidence
+from glassliquid.sessions.hand_over import Trained
 from glassliquid.sessions.resume import HOW_TO_END, find_start
 from glassliquid.sessions.stopping import ending_soon
 from glassliquid.sessions.training_display import TrainingDisplay
@@ -26,8 +27,8 @@ from glassliquid.tracking.stored import StoredRun, children_of, metric_history
 FIGURES = ("best_val_accuracy", "final_val_accuracy", "test_accuracy", "largest_drop")
 """Of each part, and under the same names, as means, of the parent."""
 
-Conclude = Callable[[TrainJob, TrackedRun, TrainingSplits], Scores]
-"""Tests a finished part, and keeps in its run what the parent needs of it."""
+Conclude = Callable[[TrainJob, TrackedRun, TrainingSplits, Trained], Scores]
+"""Tests a finished part, and keeps in its run its curves and what the parent needs of it."""
 
 
 @dataclass(frozen=True)
@@ -119,13 +120,13 @@ def _train_one(
     ):
         try:
             display = TrainingDisplay(str(part), tells_size=part.number == 1)
-            outcome = train_in_run(one, child, splits, should_stop, start, parents=(parent,), display=display)
+            trained = train_in_run(one, child, splits, should_stop, start, parents=(parent,), display=display)
         except Diverged as error:
             print(f"{part} diverged. {error}", flush=True)
             raise
         with ending_soon(should_stop):
-            test = conclude(one, child, splits)
-            found = headline(outcome, test, fate_in(splits, outcome.progress))
+            test = conclude(one, child, splits, trained)
+            found = headline(trained.outcome, test, fate_in(splits, trained.outcome.progress))
             child.describe(f"{part}. {found}\n\n{one.caption}")
         print(f"{part}: {found}", flush=True)
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from glassliquid.evaluation.scores import Scores
 from glassliquid.files import csv_text
 from glassliquid.sessions.conclusion import conclude_run, register_best
+from glassliquid.sessions.hand_over import Trained
 from glassliquid.sessions.parts import FIGURES, Finished, Part, keep_common, rows_of, train_parts
 from glassliquid.sessions.stopping import ending_soon
 from glassliquid.sessions.training_job import TrainJob
@@ -38,10 +39,10 @@ def _replicate(job: TrainJob, number: int) -> Part:
     return Part(tag.REPLICATE, number, job.repeats, replace(job, config=config, repeats=1, trial=str(number)))
 
 
-def _conclude(job: TrainJob, tracked: TrackedRun, splits: TrainingSplits) -> Scores:
-    test, model_uri = conclude_run(job, tracked, splits)
-    tracked.tags({tag.LOGGED_MODEL: model_uri})
-    return test
+def _conclude(job: TrainJob, tracked: TrackedRun, splits: TrainingSplits, trained: Trained) -> Scores:
+    concluded = conclude_run(job, tracked, splits, trained)
+    tracked.tags({tag.LOGGED_MODEL: concluded.model_uri})
+    return concluded.test
 
 
 def _summarise(job: TrainJob, tracked: TrackedRun, splits: TrainingSplits, finished: Finished) -> str:

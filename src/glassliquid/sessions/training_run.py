@@ -1,9 +1,8 @@
 """One training inside one tracked run: train and keep everything; then test the best state, once, and log its model."""
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
@@ -18,8 +17,9 @@ from glassliquid.inputs import Samples
 from glassliquid.layout import Layout
 from glassliquid.memory import keep_freed_memory
 from glassliquid.models.network import Network, input_of
-from glassliquid.sessions.figure_sender import NAME as FIGURE
+from glassliquid.sessions.beside import beside
 from glassliquid.sessions.figure_sender import sending_figure
+from glassliquid.sessions.hand_over import Trained, hand_over, keep_figures
 from glassliquid.sessions.resumable import check_state
 from glassliquid.sessions.resume import Start
 from glassliquid.sessions.resume_command import command_with_lower_rate
@@ -31,17 +31,13 @@ from glassliquid.sessions.training_job import TrainJob
 from glassliquid.settings import stored
 from glassliquid.tracking import tag
 from glassliquid.tracking.data import dataset_tags
-from glassliquid.tracking.find_model import CHECKPOINT_FOLDER
 from glassliquid.tracking.metrics import MetricJournal
 from glassliquid.tracking.run import TrackedRun
-from glassliquid.training.checkpoint import BEST, CURRENT, UnusableCheckpoint
+from glassliquid.training.checkpoint import CURRENT, UnusableCheckpoint
 from glassliquid.training.device import choose_device
 from glassliquid.training.progress import Progress
 from glassliquid.training.size import megabytes
 from glassliquid.training.trainer import Outcome, Trainer, TrainingData
-
-FIGURES = ("best_val_accuracy", "final_val_accuracy", "largest_drop", "best_iteration")
-"""What a training run found on the validation split, beside its curves."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +88,8 @@ def train_in_run(
     observe: Observe | None = None,
     parents: Sequence[str] = (),
     display: TrainingDisplay | None = None,
-) -> Outcome:
-    """Train inside an open run; its curves, checkpoints and figure are kept there.
+) -> Trained:
+    """Train inside an open run; its curves and checkpoints are kept there, and its figures unless it came to its end.
 
     Args:
         job: what to train.
@@ -111,76 +107,61 @@ def train_in_run(
         UserError: the settings do not suit the data.
     """
     folder = Layout(job.data_dir).runs / tracked.run_id
+    tags = {"device": device_name(splits.device), tag.INPUT: splits.data.reads.name}
     with run_lock(folder.parent, tracked.run_id):
         remove_partials(folder)
-        with ending_soon(should_stop):
-            tags = {"device": device_name(splits.device), tag.INPUT: splits.data.reads.name}
-            describe_training(job, tracked, splits.dataset, tags)
-            journal = MetricJournal(tracked.run_id, folder, parents, is_new=not tracked.opened.data.metrics)
         outcome: Outcome | Diverged
-        try:
-            recorder = _Told(journal, [] if observe is None else [observe])
-            trainer = Trainer(job.config, splits.data, splits.validate, recorder, folder, tracked.run_id)
-            if start is not None:
-                _restore(trainer, start, tracked, job)
-            watching = display.watching(trainer) if display is not None else contextlib.nullcontext()
-            with (
-                sending_states(tracked, folder, job.upload_every),
-                sending_figure(tracked, journal, job.caption, job.figure_every),
-                watching as watch,
-            ):
-                if watch is not None:
-                    recorder.observers.append(watch)
-                outcome = trainer.train(should_stop)
-        except Diverged as error:
-            outcome = error
-        except BaseException:
-            journal.close()
-            raise
+        with beside(lambda: describe_training(job, tracked, splits.dataset, tags)) as described:
+
+            def wait_for_description(*_: object) -> None:
+                with ending_soon(should_stop):
+                    described()
+
+            if start is not None:  # what it puts right is described
+                wait_for_description()
+            journal = MetricJournal(tracked.run_id, folder, parents, is_new=not tracked.opened.data.metrics)
+            # Told of the first iteration: where a store does not take the description the training ends there.
+            recorder = _Told(journal, [wait_for_description, *([] if observe is None else [observe])])
+            try:
+                trainer = Trainer(job.config, splits.data, splits.validate, recorder, folder, tracked.run_id)
+                if start is not None:
+                    _restore(trainer, start, tracked, job)
+                with _shown(trainer, recorder, job, tracked, display):
+                    outcome = trainer.train(should_stop)
+            except Diverged as error:
+                outcome = error
+            except BaseException:
+                journal.close()
+                raise
+        fate = fate_in(splits, outcome.progress) if isinstance(outcome, Outcome) and outcome.finished else None
         with ending_soon(should_stop):
-            if not journal.close():
-                print(
-                    f"The tracking server did not accept all metrics; the rest is in {folder}, and the next command sends it."
-                )
-            _keep_checkpoints(tracked, folder)
-            _draw(job, tracked, journal, trainer)
+            figures = hand_over(job, tracked, journal, trainer, outcome, fate)
+            if fate is None:
+                keep_figures(tracked, figures)
         has_state = (folder / CURRENT).exists()
     if isinstance(outcome, Diverged):
-        tracked.tags({tag.DIVERGED: "true"})
         if not has_state:
             raise outcome
         remedy = "the checkpoint before it is kept; to continue from there at a lower learning rate: "
         raise Diverged(outcome.what, remedy + command_with_lower_rate(job, tracked)) from outcome
-    progress = outcome.progress
-    notes = {"collapsed": str(progress.collapsed).lower(), tag.DIVERGED: "false"}
     if not outcome.finished:
-        with ending_soon(should_stop):
-            tracked.tags(notes)
         raise kind_of_stop(should_stop)(f"Stopped after iteration {outcome.iteration}; the checkpoint is saved.")
-    tracked.record(
-        tags={**notes, tag.FATE: fate_in(splits, progress)},
-        metrics={
-            "best_val_accuracy": progress.best_accuracy,
-            "final_val_accuracy": progress.last_accuracy or 0.0,
-            "largest_drop": progress.largest_drop,
-            "best_iteration": progress.best_iteration,
-        },
-    )
-    return outcome
+    return Trained(outcome, journal.history(), job.caption, figures)
 
 
-def _draw(job: TrainJob, tracked: TrackedRun, journal: MetricJournal, trainer: Trainer) -> None:
-    """Keep the curves, and what augmentation makes of images."""
-    # matplotlib is imported now, and not before a run's first iteration.
-    from glassliquid.plots.augmentation import augmentation_figure, augmented_versions
-    from glassliquid.plots.training import training_figure
-
-    if journal.history():  # none if it diverged at once
-        tracked.figure(training_figure(journal.history(), job.caption), FIGURE)
-    if job.config.augment:
-        reads = trainer.model.reads
-        if (versions := augmented_versions(reads, trainer.data.values, job.config.seed)) is not None:
-            tracked.figure(augmentation_figure(versions, reads.augmentation), "augmentation.png")
+@contextlib.contextmanager
+def _shown(
+    trainer: Trainer, recorder: "_Told", job: TrainJob, tracked: TrackedRun, display: TrainingDisplay | None
+) -> Iterator[None]:
+    """In the block a person sees how far the training is, and checkpoints and the figure of its curves are sent to the run."""
+    with (
+        sending_states(tracked, recorder.journal.folder, job.upload_every),
+        sending_figure(tracked, recorder.journal, job.caption, job.figure_every),
+        display.watching(trainer) if display is not None else contextlib.nullcontext() as watch,
+    ):
+        if watch is not None:
+            recorder.observers.append(watch)
+        yield
 
 
 def _restore(trainer: Trainer, start: Start, tracked: TrackedRun, job: TrainJob) -> None:
@@ -253,12 +234,6 @@ def describe_training(
     )
     tracked.json({"config": stored(job.config), "dataset": dataset.name, "digest": dataset.digest}, "config.json")
     tracked.input(dataset.name, dataset.digest, dataset.folder, context="training")
-
-
-def _keep_checkpoints(tracked: TrackedRun, folder: Path) -> None:
-    for name in (CURRENT, BEST):
-        if (folder / name).exists():
-            tracked.file(folder / name, CHECKPOINT_FOLDER)
 
 
 def device_name(device: torch.device) -> str:

@@ -1,8 +1,8 @@
 """What becomes of the best trial of a sweep: its model is tested and registered."""
 
 from glassliquid.datasets.description import Dataset
-from glassliquid.sessions.conclusion import conclude_run, register_best
-from glassliquid.sessions.training_run import load_training_splits, prefixed
+from glassliquid.sessions.conclusion import conclude_run
+from glassliquid.sessions.training_run import load_training_splits
 from glassliquid.sweep.job import SweepJob
 from glassliquid.sweep.study import TrialRecord
 from glassliquid.sweep.trial import MODEL_RUN, RUN
@@ -28,8 +28,7 @@ def register_best_trial(job: SweepJob, best: TrialRecord, parent: str, dataset: 
         same_end_time(run_id),
         tracked_run(stored.tags["stage"], stored.tags["mlflow.runName"], run_id, above) as tracked,
     ):
-        test, model = conclude_run(training, tracked, splits)
         accuracy = float(best.attributes["model_accuracy"])
-        registered = register_best(training, model, run_id, prefixed("test", test), splits, accuracy)
-        tracked.tags({tag.LOGGED_MODEL: model})  # last: it says that all of this was done
-    return f"the test accuracy of its best model is {test}. {registered}"
+        concluded = conclude_run(training, tracked, splits, accuracy=accuracy)
+        tracked.tags({tag.LOGGED_MODEL: concluded.model_uri})  # last: it says that all of this was done
+    return f"the test accuracy of its best model is {concluded.test}. {concluded.registered}"

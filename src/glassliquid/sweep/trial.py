@@ -203,7 +203,8 @@ class TrialRunner:
 
     def _train_once(self, job: TrainJob, tracked: TrackedRun, reports: "ValidationReports") -> Progress:
         try:
-            progress = train_in_run(job, tracked, self.splits, self.should_stop, observe=reports).progress
+            trained = train_in_run(job, tracked, self.splits, self.should_stop, observe=reports)
+            trained.keep_figures(tracked)
         except (TrackingLost, StorageLost):
             raise
         except (UserError, RuntimeError, MemoryError) as error:
@@ -216,7 +217,7 @@ class TrialRunner:
             # The tracking store has those of a finished training; a trial that was stopped begins from the start.
             remove_checkpoints(_runs(job) / tracked.run_id)
         reports.next_seed()
-        return progress
+        return trained.outcome.progress
 
 
 @dataclass

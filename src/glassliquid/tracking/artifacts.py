@@ -1,6 +1,7 @@
 """What a run keeps as files."""
 
 import contextlib
+import io
 import json
 import tempfile
 from abc import ABC, abstractmethod
@@ -9,6 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from glassliquid.tracking.store import storing
+
+
+def png_of(figure: Any) -> bytes:
+    """A matplotlib figure as a PNG file, which takes longer than to make the figure."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=110, bbox_inches="tight")
+    return file.getvalue()
 
 
 class RunArtifacts(ABC):
@@ -46,8 +54,12 @@ class RunArtifacts(ABC):
 
     def figure(self, figure: Any, name: str) -> None:
         """Keep a matplotlib figure as a PNG artifact."""
+        self.drawn(png_of(figure), name)
+
+    def drawn(self, png: bytes, name: str) -> None:
+        """Keep a figure that has been drawn as a PNG artifact."""
         with self._made(name) as path:
-            figure.savefig(path, dpi=110, bbox_inches="tight")
+            path.write_bytes(png)
 
     def image(self, pixels: Any, name: str) -> None:
         """Keep an RGB array as a PNG artifact."""

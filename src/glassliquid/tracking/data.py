@@ -13,8 +13,24 @@ def dataset_tags(dataset: Dataset) -> dict[str, str]:
     return {tag.DATASET: dataset.name, tag.DATASET_DIGEST: dataset.digest}
 
 
-def mlflow_dataset(name: str, digest: str, folder: Path) -> Any:
-    """Data as MLflow describes them: name, digest of the pixels, folder."""
+def mlflow_input(name: str, digest: str, folder: Path, context: str) -> Any:
+    """Data as MLflow describes them, and what a run uses them for.
+
+    Args:
+        name: of the dataset.
+        digest: of the pixels.
+        folder: where it is.
+        context: such as training.
+    """
+    from mlflow.entities import DatasetInput, InputTag
+    from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
+
+    return DatasetInput(
+        _mlflow_dataset(name, digest, folder)._to_mlflow_entity(), [InputTag(MLFLOW_DATASET_CONTEXT, context)]
+    )
+
+
+def _mlflow_dataset(name: str, digest: str, folder: Path) -> Any:
     from mlflow.data.dataset_source_registry import resolve_dataset_source
     from mlflow.data.meta_dataset import MetaDataset
 

@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,17 +32,52 @@ ROOM_BYTES = 8 << 20
 """For what is kept of a model beside its weights."""
 
 
-def log_model(model: Network, state: State, tracked: TrackedRun, figures: Mapping[str, float]) -> str:
-    """Log the network in PyTorch's exported format, which loads without unpickling anything, to a run; its address.
+@dataclass(frozen=True)
+class WrittenModel:
+    """A model in a folder of this machine, of which MLflow knows that it is on its way."""
+
+    files: Path
+    logged: Any
+    """MLflow's entity."""
+    data: Mapping[str, Any]
+    """What it was trained on."""
+
+
+@contextlib.contextmanager
+def written_model(model: Network, state: State, tracked: TrackedRun) -> Iterator[WrittenModel]:
+    """Write the network in PyTorch's exported format, which loads without unpickling anything, into a folder for the block.
 
     Its input is that of the network's `example`, such as uint8 images; its output P(glass), shape (n,). The logits, and the
     network as Python code, are had from the checkpoint, which is one of the model's files: the commands of this project read
-    nothing else of a model. `mlflow.pytorch.log_model` does the same in 25 requests more, most of them for the points of
-    every curve, out of which it looks for those of step 0.
+    nothing else of a model.
 
     Args:
         model: the network.
         state: the checkpoint that it is from.
+        tracked: the run that the model is of.
+    """
+    from mlflow import MlflowClient
+
+    opened = tracked.opened
+    with scratch_folder() as folder:
+        with quiet():
+            save_checkpoint(state, folder / BEST)
+            _check_room(model)
+            logged = MlflowClient().create_logged_model(
+                tracked.experiment_id, MODEL_NAME, source_run_id=tracked.run_id, params=dict(opened.data.params)
+            )
+            _save(model, state, folder / BEST, folder / MODEL_NAME, logged)
+        yield WrittenModel(folder / MODEL_NAME, logged, state.data)
+
+
+def send_model(written: WrittenModel, tracked: TrackedRun, figures: Mapping[str, float]) -> str:
+    """Log a written model to its run; its address.
+
+    `mlflow.pytorch.log_model` does the same in 25 requests more, most of them for the points of every curve, out of which
+    it looks for those of step 0.
+
+    Args:
+        written: the model.
         tracked: the run.
         figures: names and values that the model's own page shows.
 
@@ -52,20 +88,12 @@ def log_model(model: Network, state: State, tracked: TrackedRun, figures: Mappin
     from mlflow.entities import LoggedModelOutput
     from mlflow.entities.logged_model_status import LoggedModelStatus
 
-    client, opened = MlflowClient(), tracked.opened
-    with scratch_folder() as folder, quiet():
-        save_checkpoint(state, folder / BEST)
-        _check_room(model)
-        logged = client.create_logged_model(
-            tracked.experiment_id, MODEL_NAME, source_run_id=tracked.run_id, params=dict(opened.data.params)
-        )
-        files = folder / MODEL_NAME
-        _save(model, state, folder / BEST, files, logged)
-        largest = max(path.stat().st_size for path in files.rglob("*"))
-        with storing("the model, of whose files the largest has", largest, logged.artifact_location):
-            client.log_model_artifacts(logged.model_id, str(files))
+    client, logged = MlflowClient(), written.logged
+    largest = max(path.stat().st_size for path in written.files.rglob("*"))
+    with storing("the model, of whose files the largest has", largest, logged.artifact_location), quiet():
+        client.log_model_artifacts(logged.model_id, str(written.files))
     client.log_outputs(tracked.run_id, [LoggedModelOutput(logged.model_id, step=0)])
-    tracked.model_curves({0: figures}, logged.model_id, str(state.data["name"]), str(state.data["digest"]))
+    tracked.model_curves({0: figures}, logged.model_id, str(written.data["name"]), str(written.data["digest"]))
     # Last: a model that is not ready is taken for one whose process was killed.
     return str(client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY).model_uri)
 

@@ -76,7 +76,7 @@ class MetricJournal:
             is_new: whether it is known that the server has no curve of the run; else it is asked.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        self.run_id, self._parents = run_id, parents
+        self.run_id, self.folder, self._parents = run_id, folder, parents
         self._journal, self._sent_path = folder / JOURNAL, folder / SENT
         if self._journal.is_symlink() or self._sent_path.is_symlink():
             raise UserError(f"{folder} has links where its metrics should be: remove them.")

@@ -12,7 +12,7 @@ from glassliquid.errors import Stopped, UserError, first_line_of
 from glassliquid.tracking import tag
 from glassliquid.tracking.artifacts import RunArtifacts
 from glassliquid.tracking.code_version import code_version
-from glassliquid.tracking.data import dataset_tags, mlflow_dataset
+from glassliquid.tracking.data import dataset_tags, mlflow_input
 from glassliquid.tracking.given_run import (
     MOST_TAG_CHARACTERS,
     explaining_surroundings,
@@ -154,12 +154,12 @@ class TrackedRun(RunArtifacts):
 
     def input(self, name: str, digest: str, folder: Path, context: str, model_id: str | None = None) -> None:
         """Link the run to data of any kind by name and digest, and to the logged model that is tried on them, if any."""
-        import mlflow
         from mlflow.entities import LoggedModelInput
 
-        model = LoggedModelInput(model_id) if model_id else None
-        described = mlflow_dataset(name, digest, folder)
-        retried_if_added_meanwhile(lambda: mlflow.log_input(described, context=context, model=model))
+        models = [LoggedModelInput(model_id)] if model_id else None
+        data = [mlflow_input(name, digest, folder, context)]
+        # By the run's id: MLflow's active run is that of one thread.
+        retried_if_added_meanwhile(lambda: self._client.log_inputs(self.run_id, data, models))
 
     def note_error(self, sentence: str) -> None:
         """Say on the run's page why it failed, also at the start of its description, instead of what was said of an earlier failure."""

@@ -1,0 +1,111 @@
+"""What a training run hands over when its training has ended: the last points, its checkpoints, what became of it, and figures."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from glassliquid.errors import Diverged
+from glassliquid.evaluation.fate import Fate
+from glassliquid.sessions.beside import beside
+from glassliquid.sessions.figure_sender import NAME as CURVES
+from glassliquid.sessions.training_job import TrainJob
+from glassliquid.tracking import tag
+from glassliquid.tracking.artifacts import png_of
+from glassliquid.tracking.find_model import CHECKPOINT_FOLDER
+from glassliquid.tracking.metrics import MetricJournal
+from glassliquid.tracking.run import TrackedRun
+from glassliquid.training.checkpoint import BEST, CURRENT
+from glassliquid.training.trainer import Outcome, Trainer
+
+AUGMENTED = "augmentation.png"
+FIGURES = ("best_val_accuracy", "final_val_accuracy", "largest_drop", "best_iteration")
+"""What a training run found on the validation split, beside its curves."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A training run that came to its end. All of it is kept but its figures."""
+
+    outcome: Outcome
+    history: Mapping[str, list[tuple[int, float]]]
+    """The curves: metric to pairs of iteration and value."""
+    caption: str
+    figures: Mapping[str, bytes]
+    """Names and PNG files of what is drawn already."""
+
+    def drawn(self) -> dict[str, bytes]:
+        """The figure of the curves; a caller that waits for a store draws it meanwhile."""
+        return {CURVES: _curves(self.history, self.caption)}
+
+    def keep_figures(self, tracked: TrackedRun) -> None:
+        """Draw what is not drawn yet, and keep all of it in the run."""
+        keep_figures(tracked, {**self.figures, **self.drawn()})
+
+
+def keep_figures(tracked: TrackedRun, figures: Mapping[str, bytes]) -> None:
+    """Keep PNG files as artifacts of these names."""
+    for name, png in figures.items():
+        tracked.drawn(png, name)
+
+
+def hand_over(
+    job: TrainJob,
+    tracked: TrackedRun,
+    journal: MetricJournal,
+    trainer: Trainer,
+    outcome: Outcome | Diverged,
+    fate: Fate | None,
+) -> dict[str, bytes]:
+    """Send what the stores lack of a training run, and draw meanwhile; the figures, all but the curves of a finished run.
+
+    Args:
+        job: what was trained.
+        tracked: the run.
+        journal: its metrics, which are closed.
+        trainer: as the training has left it.
+        outcome: how the training ended.
+        fate: what became of it if it is finished.
+    """
+    figures: dict[str, bytes] = {}
+    with beside(lambda: _send(tracked, journal, outcome, fate)):
+        if fate is None and journal.history():
+            figures[CURVES] = _curves(journal.history(), job.caption)
+        if job.config.augment and (augmented := _augmented(job, trainer)) is not None:
+            figures[AUGMENTED] = augmented
+    return figures
+
+
+def _send(tracked: TrackedRun, journal: MetricJournal, outcome: Outcome | Diverged, fate: Fate | None) -> None:
+    folder = journal.folder
+    if not journal.close():
+        print(
+            f"The tracking server did not accept all metrics; the rest is in {folder}, and the next command sends it."
+        )
+    for name in (CURRENT, BEST):
+        if (folder / name).exists():
+            tracked.file(folder / name, CHECKPOINT_FOLDER)
+    if isinstance(outcome, Diverged):
+        tracked.tags({tag.DIVERGED: "true"})
+        return
+    progress = outcome.progress
+    notes = {"collapsed": str(progress.collapsed).lower(), tag.DIVERGED: "false"}
+    if fate is None:
+        tracked.tags(notes)
+        return
+    values = (progress.best_accuracy, progress.last_accuracy or 0.0, progress.largest_drop, progress.best_iteration)
+    tracked.record(tags={**notes, tag.FATE: fate}, metrics=dict(zip(FIGURES, values, strict=True)))
+
+
+# matplotlib is imported now, and not before a run's first iteration.
+def _curves(history: Mapping[str, list[tuple[int, float]]], caption: str) -> bytes:
+    from glassliquid.plots.training import training_figure
+
+    return png_of(training_figure(history, caption))
+
+
+def _augmented(job: TrainJob, trainer: Trainer) -> bytes | None:
+    """What augmentation makes of a sample; None if the samples have no pictures."""
+    from glassliquid.plots.augmentation import augmentation_figure, augmented_versions
+
+    reads = trainer.model.reads
+    versions = augmented_versions(reads, trainer.data.values, job.config.seed)
+    return None if versions is None else png_of(augmentation_figure(versions, reads.augmentation))
