@@ -1,6 +1,5 @@
 """What follows a training run that came to its end: its best state is tested, once, logged as a model, and registered."""
 
-import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -80,23 +79,17 @@ def conclude_run(
         trained: its curves, which are drawn while the stores take the model; None if they are drawn already.
         accuracy: its best validation accuracy, with which the model is registered; None leaves that for later.
     """
-    tested = score_best(job, tracked, splits)
-    known = logged_models.logged_model_of(tracked.run_id, tracked.experiment_id)
+    with beside(lambda: logged_models.find_or_announce(tracked)) as announced:
+        tested = score_best(job, tracked, splits)
     found = {name: value for name, value in tracked.opened.data.metrics.items() if name in FIGURES}
     # The stores get the scores with the model: a point of its own page is one of the run.
     measured = {**found, **prefixed("test", tested.scores)}
-    with contextlib.ExitStack() as files:
-        written = None
-        if known is None:
-            written = files.enter_context(logged_models.written_model(tested.model, tested.state, tracked))
+    with logged_models.written_model(tested.model, tested.state, announced()) as written:
 
         def keep() -> tuple[str, str]:
             if trained is not None:
                 keep_figures(tracked, trained.figures)
-            address = known
-            if written is not None:
-                address = logged_models.send_model(written, tracked, measured)
-            assert address is not None
+            address = logged_models.send_model(written, tracked, measured)
             if accuracy is None:
                 return address, ""
             return address, register_best(job, address, tracked.run_id, measured, splits, accuracy)

@@ -43,35 +43,48 @@ class WrittenModel:
     """What it was trained on."""
 
 
+def find_or_announce(tracked: TrackedRun) -> Any:
+    """MLflow's entity of the model that a run has logged; without one, of a new one, which MLflow shows as not ready.
+
+    Half ones, of killed processes, are removed.
+    """
+    from mlflow import MlflowClient
+
+    whole, half = _logged_models(tracked.run_id, tracked.experiment_id)
+    for model in half:
+        MlflowClient().delete_logged_model(model.model_id)
+    if whole:
+        return whole[-1]
+    return MlflowClient().create_logged_model(
+        tracked.experiment_id, MODEL_NAME, source_run_id=tracked.run_id, params=dict(tracked.opened.data.params)
+    )
+
+
 @contextlib.contextmanager
-def written_model(model: Network, state: State, tracked: TrackedRun) -> Iterator[WrittenModel]:
-    """Write the network in PyTorch's exported format, which loads without unpickling anything, into a folder for the block.
+def written_model(model: Network, state: State, logged: Any) -> Iterator[WrittenModel]:
+    """Write a network in PyTorch's exported format, which loads without unpickling anything, into a folder for the block.
 
     Its input is that of the network's `example`, such as uint8 images; its output P(glass), shape (n,). The logits, and the
     network as Python code, are had from the checkpoint, which is one of the model's files: the commands of this project read
-    nothing else of a model.
+    nothing else of a model. Of a model that is logged already nothing is written.
 
     Args:
         model: the network.
         state: the checkpoint that it is from.
-        tracked: the run that the model is of.
+        logged: what `find_or_announce` gave.
     """
-    from mlflow import MlflowClient
-
-    opened = tracked.opened
     with scratch_folder() as folder:
-        with quiet():
-            save_checkpoint(state, folder / BEST)
-            _check_room(model)
-            logged = MlflowClient().create_logged_model(
-                tracked.experiment_id, MODEL_NAME, source_run_id=tracked.run_id, params=dict(opened.data.params)
-            )
-            _save(model, state, folder / BEST, folder / MODEL_NAME, logged)
-        yield WrittenModel(folder / MODEL_NAME, logged, state.data)
+        files = folder / MODEL_NAME
+        if not _is_ready(logged):
+            with quiet():
+                save_checkpoint(state, folder / BEST)
+                _check_room(model)
+                _save(model, state, folder / BEST, files, logged)
+        yield WrittenModel(files, logged, state.data)
 
 
 def send_model(written: WrittenModel, tracked: TrackedRun, figures: Mapping[str, float]) -> str:
-    """Log a written model to its run; its address.
+    """Log a written model to its run, unless that was done already; its address.
 
     `mlflow.pytorch.log_model` does the same in 25 requests more, most of them for the points of every curve, out of which
     it looks for those of step 0.
@@ -82,13 +95,15 @@ def send_model(written: WrittenModel, tracked: TrackedRun, figures: Mapping[str,
         figures: names and values that the model's own page shows.
 
     Raises:
-        TrackingLost: a store does not take it; what it has of the model is removed by `logged_model_of`.
+        TrackingLost: a store does not take it; what it has of the model is removed by `find_or_announce`.
     """
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModelOutput
     from mlflow.entities.logged_model_status import LoggedModelStatus
 
     client, logged = MlflowClient(), written.logged
+    if _is_ready(logged):
+        return str(logged.model_uri)
     largest = max(path.stat().st_size for path in written.files.rglob("*"))
     with storing("the model, of whose files the largest has", largest, logged.artifact_location), quiet():
         client.log_model_artifacts(logged.model_id, str(written.files))
@@ -131,19 +146,6 @@ def _save(model: Network, state: State, checkpoint: Path, folder: Path, logged: 
     )
 
 
-def logged_model_of(run_id: str, experiment_id: str | None = None) -> str | None:
-    """Address of the model that a run has logged, None if it has none; half ones of killed processes are removed.
-
-    The run's experiment is asked for if it is not given.
-    """
-    from mlflow import MlflowClient
-
-    whole, half = _logged_models(run_id, experiment_id)
-    for model in half:
-        MlflowClient().delete_logged_model(model.model_id)
-    return str(whole[-1].model_uri) if whole else None
-
-
 def logged_model_id(run_id: str) -> str | None:
     """MLflow's id of the model that a run has logged; None if it has none."""
     whole, _ = _logged_models(run_id)
@@ -158,10 +160,15 @@ def _check_room(model: Network) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), folder)
 
 
+def _is_ready(logged: Any) -> bool:
+    from mlflow.entities.logged_model_status import LoggedModelStatus
+
+    return bool(logged.status == LoggedModelStatus.READY)
+
+
 def _logged_models(run_id: str, experiment_id: str | None = None) -> tuple[list[Any], list[Any]]:
     """The models that a run has logged, and those that it was still writing when it was killed."""
     from mlflow import MlflowClient
-    from mlflow.entities.logged_model_status import LoggedModelStatus
     from mlflow.exceptions import MlflowException
 
     client = MlflowClient()
@@ -174,8 +181,7 @@ def _logged_models(run_id: str, experiment_id: str | None = None) -> tuple[list[
         return [], []
     models: list[Any] = list(client.search_logged_models([experiment], f"source_run_id = '{run_id}'"))
     models.sort(key=lambda model: model.creation_timestamp)
-    whole = [model for model in models if model.status == LoggedModelStatus.READY]
-    return whole, [model for model in models if model not in whole]
+    return [model for model in models if _is_ready(model)], [model for model in models if not _is_ready(model)]
 
 
 @contextlib.contextmanager
