@@ -37,9 +37,11 @@ def project_address() -> str:
     """
     import psutil
 
-    here = Path.cwd()
+    project = Path(__file__).resolve().parents[2]
+    if not (project / "MLproject").is_file():  # the package is installed elsewhere
+        project = Path.cwd()
     try:
         there = Path(psutil.Process(os.getppid()).cwd())
     except (OSError, psutil.Error):
         return "."
-    return "." if there == here else str(here)
+    return "." if there == project else str(project)

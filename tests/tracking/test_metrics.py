@@ -53,6 +53,22 @@ def test_every_point_arrives_once(run_id: str, tmp_path: Path):
     assert journal.history()["loss"] == history(run_id, "loss")
 
 
+def test_points_that_have_piled_up_arrive_at_once(run_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Of quick iterations, or while a server was away, there are more than one batch holds between two times of sending."""
+    monkeypatch.setattr(metrics, "SEND_EVERY_S", 0.5)
+    monkeypatch.setattr(metrics, "SEND_SELDOM_S", 1000.0)
+    journal = MetricJournal(run_id, tmp_path, is_new=True)
+    for iteration in range(1, 9501):
+        journal.record(iteration, {"loss": 1 / iteration})
+    # Ten batches; a batch each time, with waits that double from half a second on, takes more than 200 s.
+    deadline = time.monotonic() + 60
+    while len(history(run_id, "loss")) < 9500:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    assert journal.close()
+    assert len(history(run_id, "loss")) == 9500
+
+
 def test_a_resumed_run_repeats_no_point(run_id: str, tmp_path: Path):
     for iterations in (range(1, 4), range(2, 6)):  # the checkpoint was older than the newest points
         journal = MetricJournal(run_id, tmp_path)

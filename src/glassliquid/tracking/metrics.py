@@ -142,6 +142,8 @@ class MetricJournal:
             signs = now - signed_at >= HEARTBEAT_EVERY_S
             sent = self._send(signs)
             wait = min(max(SEND_EVERY_S, now - began), SEND_SELDOM_S) if sent else RETRY_AFTER_S
+            if sent and len(self._lines) - self._sent >= LARGEST_BATCH:
+                wait = 0.0  # after an outage, or of iterations that take hundredths of a second
             if sent and signs:
                 signed_at = now
                 # A server that is gone at this moment only makes the run look silent.
