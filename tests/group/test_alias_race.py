@@ -32,8 +32,8 @@ logged = client.create_logged_model("0", "model", source_run_id=run_id)
 client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
 print("ready", flush=True)
 sys.stdin.readline()
-version, moved = register(f"models:/{logged.model_id}", name, run_id, open_dataset(Path(sys.argv[1])), accuracy)
-print(version, moved, flush=True)
+version, holder = register(f"models:/{logged.model_id}", name, run_id, open_dataset(Path(sys.argv[1])), accuracy)
+print(version, holder == version, flush=True)
 """
 
 

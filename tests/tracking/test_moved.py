@@ -6,6 +6,7 @@ from pathlib import Path
 
 import mlflow
 import pytest
+from mlflow.utils.file_utils import path_to_local_sqlite_uri
 
 from glassliquid.errors import UserError
 from glassliquid.tracking.run import tracked_run
@@ -70,6 +71,45 @@ def test_artifacts_elsewhere_on_purpose_stay_there(tmp_path: Path, monkeypatch: 
     assert "moved" not in capfd.readouterr().err
     found = {each.artifact_location for each in mlflow.MlflowClient().search_experiments()}
     assert found == {f"{tmp_path}/mlruns/0", f"{tmp_path}/store/own", f"{tmp_path}/else/mlruns/own"}
+
+
+def test_a_database_that_was_moved_without_its_artifacts_does_not_make_the_old_folder_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd
+):
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    run_in(first, "before", monkeypatch)
+    with mlflow.start_run():
+        model_id = mlflow.initialize_logged_model("model").model_id
+    lost = Path(mlflow.get_logged_model(model_id).artifact_location)
+    lost.mkdir(parents=True, exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    first.rename(second)
+    (second / "mlruns").rename(tmp_path / "left behind")
+
+    after = run_in(second, "after", monkeypatch)
+    said = capfd.readouterr().err
+    assert f"are now looked for in {second}/mlruns. None of its models is there: move the folder mlruns too." in said
+    assert read(after, "after") == "after"
+    assert not first.exists()
+    run_in(second, "again", monkeypatch)
+    assert "moved" not in capfd.readouterr().err
+
+
+def test_a_folder_whose_name_has_a_meaning_in_an_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd):
+    """`mlflow run` hands the address on encoded, and SQLAlchemy decodes what it is given."""
+    before, folder = tmp_path / "before", tmp_path / "it's a_b"
+    before.mkdir()
+    run_id = run_in(before, "first", monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    before.rename(folder)
+    run_in(folder, "second", monkeypatch)
+    assert read(run_id, "first") == "first"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", path_to_local_sqlite_uri("mlflow.db"))
+    with tracked_run("test", "third"):
+        pass
+    assert len(mlflow.search_runs(["0"])) == 3
+    assert {path.name for path in folder.iterdir()} == {"mlflow.db", "mlruns"}
 
 
 @pytest.mark.parametrize(

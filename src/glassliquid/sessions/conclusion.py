@@ -121,17 +121,18 @@ def register_best(
         return "Not registered."
     dataset, is_better = splits.dataset, not is_at_chance(accuracy, splits.validation_images, splits.chance)
     reads = splits.data.reads.name
-    version, moved = registry.register(model_uri, job.register_as, run_id, dataset, accuracy, is_better, reads, scores)
+    version, holder = registry.register(model_uri, job.register_as, run_id, dataset, accuracy, is_better, reads, scores)
     alias = best_model(dataset.name, job.register_as)
     registered = f"Registered as {job.register_as} v{version}"
     if not is_better:
         images = splits.validation_images
-        low, high = (100 * bound for bound in wilson_interval(round(accuracy * images), images))
+        right = round(accuracy * images)
+        low, high = (100 * bound for bound in wilson_interval(right, images))
         return (
-            f"{registered}, without the alias {alias}: its validation accuracy, {100 * accuracy:.2f} % (of {images}, "
+            f"{registered}, without the alias {alias}: its validation accuracy, {100 * accuracy:.2f} % ({right} of {images}, "
             f"95 % interval {low:.1f} to {high:.1f} %), is no better than chance ({100 * splits.chance:.1f} %)."
         )
-    return registered + (f", now {alias}." if moved else f"; {alias} stays.")
+    return registered + (f", now {alias}." if holder == version else f"; {alias} is v{holder}.")
 
 
 def headline(outcome: Outcome, test: Scores, fate: Fate) -> str:

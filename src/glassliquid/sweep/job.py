@@ -17,6 +17,7 @@ from glassliquid.settings import Absent, Choice, Field, settings
 from glassliquid.sweep.algorithms import PRUNERS, SAMPLERS
 from glassliquid.sweep.space import BATCH_SIZE, CHOICES, DROPOUT, SearchSpace, configured
 from glassliquid.tracking.addresses import REGISTERED_NAME
+from glassliquid.tracking.database import address_of
 from glassliquid.training.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ class SweepJob:
         """Optuna's storage, as an SQLAlchemy address."""
         from glassliquid.layout import Layout  # which brings numpy along
 
-        return self.storage or f"sqlite:///{Layout(self.data_dir).sweep(study) / 'study.db'}"
+        return self.storage or address_of(Layout(self.data_dir).sweep(study) / "study.db")
 
     @property
     def caption(self) -> str:

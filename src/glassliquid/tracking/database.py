@@ -15,6 +15,23 @@ SET_UP_STEP_S = 10.0
 """A database without tables that nobody has written for this long was left by a killed process."""
 
 
+def address_of(database: Path) -> str:
+    """Address of a database file, which SQLAlchemy decodes.
+
+    Only what has a meaning in an address is encoded: MLflow makes the folder that it reads in one without decoding it.
+    """
+    return "sqlite:///" + str(database).replace("%", "%25").replace("?", "%3F")
+
+
+def file_at(address: str) -> Path | None:
+    """The database file that an address names, which `mlflow run` encodes (`%20` for a blank); None for a server."""
+    if not address.startswith("sqlite:///"):
+        return None
+    from sqlalchemy.engine import make_url
+
+    return Path(make_url(address).database or "")
+
+
 def set_up(database: Path) -> None:
     """Make a database that is missing, or whose set-up was killed, whole or not at all."""
     if not _is_blank(database) or _is_being_made(database):
@@ -23,7 +40,7 @@ def set_up(database: Path) -> None:
 
     remove_partials_of(database)
     with replacing(database) as partial:
-        store = SqlAlchemyStore(f"sqlite:///{partial}", ARTIFACTS)
+        store = SqlAlchemyStore(address_of(partial), ARTIFACTS)
         store.engine.dispose()
         # SQLite would roll what a killed process left of the old file back into the new one.
         database.with_name(f"{database.name}-journal").unlink(missing_ok=True)

@@ -1,18 +1,18 @@
 """Finding a checkpoint, or the network in it, by whatever names it: a run, a registered or logged model, a file."""
 
-import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from glassliquid.errors import UserError, did_you_mean, listed
+from glassliquid.errors import UserError, listed
 from glassliquid.files import raise_if_full
 from glassliquid.inputs import FOLD
 from glassliquid.scratch import scratch_folder
-from glassliquid.tracking.faults import shortened, without_credentials
+from glassliquid.tracking.faults import shortened
 from glassliquid.tracking.logged_models import CHECKPOINT_PLACE, MODEL_NAME, logged_model_id
 from glassliquid.tracking.metrics import is_run_id
+from glassliquid.tracking.missing_model import no_model, no_run
 from glassliquid.tracking.registry import version_at
 from glassliquid.tracking.store import TrackingLost, fetching, raise_if_lost
 from glassliquid.tracking.stored import find_run
@@ -102,12 +102,12 @@ def run_checkpoint(run_id: str, kind: str, runs_folder: Path) -> State:
     import mlflow
 
     if not is_run_id(run_id):
-        raise _no_run(run_id)
+        raise no_run(run_id)
     local = runs_folder / run_id / kind
     if local.exists():
         return load_checkpoint(local)
     if find_run(run_id) is None:
-        raise _no_run(run_id)
+        raise no_run(run_id)
     return _fetched(
         f"{CHECKPOINT_FOLDER}/{kind}",
         lambda place, folder: mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=place, dst_path=folder),
@@ -174,16 +174,8 @@ def _has(place: str, list_files: Callable[[str], list[Any]]) -> bool:
         raise
 
 
-def _no_run(run_id: str) -> UserError:
-    from mlflow import get_tracking_uri
-
-    store = without_credentials(get_tracking_uri())
-    return UserError(f"There is no run {run_id!r} in the tracking store {store}: check the id on the MLflow page.")
-
-
 def _registered(name: str) -> tuple[str, str | None]:
     """Label and logged-model id of `models:/NAME@ALIAS`, `models:/NAME/VERSION` or `models:/MODEL_ID`."""
-    from mlflow import get_tracking_uri
     from mlflow.exceptions import MlflowException
     from mlflow.models import get_model_info
 
@@ -195,10 +187,7 @@ def _registered(name: str) -> tuple[str, str | None]:
         raise_if_full(error)
         raise_if_lost(error)
         if isinstance(error, MlflowException | OSError):
-            raise UserError(
-                f"There is no model {name!r} in the tracking store {without_credentials(get_tracking_uri())}{_known(name)}: choose one "
-                "of these, or train one."
-            ) from error
+            raise no_model(name) from error
         raise UserError(
             f"The model {name!r} has a damaged description ({type(error).__name__}: {shortened(str(error))}): choose another."
         ) from error
@@ -207,22 +196,6 @@ def _registered(name: str) -> tuple[str, str | None]:
         found = version_at(registered, alias)
         return registered if found is None else f"{registered} v{found.version}", info.model_id
     return " v".join(registered.rsplit("/", 1)), info.model_id
-
-
-def _known(name: str) -> str:
-    """What the registry has, and the nearest of it, for an error message."""
-    from mlflow import MlflowClient
-
-    client = MlflowClient()
-    registered = re.split(r"[/@]", name.removeprefix("models:/"))[0]
-    models = {model.name: model for model in client.search_registered_models()}
-    if registered not in models:
-        return f"{did_you_mean(registered, models)} (registered models: {listed(sorted(models))})"
-    versions = sorted((v.version for v in client.search_model_versions(f"name='{registered}'")), key=int)
-    aliases = sorted(client.get_registered_model(registered).aliases)
-    asked = name.removeprefix(f"models:/{registered}")[1:]
-    near = did_you_mean(asked, aliases)
-    return f"{near} ({registered} has the versions {listed(versions)} and the aliases {listed(aliases)})"
 
 
 def _label_of_run(run_id: str) -> str:

@@ -22,7 +22,7 @@ def follow(database: Path) -> str | None:
     """Put the addresses of artifacts right whose folder `mlruns` stands beside the database and once stood elsewhere.
 
     Folders that somebody has given his artifacts on purpose are left alone: what counts are those that lie in a folder
-    `mlruns` where the database was, and are now in the one beside it.
+    `mlruns` where the database was, and are now in the one beside it, or nowhere.
 
     Returns:
         A sentence that says what was done; None if there was nothing to do.
@@ -32,11 +32,14 @@ def follow(database: Path) -> str | None:
         before = [root for root in _roots(connection) if root != here and _has_come(connection, root, here)]
         for root in before:
             _replace(connection, root, here)
+        models = _recorded(connection, "logged_models", here) if before else []
     if not before:
         return None
+    has_lost = bool(models) and not any((here / place).exists() for place in models)
+    lost = f" None of its models is there: move the folder {ARTIFACTS} too." if has_lost else ""
     return (
         f"The folder of {database} was moved or copied, or the file was made from another folder: "
-        f"its artifacts, until now looked for in {before[0]}, are now looked for in {here}."
+        f"its artifacts, until now looked for in {before[0]}, are now looked for in {here}.{lost}"
     )
 
 
@@ -51,13 +54,30 @@ def _roots(connection: sqlite3.Connection) -> list[Path]:
 
 
 def _has_come(connection: sqlite3.Connection, root: Path, here: Path) -> bool:
-    """Whether artifacts that are recorded below one folder are below another one; of none, whether that folder is gone."""
-    rows = connection.execute(
-        "SELECT artifact_uri FROM runs WHERE artifact_uri LIKE ? ORDER BY start_time DESC LIMIT ?",
-        (f"%{root}/%", ENOUGH),
-    ).fetchall()
-    inside = [Path(str(uri).removeprefix(_SCHEME)).relative_to(root) for (uri,) in rows]
-    return any((here / place).exists() for place in inside) or not (root.exists() or any(inside))
+    """Whether artifacts that are recorded below one folder are below another one, or cannot be in the first any more.
+
+    They cannot where the folder that the database was in is gone. One that is there but empty may be a disk that is not
+    mounted, unless no artifacts are recorded.
+    """
+    recorded = _recorded(connection, "runs", root)
+    return (
+        any((here / place).exists() for place in recorded)
+        or not root.parent.exists()
+        or not (root.exists() or any(recorded))
+    )
+
+
+def _recorded(connection: sqlite3.Connection, table: str, root: Path) -> list[Path]:
+    """The latest places of artifacts that a table has below a folder, relative to it."""
+    column, places = ADDRESSES[table], list[Path]()
+    for prefix in ("", _SCHEME):
+        start = f"{prefix}{root}/"
+        rows = connection.execute(
+            f"SELECT {column} FROM {table} WHERE substr({column}, 1, ?) = ? ORDER BY rowid DESC LIMIT ?",
+            (len(start), start, ENOUGH),
+        )
+        places += [Path(str(address)[len(start) :]) for (address,) in rows]
+    return places
 
 
 def _replace(connection: sqlite3.Connection, root: Path, here: Path) -> None:

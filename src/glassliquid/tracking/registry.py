@@ -32,7 +32,7 @@ def register(
     may_hold_alias: bool = True,
     input_name: str = DEFAULT,
     scores: Mapping[str, float] | None = None,
-) -> tuple[str, bool]:
+) -> tuple[str, str]:
     """Register a logged model, unless that was done already, and move the dataset's alias to it if it is the best on that data.
 
     The version's tags and description say what it was trained on and how well it does.
@@ -48,8 +48,8 @@ def register(
         scores: its test scores, among other figures.
 
     Returns:
-        The version, and whether the alias names it: it names the version of the highest validation accuracy among those that
-        were trained on the same data (the same digest), are better than chance and were not erased, of equal ones the first.
+        The version, and the one that the alias names: that of the highest validation accuracy among those that were trained on
+        the same data (the same digest), are better than chance and were not erased, of equal ones the first; empty if none is.
     """
     recipe, measured = dataset.recipe, scores or {}
     reads = INPUTS.get(input_name).of_recipe(recipe)
@@ -75,7 +75,7 @@ def register(
         tags[TAG_AT_CHANCE] = "true"
     version = _version_of_run(name, run_id) or _new_version(name, model_uri, run_id, tags, description)
     alias = check_name("dataset", dataset.name)
-    return version, _settle_alias(name, alias, dataset.digest, run_id) == version
+    return version, _settle_alias(name, alias, dataset.digest, run_id)
 
 
 def _new_version(name: str, model_uri: str, run_id: str, tags: dict[str, str], description: str) -> str:

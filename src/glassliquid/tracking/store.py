@@ -13,7 +13,7 @@ from pathlib import Path
 
 from glassliquid.errors import UserError
 from glassliquid.files import locked, raise_if_full, storage_fault
-from glassliquid.tracking.database import ARTIFACTS, set_up
+from glassliquid.tracking.database import ARTIFACTS, address_of, file_at, set_up
 from glassliquid.tracking.faults import reason_of, shortened, without_credentials
 from glassliquid.tracking.moved import follow
 
@@ -68,12 +68,14 @@ def connect(folder: Path | None = None) -> str:
     # What it logs, with a traceback, it raises too; here that becomes a sentence.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     where = Path.cwd() if folder is None else folder
-    address = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{where.resolve() / DATABASE}"
+    address = os.environ.get("MLFLOW_TRACKING_URI") or address_of(where.resolve() / DATABASE)
     address = _credentials_apart(address)
+    database = file_at(address)
+    if database is not None and "?" not in address:
+        address = address_of(database)
     mlflow.set_tracking_uri(address)
     try:
-        if address.startswith("sqlite:///"):
-            database = Path(address.removeprefix("sqlite:///"))
+        if database is not None:
             # Without a word: the workers of a sweep come here for every trial, and each is through in a moment.
             with locked(database.parent / ARTIFACTS, None):
                 set_up(database)
