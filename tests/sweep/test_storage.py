@@ -4,12 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 
 from glassliquid.errors import Stopped, UserError
 from glassliquid.sweep import storage as storages
-from glassliquid.sweep.storage import StorageLost, open_storage
+from glassliquid.sweep.storage import StorageLost, is_half_made, open_storage
+from tests import postgresql
 from tests.sweep.test_study import opened
 
 
@@ -74,3 +76,29 @@ def test_an_option_that_the_driver_does_not_know_is_refused_at_once(monkeypatch)
     with pytest.raises(UserError, match="invalid connection option"):
         open_storage("postgresql+psycopg://127.0.0.1:1/studies?wrong=1", lambda: False)
     assert waits == []
+
+
+def test_tables_that_another_command_is_making_are_known_by_the_code_of_the_error():
+    """Not by its text, which a server gives in its own language."""
+    statements = {
+        "SELECT * FROM trials": True,  # not made yet
+        "CREATE TABLE studies (name TEXT PRIMARY KEY)": True,  # made already
+        "CREATE TYPE kind AS ENUM ('minimize')": True,
+        "INSERT INTO studies VALUES ('one')": True,  # entered already
+        "SELECT nothing FROM studies": False,
+        "SELECT FROM WHERE": False,
+    }
+    with postgresql.server() as server:
+        engine = sqlalchemy.create_engine(server.address.replace("postgresql:", "postgresql+psycopg:"))
+        with engine.begin() as connection:
+            connection.exec_driver_sql("CREATE TABLE studies (name TEXT PRIMARY KEY)")
+            connection.exec_driver_sql("CREATE TYPE kind AS ENUM ('minimize')")
+            connection.exec_driver_sql("INSERT INTO studies VALUES ('one')")
+        found = {}
+        for statement in statements:
+            with pytest.raises(sqlalchemy.exc.DBAPIError) as raised, engine.begin() as connection:
+                connection.exec_driver_sql(statement)
+            raised.value.orig.args = ("existiert",)
+            found[statement] = is_half_made(raised.value)
+        engine.dispose()
+    assert found == statements

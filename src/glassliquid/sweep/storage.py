@@ -13,7 +13,7 @@ import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, ProgrammingError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError, ProgrammingError
 
 from glassliquid.errors import Stopped, UserError, first_line_of
 
@@ -28,6 +28,9 @@ ATTEMPTS = 6
 OUTAGE_S = 300.0
 """How long a storage that does not answer is waited for."""
 RETRY_AFTER_S = 2.0
+HALF_MADE = frozenset({"42P01", "42P07", "42710", 1050, 1146})
+"""SQLSTATEs of PostgreSQL (undefined table, duplicate table, duplicate object) and numbers of MySQL for a table that does not
+exist yet or exists already. Codes, because messages are in the server's language."""
 _CANNOT_BE_WRITTEN = re.compile("disk is full|readonly database|disk I/O error")
 """What SQLite says when waiting does not help."""
 
@@ -82,11 +85,21 @@ def _with_tables(address: str, options: dict[str, Any]) -> optuna.storages.RDBSt
                 warnings.simplefilter("ignore")
                 return optuna.storages.RDBStorage(address, options)
         except (IntegrityError, ProgrammingError) as error:
-            # A table exists already, or does not exist yet; an option that the driver does not know stays unknown.
-            if attempt == ATTEMPTS or (isinstance(error, ProgrammingError) and "exist" not in str(error)):
+            if attempt == ATTEMPTS or not is_half_made(error):
                 raise
             time.sleep(attempt * random.random())
     raise AssertionError("not reached")
+
+
+def is_half_made(error: DBAPIError) -> bool:
+    """Whether an error says that another command is making the same tables now.
+
+    It is one of a unique key, or has a code of `HALF_MADE`; an option that the driver does not know has no code, and stays unknown.
+    """
+    cause: Any = error.orig
+    number = next(iter(getattr(cause, "args", ())), None)  # MySQL's drivers: a number, then a text
+    code = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None) or number  # psycopg 3, psycopg2
+    return isinstance(error, IntegrityError) or code in HALF_MADE
 
 
 def _patient(storage: BaseStorage, should_stop: Callable[[], bool]) -> BaseStorage:
