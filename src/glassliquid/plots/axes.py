@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 TEMPERATURE = r"set temperature [$\varepsilon_{AA}\,/\,k_B$]"
 HARD_SPACE = "\N{NO-BREAK SPACE}"
+LEGEND_WIDTH = 38
+"""Characters of a line of a legend beside its axes."""
 
 
 def verbatim(text: str) -> str:
@@ -38,7 +40,7 @@ def count_iterations(axes: Any) -> None:
     """Name the axis of iterations, with whole numbers only."""
     from matplotlib.ticker import MaxNLocator
 
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_xlabel("iteration")
 
 
@@ -54,9 +56,13 @@ def logarithmic(axes: Any) -> None:
 
 def plot_points(axes: Any, points: Any, **style: Any) -> None:
     """Plot pairs of iteration and value as a line; none is a line too, for the legend."""
+    if not len(points):
+        style["clip_on"] = True  # else the extent of nothing spoils the layout
     axes.plot(*np.array(points).reshape(-1, 2).T, **style)
 
 
 def beside(axes: Any) -> None:
-    """A legend to the right of the axes, where it hides nothing."""
-    axes.legend(fontsize=9, loc="upper left", bbox_to_anchor=(1.005, 1.0), borderaxespad=0)
+    """A legend to the right of the axes, where it hides nothing; long names are broken, so that the axes stay wide."""
+    handles, labels = axes.get_legend_handles_labels()
+    broken = [text if "\n" in text else textwrap.fill(text, LEGEND_WIDTH, break_long_words=False) for text in labels]
+    axes.legend(handles, broken, fontsize=9, loc="upper left", bbox_to_anchor=(1.005, 1.0), borderaxespad=0)

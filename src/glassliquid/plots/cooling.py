@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from glassliquid.ensembles.thermodynamics import MeasuredTransition
 from glassliquid.physics.protocol import GLASS_TRANSITION_SNAPSHOT, INTERVALS, temperature
-from glassliquid.plots.axes import TEMPERATURE, add_caption
+from glassliquid.plots.axes import TEMPERATURE, add_caption, beside
 from glassliquid.trajectories.trajectory import CoolingCurve
 
 LABELS = {
@@ -19,6 +19,10 @@ LABELS = {
 }
 COLOURS = ("#1f63be", "#d9480f")
 """Of the first and the second ensemble."""
+DASHES = ("-", "--")
+"""Of their curves, which are told apart in grey too."""
+MARK_DASHES = ("--", ":")
+"""Of their T_g."""
 
 
 @dataclass(frozen=True)
@@ -69,20 +73,21 @@ def cooling_figure(
     """
     has_energies = any(len(each.indices) > 1 for each in ensembles)
     rows = [*LABELS, "e_IS"] if has_energies else [*LABELS]
-    figure = Figure(figsize=(8, 3 * len(rows)), layout="constrained")
+    figure = Figure(figsize=(10, 3 * len(rows)), layout="constrained")
     panels: list[Any] = list(figure.subplots(len(rows), 1, sharex=True))
     set_temperature = [temperature(index) for index in range(INTERVALS + 1)]
-    for each, colour in zip(ensembles, COLOURS, strict=False):
+    for each, colour, dashes in zip(ensembles, COLOURS, DASHES, strict=False):
+        style = {"color": colour, "linestyle": dashes}
         for axes, name in zip(panels, LABELS, strict=False):
             if each.curves:
                 values = np.array([getattr(curve, name) for curve in each.curves])
-                _band(axes, set_temperature, values, _label(each, ensembles, len(each.curves)), colour)
+                _band(axes, set_temperature, values, _label(each, ensembles, len(each.curves)), **style)
         if each.energies is not None and len(each.indices) > 1:
             at = [temperature(index) for index in each.indices]
-            _band(panels[-1], at, each.energies, _label(each, ensembles, len(each.energies)), colour, marker=".")
+            _band(panels[-1], at, each.energies, _label(each, ensembles, len(each.energies)), marker=".", **style)
     for axes in panels:
-        for mark in dict.fromkeys(each.transition for each in ensembles):
-            axes.axvline(mark.temperature, color="0.4", linestyle="--", linewidth=1, label=mark.label)
+        for mark, dashes in zip(dict.fromkeys(each.transition for each in ensembles), MARK_DASHES, strict=False):
+            axes.axvline(mark.temperature, color="0.3", linestyle=dashes, linewidth=1, label=mark.label)
         axes.grid(alpha=0.3)
     for axes, label in zip(panels, LABELS.values(), strict=False):
         axes.set_ylabel(label, fontsize=9)
@@ -95,10 +100,10 @@ def cooling_figure(
                 [energy],
                 "k*",
                 markersize=11,
-                label=f"equal energy: index {index:.1f}, $e_{{IS}}$ {energy:.4f}",
+                label=f"equal energy: index {index:.1f},\n$e_{{IS}}$ = {energy:.4f}",
             )
-        panels[-1].legend(fontsize=9)
-    panels[0].legend(fontsize=9)
+        beside(panels[-1])
+    beside(panels[0])
     panels[-1].set_xlabel(TEMPERATURE)
     add_caption(figure, caption)
     return figure
@@ -108,7 +113,7 @@ def _label(each: Cooled, ensembles: Sequence[Cooled], simulations: int) -> str:
     return f"{f'{each.name}: ' if len(ensembles) > 1 else ''}mean and standard deviation of {simulations} simulations"
 
 
-def _band(axes: Any, x: Sequence[float], values: NDArray[np.float64], label: str, colour: str, **style: Any) -> None:
+def _band(axes: Any, x: Sequence[float], values: NDArray[np.float64], label: str, **style: Any) -> None:
     mean, spread = values.mean(axis=0), values.std(axis=0)
-    axes.plot(x, mean, label=label, color=colour, **style)
-    axes.fill_between(x, mean - spread, mean + spread, alpha=0.25, color=colour)
+    axes.plot(x, mean, label=label, **style)
+    axes.fill_between(x, mean - spread, mean + spread, alpha=0.25, color=style["color"])

@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from glassliquid.datasets.description import Label
 from glassliquid.datasets.matching import Matching
 from glassliquid.plots.axes import add_caption
-from glassliquid.plots.evaluation import GLASS_COLOUR, LIQUID_COLOUR
+from glassliquid.plots.evaluation import draw_histogram
 
 
 def matching_figure(matching: Matching, caption: str) -> Figure:
@@ -20,12 +20,12 @@ def matching_figure(matching: Matching, caption: str) -> Figure:
     for axes, title, counts in zip(
         panels, ("all candidates", f"{matching.pairs} pairs"), (matching.before, matching.after), strict=True
     ):
-        for label, colour in ((Label.GLASS, GLASS_COLOUR), (Label.LIQUID, LIQUID_COLOUR)):
+        for label in (Label.GLASS, Label.LIQUID):
             heights = counts[label.value]
-            axes.stairs(heights, edges, fill=True, alpha=0.5, color=colour, label=f"{label} ({sum(heights)})")
+            draw_histogram(axes, heights, edges, label.value, f"{label} ({sum(heights)})")
         axes.set_title(title, fontsize=11)
         axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.set_xlabel("e_IS per particle [epsilon_AA]")
+        axes.set_xlabel(r"$e_{IS}$ per particle [$\varepsilon_{AA}$]")
         axes.legend(fontsize=9)
     panels[0].set_ylabel("samples")
     add_caption(figure, caption, 120)

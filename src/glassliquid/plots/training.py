@@ -19,13 +19,16 @@ AREA = {"color": "0.45", "linestyle": ":"}
 RATE = {"color": "black", "drawstyle": "steps-mid"}
 """Each kind of curve looks the same in every panel; a rate holds for a whole iteration."""
 LINES = ("-", "--", "-.")
-"""Of runs that went well, beside colours from dark to light."""
-COLLAPSED_COLOUR = "#d62728"
+"""Of runs that went well, beside colours from dark to light, and of collapsed ones."""
+DOTS = (":", (0, (1, 4)), (0, (1, 1, 1, 5)))
+"""Of runs that never learned."""
+MOST_MARKERS = 12
+"""About so many on a line."""
 STYLES: Mapping[Fate | None, Mapping[str, Any]] = {
-    Fate.COLLAPSED: {"color": COLLAPSED_COLOUR, "linestyle": "-", "zorder": 3},
-    Fate.NEVER_LEARNED: {"color": "0.35", "linestyle": ":", "zorder": 2.5},
+    Fate.COLLAPSED: {"color": "#d62728", "marker": "x", "markersize": 5, "zorder": 3},
+    Fate.NEVER_LEARNED: {"color": "0.35", "zorder": 2.5},
 }
-"""Of runs that did not go well."""
+"""Of runs that did not go well: told from the others by colour and dashes or crosses, and from each other by their dashes."""
 
 
 def training_figure(history: History, caption: str) -> Figure:
@@ -40,7 +43,7 @@ def training_figure(history: History, caption: str) -> Figure:
         (rate, "learning_rate", "learning rate", RATE),
     ):
         points = history.get(key, [])
-        marker = "." if len(points) < 80 and axes is not rate else ""
+        marker = "." if len(points) == 1 or (len(points) < 80 and axes is not rate) else ""
         plot_points(axes, points, label=label, linewidth=1.4, marker=marker, clip_on=False, **style)
     for axes in (loss, accuracy, rate):
         axes.grid(alpha=0.3)
@@ -66,12 +69,16 @@ def replicates_figure(curves: Mapping[str, tuple[History, Fate | None]], caption
     figure = Figure(figsize=(10, 7), layout="constrained")
     accuracy, loss = figure.subplots(2, 1, sharex=True)
     colours = colormaps["viridis"](np.linspace(0, 0.85, max(len(curves), 1)))
+    drawn: list[Fate | None] = []
     for place, (name, (history, fate)) in enumerate(curves.items()):
         label = f"{name}, {fate}" if fate in STYLES else name
-        own = {"color": colours[place], "linestyle": LINES[place % len(LINES)], "zorder": 2}
+        lines = DOTS if fate is Fate.NEVER_LEARNED else LINES
+        own = {"color": colours[place], "linestyle": lines[drawn.count(fate) % len(lines)], "zorder": 2}
+        drawn.append(fate)
         style = {**own, **STYLES.get(fate, {}), "label": verbatim(label), "linewidth": 1.4, "clip_on": False}
-        plot_points(accuracy, history.get("val_accuracy", []), **style)
-        plot_points(loss, history.get("loss", []), **style)
+        points = history.get("val_accuracy", [])
+        plot_points(accuracy, points, **style, markevery=max(len(points) // MOST_MARKERS, 1))
+        plot_points(loss, history.get("loss", []), **{**style, "marker": ""})
     for axes in (accuracy, loss):
         axes.grid(alpha=0.3)
     _accuracy_axis(accuracy, "validation accuracy")

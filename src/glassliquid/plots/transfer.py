@@ -1,6 +1,6 @@
 """Where models stop working: one model along the cooling, several models together, and the matrix of models and data."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from glassliquid.evaluation.scores import GLASS
 from glassliquid.evaluation.transfer import BREAKDOWN_ACCURACY, LIQUID, Crossing, Interval
 from glassliquid.evaluation.transfer import Point as Scored
 from glassliquid.physics.protocol import INTERVALS, snapshot_at
-from glassliquid.plots.axes import TEMPERATURE, add_caption, beside, verbatim
+from glassliquid.plots.axes import HARD_SPACE, TEMPERATURE, add_caption, beside, verbatim
 from glassliquid.plots.cooling import ASSUMED, Mark
 from glassliquid.plots.evaluation import GLASS_COLOUR, LIQUID_COLOUR
 
@@ -21,6 +21,7 @@ TEMPERATURES = [round(0.2 * place, 1) for place in range(1, 11)]
 """Ticks of the upper axis."""
 CHARACTERS_AN_INCH = 11
 """Of a caption."""
+PLUS_MINUS = f"{HARD_SPACE}±{HARD_SPACE}"
 FULL_CELLS = 6
 """With more columns, a cell of the matrix has the accuracy alone."""
 WHITE_ABOVE = 0.87
@@ -132,7 +133,7 @@ def comparison_figure(models: Sequence[Compared], caption: str, transition: Mark
         lines = LINEAR_LINES if model.is_linear else MODEL_LINES
         line = lines[places[model.is_linear] % len(lines)]
         places[model.is_linear] += 1
-        _curve(above, _accuracies(model.scan.points), line, verbatim(model.name).replace("+-", "±"))
+        _curve(above, _accuracies(model.scan.points), line, verbatim(model.name).replace(" +- ", PLUS_MINUS))
         _order_parameter(below, model.scan, line, None)
     trained = sorted({model.trained_liquid for model in models})
     for axes in (above, below):
@@ -203,7 +204,7 @@ def _finish(figure: Figure, panels: Sequence[Any], caption: str) -> None:
     for axes in panels:
         if axes.get_legend_handles_labels()[1]:
             beside(axes)
-    add_caption(figure, caption.replace("+-", "±"), round(CHARACTERS_AN_INCH * figure.get_figwidth()))
+    add_caption(figure, caption.replace(" +- ", PLUS_MINUS), round(CHARACTERS_AN_INCH * figure.get_figwidth()))
 
 
 def _accuracies(points: Mapping[int, Scored]) -> dict[int, tuple[float, Interval]]:
@@ -235,12 +236,15 @@ def _crossing(axes: Any, crossing: Crossing | None, label: str) -> None:
         axes.axvline(crossing.index, color="#f59f00", linewidth=1.6, label=label)
 
 
-def _marks(axes: Any, transition: Mark, liquids: Iterable[int], glasses: Iterable[int], labelled: bool) -> None:
+def _marks(axes: Any, transition: Mark, liquids: Sequence[int], glasses: Sequence[int], labelled: bool) -> None:
     """Vertical lines at T_g and at the training data."""
+    dotted = (0, (1, 2))
     lines = [
-        (snapshot_at(transition.temperature), "0.3", "--", transition.label),
-        *((index, LIQUID_COLOUR, "-.", f"training data: liquid {index}") for index in liquids),
-        *((index, GLASS_COLOUR, (0, (1, 2)), f"training data: glass {index}") for index in glasses),
+        ([snapshot_at(transition.temperature)], "0.3", "--", transition.label),
+        (liquids, LIQUID_COLOUR, "-.", f"training data: liquid {', '.join(map(str, liquids))}"),
+        (glasses, GLASS_COLOUR, dotted, f"training data: glass {', '.join(map(str, glasses))}"),
     ]
-    for index, colour, style, label in lines:
-        axes.axvline(index, color=colour, linestyle=style, linewidth=1, label=label if labelled else None)
+    for indices, colour, style, label in lines:
+        for place, index in enumerate(indices):
+            name = label if labelled and place == 0 else None
+            axes.axvline(index, color=colour, linestyle=style, linewidth=1, label=name)
