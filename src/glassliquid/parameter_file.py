@@ -44,9 +44,10 @@ def read_parameters(
         name = "null" if key is None else str(key)  # a parameter that YAML takes for nothing
         if name not in known:
             others = owners(name)
-            whose = f" (it is one of {listed(others)})" if others else did_you_mean(name, known)
+            whose = f", but of {listed(others)}" if others else ""
             raise UserError(
-                f"{what} has {name[:60]!r}, which is not a parameter of {entry_point}{whose}: correct it or leave it out."
+                f"{what} has {name[:60]!r}, which is not a parameter of {entry_point}{whose}{did_you_mean(name, known)}: correct it "
+                "or leave it out."
             )
         texts[name] = _text(what, known[name], value)
     return texts
@@ -67,6 +68,8 @@ def written(entry_point: str, texts: Mapping[str, str], parameters: Iterable[Par
 
 
 def _table(path: Path, what: str) -> dict[Any, Any]:
+    if path.exists() and not path.is_file():
+        raise UserError(f"{what} is not a regular file: pass the path of a YAML file.")
     try:
         text = read_plain(path, LARGEST_FILE).decode("utf-8")
         _refuse_twice(what, yaml.compose(text, yaml.SafeLoader))
@@ -101,7 +104,8 @@ def _text(what: str, parameter: Parameter, value: Any) -> str:
     if isinstance(value, str | int | date):
         return str(value)
     kind = "nothing" if value is None else "a table" if isinstance(value, dict) else "no single value"
-    raise UserError(f"{what} has {kind} as {parameter.name}: write {parameter.kind}, or leave it out.")
+    example = f", such as {parameter.default}," if parameter.default else ""
+    raise UserError(f"{what} has {kind} as {parameter.name}: write one value{example} or leave it out.")
 
 
 def _value(parameter: Parameter, text: str) -> Any:

@@ -145,15 +145,15 @@ def test_the_file_of_a_run_goes_to_the_screen(typed: Typed, first: Run):
 
 WRONG = [
     ("batchsize: 50", "has 'batchsize', which is not a parameter of train (did you mean 'batch_size'?)"),
-    ("trials: 50", "has 'trials', which is not a parameter of train (it is one of sweep)"),
+    ("trials: 50", "has 'trials', which is not a parameter of train, but of sweep (did you mean 'trial'?): correct it"),
     ("zzzz: 50", "has 'zzzz', which is not a parameter of train: correct it"),
     ("entry_point: sweep\ntrials: 3", "is for the entry point sweep, not for train"),
     ("batch_size: many", "batch_size is 'many': pass a whole number"),
     ("batch_size: true", "batch_size is 'true': pass a whole number"),
     ("batch_size: 1.5", "batch_size is '1.5': pass a whole number"),
     ("batch_size: 0", "batch_size is 0"),
-    ("batch_size:", "has nothing as batch_size: write INTEGER, or leave it out"),
-    ("batch_size: {a: 1}", "has a table as batch_size: write INTEGER"),
+    ("batch_size:", "has nothing as batch_size: write one value, such as 80, or leave it out"),
+    ("batch_size: {a: 1}", "has a table as batch_size: write one value, such as 80, or"),
     ("batch_size: [[1]]", "has no single value as batch_size"),
     ("batch_size: 5\nbatch_size: 6", "has 'batch_size' twice"),
     ("augment: 1", "augment is '1': pass true or false"),
@@ -183,7 +183,7 @@ def test_a_bad_file_ends_in_a_sentence(typed: Typed, tmp_path: Path, content: st
 def test_other_things_in_the_place_of_a_file_are_refused(typed: Typed, tmp_path: Path):
     for name, sentence in (
         ("missing.yaml", "There is no config file"),
-        (".", "cannot be read"),
+        (".", "is not a regular file: pass the path of a YAML file"),
         ("/dev/zero", "is not a regular file"),
     ):
         done = typed("train", "--config", tmp_path / name)
