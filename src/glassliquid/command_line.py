@@ -8,6 +8,8 @@ from pathlib import Path
 
 CONSOLE = "glassliquid"
 """The console command."""
+USUAL_FOLDER = "data"
+"""The data_dir that a command line need not name."""
 
 
 def command_line(entry_point: str, parameters: Mapping[str, str], flags: Sequence[str] = ()) -> str:
@@ -23,6 +25,16 @@ def command_line(entry_point: str, parameters: Mapping[str, str], flags: Sequenc
         return shlex.join([CONSOLE, entry_point, *options])
     values = (word for name, text in parameters.items() for word in ("-P", f"{name}={text}"))
     return shlex.join(["mlflow", "run", project_address(), "-e", entry_point, *flags, *values])
+
+
+def option(name: str, value: object) -> str:
+    """One parameter as the user would add it to the command line that started this process."""
+    return f"--{name.replace('_', '-')} {value}" if by_console() else f"-P {name}={value}"
+
+
+def where(data_dir: Path) -> dict[str, str]:
+    """The parameter data_dir of a command line; none for the folder that it need not name."""
+    return {} if str(data_dir) == USUAL_FOLDER else {"data_dir": str(data_dir)}
 
 
 def by_console() -> bool:

@@ -25,8 +25,8 @@ def test_what_graph_has_of_its_own_is_searched_and_held_fixed(command: Command, 
     assert sorted(found) == [("16", "1"), ("8", "1")]
     assert {row["width"] for row in table(store, "of-graph")} == {"8", "16"}
     best = re.search(r"trial \d+, batch_size 8, width (\d+), dropout 0.1", done.stdout).group(1)
-    assert "-P depth=1 -P iterations=2" in done.stdout.partition("To repeat it:")[2]
-    assert f"-P width={best}" in done.stdout.partition("To repeat it:")[2]
+    assert "-P depth=1 -P iterations=2" in done.stdout.partition("To repeat trial")[2]
+    assert f"-P width={best}" in done.stdout.partition("To repeat trial")[2]
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +60,8 @@ def test_a_sweep_leaves_a_table_pictures_curves_and_a_registered_model(finished,
     assert version.run_id == parent.data.tags["best_run"]
     assert "Best of 4 trials (4 complete)" in finished.stdout
     assert parent.data.tags["mlflow.note.content"].count("\n|") == 6
+    # On a screen what matters most comes last.
+    assert "Registered as sweep-test v1" in finished.stdout.rstrip().splitlines()[-1]
 
 
 @pytest.mark.slow
@@ -71,9 +73,10 @@ def test_a_sweep_at_chance_has_no_best_trial_and_registers_nothing(command, stor
     assert done.returncode == 0, done.stderr
     assert "Best of 2 trials (2 complete): none, because none is better than chance." in done.stdout
     assert "Of the complete trials 0 stayed, 0 collapsed, 2 never learned." in done.stdout
-    assert "To repeat it" not in done.stdout
+    assert "To repeat trial" not in done.stdout
     (parent,) = sweeps(store, "at-chance")
     assert "best_run" not in parent.data.tags
+    assert parent.data.tags["fate"] == "0 stayed, 0 collapsed, 2 never learned"
     assert store.search_model_versions("name='chance-test'") == []
     assert {run.data.tags["fate"] for run in trials(store, "at-chance")} == {"never learned"}
     assert [row["fate"] for row in table(store, "at-chance")] == ["never learned"] * 2
@@ -87,7 +90,7 @@ def test_the_test_split_is_read_for_the_best_trial_alone(finished, store):
 
 @pytest.mark.slow
 def test_the_printed_line_repeats_the_best_trial(finished, store, environment, data_dir):
-    line = re.search(r"To repeat it: (.*)", finished.stdout).group(1)
+    line = re.search(r"To repeat trial \d+: (.*)", finished.stdout).group(1)
     done = subprocess.run(
         ["bash", "-c", f"{line} --env-manager local"],
         cwd=PROJECT,

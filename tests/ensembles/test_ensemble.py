@@ -230,7 +230,8 @@ def test_only_another_engine_than_lammps_changes_the_digest(tmp_path):
 
 def test_a_missing_ensemble_lists_those_that_are_there(ensemble):
     with pytest.raises(
-        UserError, match=r"There is no ensemble 'large' in .* \(there: .*small.*\): make it with make_data"
+        UserError,
+        match=r"There is no ensemble 'large' in .* \(there: .*small.*\): make it, and a dataset of it, with mlflow run .*-P ensemble=large -P data_dir=/",
     ):
         open_ensemble(ensemble.folder.with_name("large"))
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from tabulate import tabulate
 
 from glassliquid.commands.jobs import EvaluateJob
 from glassliquid.datasets.description import CLASSES, Dataset
@@ -112,16 +113,15 @@ def _beside(
     verdict = compare(own.right, other.right, own.images)
     scores = "; ".join(f"{each.split} {each.scores}" for each in beside)
     return (
-        f"{found.label} is {verdict} the {LINEAR} ({scored[-1].split} split). That, trained on the same data: {scores}.",
+        f"{found.label} is {verdict} the {LINEAR} ({scored[-1].split} split), which reaches, trained on the same data: {scores}.",
         {key: value for key, value in metrics.items() if np.isfinite(value)},
     )
 
 
 def confusion_table(scores: Scores) -> str:
-    """The confusion matrix as a Markdown table."""
-    rows = [f"| {label} | {scores.confusion[k][0]} | {scores.confusion[k][1]} |" for k, label in enumerate(CLASSES)]
-    head = f"| image of | called {CLASSES[0]} | called {CLASSES[1]} |"
-    return "\n".join([head, "|---|---|---|", *rows])
+    """The confusion matrix as a Markdown table, whose columns line up in a terminal too."""
+    rows = [[label, *map(str, scores.confusion[place])] for place, label in enumerate(CLASSES)]
+    return tabulate(rows, ["image of", *(f"called {label}" for label in CLASSES)], "github", disable_numparse=True)
 
 
 def _score(found: FoundModel, dataset: Dataset, unseen: Unseen, device: torch.device) -> list[ScoredSplit]:

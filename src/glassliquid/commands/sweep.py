@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from glassliquid.command_line import option
 from glassliquid.commands.train import WatchForStop
 from glassliquid.datasets.description import Dataset
 from glassliquid.datasets.make import require_dataset
@@ -204,7 +205,7 @@ def _beginning(job: SweepJob, study: Study, address: str, device: str) -> str:
     lines.append(f"Study {study.name} in {address}{ended}")
     points = len(job.space.grid(0))
     if job.sampler == "grid" and job.trials < points:
-        lines.append(f"The grid has {points} points; for all of them pass -P trials={points}.")
+        lines.append(f"The grid has {points} points; for all of them pass {option('trials', points)}.")
     return "\n".join(lines)
 
 
@@ -265,11 +266,13 @@ def _log_findings(
     more = [f"Importance: {explained or 'cannot be told from so few or equal accuracies'}."]
     if told := fates(ended):
         more.append(f"Of the complete trials {told}.")
+        tags[tag.FATE] = told
     repeated = [] if tested is None else [line]
     table = markdown(ended, names, images)
     page = [_link(job, study, tracked), found[0], job.caption, *found[1:], *more, *(f"`{each}`" for each in repeated)]
     tracked.record({**tags, tag.NOTE: "\n\n".join([*page, table])}, metrics=figures)
-    return "\n\n".join([table, *found, *more, *(f"To repeat it: {each}" for each in repeated)])
+    # On a screen what matters most comes last.
+    return "\n\n".join([table, *more, *(f"To repeat trial {best.number}: {each}" for each in repeated), *found])
 
 
 def _clear_away(job: SweepJob, trials: list[TrialRecord]) -> None:

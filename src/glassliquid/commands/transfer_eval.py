@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from glassliquid.command_line import option
 from glassliquid.commands.jobs import TransferJob, brief
 from glassliquid.datasets.description import open_dataset
 from glassliquid.datasets.make import check_both_classes
@@ -129,7 +130,7 @@ def _trials(job: TransferJob, subjects: Sequence[Subject], layout: Layout) -> li
     if len(names) > 1:
         raise UserError(
             f"The models were trained on different ensembles ({', '.join(sorted(names))}): choose the one to try them on with "
-            "-P ensemble=NAME."
+            f"{option('ensemble', 'NAME')}."
         )
     ensemble = open_ensemble(layout.ensemble(names.pop()))
     return [CoolingTrial(subject, ensemble, job.liquids, job.glass, job.find_breakdown, layout) for subject in subjects]

@@ -56,7 +56,7 @@ def run(job: VisualizeJob) -> None:
         numbers, lacking = particle_numbers(explained)
         with progress_bar("Explaining", "parts") as show:
             show(0, PARTS)
-            said = [f"**{found.label}**, trained on {found.state.data['name']}, on {dataset.name}."]
+            said = [f"{found.label}, trained on {found.state.data['name']}, on {dataset.name}."]
             if is_of_images:
                 said.append(draw_attribution(explained, numbers, target))
                 draw_first_layer(explained, target)
@@ -78,7 +78,7 @@ def run(job: VisualizeJob) -> None:
         headline = " ".join(filter(None, [*said, lacking]))
         tracked.describe(f"{headline}\n\n{table}".rstrip())
         # On a screen what matters most comes last.
-        print("\n".join(filter(None, [table, headline, f"The pictures are in {target.folder}."])))
+        print("\n".join(filter(None, [table, f"The pictures are in {target.folder}.\n", headline])))
 
 
 def _draw_evidence(explained: Explained, target: PictureFolder) -> str:

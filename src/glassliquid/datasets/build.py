@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from glassliquid.command_line import option
 from glassliquid.datasets.description import (
     CLASSES,
     DESCRIPTION,
@@ -101,7 +102,7 @@ def check_same_recipe(present: Dataset, wanted: Recipe) -> None:
     if differences:
         raise UserError(
             f"The dataset {present.name!r} was made differently ({'; '.join(differences)}): choose another name with "
-            f"-P name=NAME, or remove {present.folder} first."
+            f"{option('name', 'NAME')}, or remove {present.folder} first."
         )
 
 
@@ -252,7 +253,7 @@ def _present(folder: Path, recipe: Recipe) -> Dataset:
         held = sorted(path.name for path in folder.iterdir())[:3] if folder.is_dir() else ["a file"]
         raise UserError(
             f"{folder} is not a dataset (found {listed(held)}, no {DESCRIPTION}): move it away or choose another name with "
-            "-P name=NAME."
+            f"{option('name', 'NAME')}."
         )
     dataset = open_dataset(folder)
     check_same_recipe(dataset, recipe)

@@ -49,9 +49,9 @@ def require_dataset(name: str, data_dir: Path, make_default: bool) -> Dataset:
     default = MakeDataConfig(data_dir=data_dir)
     folder = Layout(data_dir).dataset(name)
     if not folder.exists() and name == default.name and make_default:
-        also = "" if data_dir.is_dir() else f", nor does the folder {data_dir}"
+        # With the folder: a data_dir that was misspelt is seen, before it is filled for minutes.
         print(
-            f"The dataset {name} does not exist yet{also}: making it first, with the preset {default.preset}.",
+            f"There is no dataset {name} in {folder.parent} yet: making it first, with the preset {default.preset}.",
             flush=True,
         )
         return make_data(default).dataset

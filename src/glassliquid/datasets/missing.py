@@ -3,11 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from glassliquid.command_line import command_line
+from glassliquid.command_line import command_line, where
 from glassliquid.errors import UserError, did_you_mean, listed
-
-USUAL_FOLDER = "data"
-"""The data_dir that a command line need not name."""
 
 
 def no_dataset(folder: Path, known: Sequence[str]) -> UserError:
@@ -18,7 +15,7 @@ def no_dataset(folder: Path, known: Sequence[str]) -> UserError:
         known: names of the datasets that are there.
     """
     name, data_dir = folder.name, str(folder.parents[1])
-    line = command_line("make_data", {"name": name} | ({} if data_dir == USUAL_FOLDER else {"data_dir": data_dir}))
+    line = command_line("make_data", {"name": name} | where(folder.parents[1]))
     if not folder.parents[1].is_dir():
         return UserError(
             f"data_dir is {data_dir!r}, which does not exist, so there is no dataset {name!r}: pass another folder, or make the "

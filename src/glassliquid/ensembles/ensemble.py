@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
+from glassliquid.command_line import command_line, where
 from glassliquid.ensembles.split import LARGEST_ENSEMBLE, LARGEST_SEED, Split, draw_split
 from glassliquid.errors import UserError, did_you_mean, listed
 from glassliquid.files import check_name, read_json
@@ -183,7 +184,7 @@ def open_ensemble(folder: Path) -> Ensemble:
         known = sorted(path.parent.name for path in folder.parent.glob(f"*/{DESCRIPTION}"))
         raise UserError(
             f"There is no ensemble {folder.name!r} in {folder.parent}{did_you_mean(folder.name, known)} (there: {listed(known)}): "
-            "make it with make_data."
+            f"make it, and a dataset of it, with {command_line('make_data', {'name': 'NAME', 'ensemble': folder.name} | where(folder.parents[1]))}."
         )
     value = read_json(folder / DESCRIPTION, "an ensemble")
     ensemble = restored(Ensemble, {**value, "folder": str(folder)}, f"The values in {folder / DESCRIPTION}", REMEDY)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from glassliquid.command_line import option
 from glassliquid.ensembles.differences import ensemble_differences
 from glassliquid.ensembles.ensemble import DESCRIPTION, Ensemble, Simulation, open_ensemble
 from glassliquid.ensembles.workers import Task, WorkerPool, run_all
@@ -92,7 +93,7 @@ def _check_same(present: Ensemble, wanted: Ensemble) -> None:
     if differences := ensemble_differences(present, wanted):
         raise UserError(
             f"The ensemble {present.name!r} was made differently ({'; '.join(differences)}): pass its values "
-            f"(its preset is {present.preset!r}), or another name with -P ensemble=NAME."
+            f"(its preset is {present.preset!r}), or another name with {option('ensemble', 'NAME')}."
         )
 
 
@@ -101,7 +102,7 @@ def _check_empty(folder: Path) -> None:
     if foreign:
         raise UserError(
             f"{folder} holds files but no {DESCRIPTION} (found {listed(foreign[:3])}), so it is not an ensemble: move them "
-            "away or pass another name with -P ensemble=NAME."
+            f"away or pass another name with {option('ensemble', 'NAME')}."
         )
 
 

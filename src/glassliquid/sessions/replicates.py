@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from glassliquid.evaluation.fate import Fate
 from glassliquid.evaluation.scores import Scores
 from glassliquid.files import csv_text
 from glassliquid.sessions.conclusion import conclude_run, register_best
@@ -52,7 +53,10 @@ def _summarise(job: TrainJob, tracked: TrackedRun, splits: TrainingSplits, finis
     tracked.text(csv_text([*rows[0]], ([*row.values()] for row in rows)), "replicates.csv")
     best = max(finished.runs, key=lambda child: (child.metrics["best_val_accuracy"], -child.metrics["largest_drop"]))
     accuracy = best.metrics["best_val_accuracy"]
-    registered = register_best(job, best.tags[tag.LOGGED_MODEL], best.run_id, best.metrics, splits, accuracy)
-    found = f"{common} Best: replicate {best.tags[tag.REPLICATE]}. {registered}"
+    if best.fate is Fate.NEVER_LEARNED:
+        found = f"{common} Best: none, because none is better than chance; no model is registered."
+    else:
+        registered = register_best(job, best.tags[tag.LOGGED_MODEL], best.run_id, best.metrics, splits, accuracy)
+        found = f"{common} Best: replicate {best.tags[tag.REPLICATE]}. {registered}"
     tracked.describe(f"{found}\n\n{job.caption}")
     return found

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from glassliquid.command_line import by_console, option
 from glassliquid.errors import UserError
 from glassliquid.inputs import FOLD
 from glassliquid.sessions.run_lock import run_lock
@@ -237,8 +238,8 @@ def _refuse_part(run_id: str) -> None:
     for kind in tag.PARTS:
         if kind in stored.tags:
             raise UserError(
-                f"The run {run_id} is {kind} {stored.tags[kind]} of the run {above}: pass -P resume={above} and, with it, "
-                f"--run-id {above}."
+                f"The run {run_id} is {kind} {stored.tags[kind]} of the run {above}: pass {option('resume', above)}"
+                f"{'' if by_console() else f' and, with it, --run-id {above}'}."
             )
     if stored.is_part:
         raise UserError(
@@ -253,13 +254,13 @@ def _refuse_finished(name: str, config: TrainConfig, start: Start, stored: Store
     if is_same_run and stored is not None and stored.status != "FINISHED":
         return
     iteration = start.state.iteration
-    more = f"-P iterations={2 * config.iterations}"
+    more = option("iterations", 2 * config.iterations)
     if iteration >= config.iterations:
         why = f"has finished its {config.iterations} iterations: pass a larger number, such as {more}, to continue from there"
     elif is_same_run and is_finished(config, iteration, start.state.progress):
         why = (
             f"has ended early, after {config.patience} validations without improvement: pass a larger patience, such as "
-            f"-P patience={2 * (config.patience or 1)}, to continue from there"
+            f"{option('patience', 2 * (config.patience or 1))}, to continue from there"
         )
     elif is_same_run:  # the best state of a finished run, which is not its last one
         why = (

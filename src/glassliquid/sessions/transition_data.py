@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from glassliquid.command_line import option
 from glassliquid.datasets.config import MakeDataConfig
 from glassliquid.datasets.sources.simulate import Simulate
 from glassliquid.ensembles.ensemble import Ensemble, check_stored, open_ensemble
@@ -76,7 +77,7 @@ def chosen_guesses(job: TransitionJob, ensemble: Ensemble) -> tuple[int, ...]:
         if len(guesses) < FEWEST_GUESSES:
             raise UserError(
                 f"The ensemble {ensemble.name!r} stores {len(stored)} snapshots ({listed(stored)}), but at least {FEWEST_GUESSES + 1} "
-                f"are needed to look for a transition: make an ensemble that stores more, with make_data -P snapshots=auto."
+                f"are needed to look for a transition: make an ensemble that stores more, with make_data {option('snapshots', 'auto')}."
             )
         return guesses
     for index in job.guesses:

@@ -20,6 +20,7 @@ from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from glassliquid.command_line import option
 from glassliquid.errors import UserError
 from glassliquid.tracking.liveness import identity_tags, is_here, living_process
 
@@ -193,8 +194,8 @@ def open_study(storage: BaseStorage, name: str, definition: Mapping[str, Any]) -
         present = _definition(study)
     if present is None:
         raise UserError(
-            f"The storage has a study {name!r} that was not made by a sweep of this project: pass another name, such as -P "
-            f"study={name}-2."
+            f"The storage has a study {name!r} that was not made by a sweep of this project: pass another name, such as "
+            f"{option('study', f'{name}-2')}."
         )
     changed = [
         f"{key} is {_shown(present.get(key))} there and {_shown(definition.get(key))} here"
@@ -204,7 +205,7 @@ def open_study(storage: BaseStorage, name: str, definition: Mapping[str, Any]) -
     if changed:
         raise UserError(
             f"The study {name!r} exists with another search space or objective ({'; '.join(changed)}): pass its own settings "
-            f"to continue it, or another name, such as -P study={name}-2."
+            f"to continue it, or another name, such as {option('study', f'{name}-2')}."
         )
     return Study(study, created=False)
 

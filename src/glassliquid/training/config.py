@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Annotated, Any, ClassVar
 
+from glassliquid.command_line import option
 from glassliquid.errors import UserError, check_positive, check_range
 from glassliquid.models.networks import MODELS
 from glassliquid.parameters import positional
@@ -73,7 +74,7 @@ class TrainConfig:
     augment: bool = True
     """Rotate, mirror and shift training images at random."""
     iterations: Annotated[int, Field(ge=1, le=MOST_ITERATIONS)] = 60
-    """Length of the run."""
+    """Number of iterations."""
     batches_per_iteration: Annotated[int, Field(ge=1, le=MOST_BATCHES)] = 10
     """Batches in an iteration."""
     # In the first few iterations accuracy jumps up and down by luck; looking at every one of them would lower the rate
@@ -97,7 +98,7 @@ class TrainConfig:
         if self.schedule == "step" and self.schedule_length is None:
             raise UserError(
                 "schedule is step, which needs schedule_length, the iteration at which the rate changes: pass for example "
-                "-P schedule_length=550."
+                f"{option('schedule_length', 550)}."
             )
         for threshold, rate in self.eta_threshold:
             check_range("eta_threshold", threshold, 0, 1)

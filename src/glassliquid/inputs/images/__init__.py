@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from glassliquid.command_line import option
 from glassliquid.datasets.description import Dataset, Recipe
 from glassliquid.datasets.draw import LARGEST_IMAGE, SMALLEST_IMAGE
 from glassliquid.datasets.snapshots import drawn
@@ -57,7 +58,7 @@ class Images(Input):
             return None
         return (
             f"it reads images of {self.image_size} pixels, and these have {recipe.image_size}; make the dataset with "
-            f"-P image_size={self.image_size}"
+            f"{option('image_size', self.image_size)}"
         )
 
     def load(self, dataset: Dataset, split: Split, device: torch.device) -> Samples:
