@@ -47,6 +47,14 @@ def test_losses_are_logarithmic():
     assert heights[1] - heights[0] == pytest.approx(heights[2] - heights[1], abs=0.11)
 
 
+def test_a_learning_rate_holds_for_whole_iterations():
+    """It falls at once after iteration 2, not on a slope."""
+    ((_, points),) = lines(curves.run_picture({"learning_rate": [(1, 1e-3), (2, 1e-3), (3, 1e-4), (4, 1e-4)]}, None))
+    assert all(x1 == x2 or y1 == y2 for (x1, y1), (x2, y2) in itertools.pairwise(points))
+    (down,) = [x1 for (x1, y1), (x2, y2) in itertools.pairwise(points) if y1 != y2]
+    assert down == points[2][0]
+
+
 def test_a_fall_between_many_points_is_not_lost():
     curve = [(step, 0.4 if step == 777 else 0.99) for step in range(1, 5001)]
     thinned = curves.thinned(curve, 300)

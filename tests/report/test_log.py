@@ -63,6 +63,8 @@ def test_a_run_that_was_ended_before_its_step_began_is_told_as_one_of_this_proje
     page = page_of([training("a"), replace(training("killed", 1), tags=tags, params={}, metrics={}, status="KILLED")])
     assert "This run was started for train, and ended before that began: nothing was recorded." in page.text
     assert "not made by a command of this project" not in page.text
+    page = page_of([training("a"), replace(training("begun", 1), tags=tags, params={}, metrics={}, status="RUNNING")])
+    assert "This run was started for train, which is about to begin or was killed before it began." in page.text
 
 
 def test_runs_that_never_learned_are_counted_and_marked():

@@ -3,6 +3,7 @@
 Written here rather than by matplotlib, which takes 0.1 s and 25 kB for the same picture: a report has hundreds.
 """
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ class Panel:
     high: float
     ticks: Sequence[float]
     logarithmic: bool = False
+    is_stepped: bool = False
+    """Whether a value holds for a whole iteration, as a learning rate does."""
 
 
 def run_picture(curves: Mapping[str, Curve], fate: Fate | None) -> Markup | None:
@@ -48,7 +51,7 @@ def run_picture(curves: Mapping[str, Curve], fate: Fate | None) -> Markup | None
         ("validation loss", BLUE, _positive(curves.get("val_loss", ()))),
     ]
     rate = [("learning rate", GREY, _positive(curves.get("learning_rate", ())))]
-    makers = (_accuracy, _logarithmic, _logarithmic)
+    makers = (_accuracy, _logarithmic, _rate)
     present = [
         (maker, width, shown)
         for maker, width, lines in zip(makers, WIDTHS, (accuracy, losses, rate), strict=True)
@@ -90,10 +93,14 @@ def _accuracy(width: int, lines: Sequence[Line]) -> Panel:
     return Panel(width, lines, low, 1.0, [tick for tick in (0, 0.25, CHANCE, 0.75, 0.9, 1) if tick >= low])
 
 
-def _logarithmic(width: int, lines: Sequence[Line]) -> Panel:
+def _logarithmic(width: int, lines: Sequence[Line], is_stepped: bool = False) -> Panel:
     values = [value for _, _, curve in lines for _, value in curve]
     low, high = min(values) / 1.15, max(values) * 1.15
-    return Panel(width, lines, low, high, _logarithmic_ticks(low, high), logarithmic=True)
+    return Panel(width, lines, low, high, _logarithmic_ticks(low, high), logarithmic=True, is_stepped=is_stepped)
+
+
+def _rate(width: int, lines: Sequence[Line]) -> Panel:
+    return _logarithmic(width, lines, is_stepped=True)
 
 
 def _logarithmic_ticks(low: float, high: float) -> list[float]:
@@ -128,7 +135,8 @@ def _panel(panel: Panel, offset: int, last: int) -> str:
         parts.append(f'<text x="{x(step)}" y="{bottom + 13}" text-anchor="middle">{step}</text>')
     parts.append(f'<text x="{round((left + right) / 2)}" y="{bottom + 26}" text-anchor="middle">iteration</text>')
     for _, colour, curve in panel.lines:
-        points = [(x(step), f"{y(value):.1f}") for step, value in thinned(curve, panel.width)]
+        shown = thinned(curve, panel.width)
+        points = [(x(step), f"{y(value):.1f}") for step, value in (stepped(shown) if panel.is_stepped else shown)]
         parts.append(f'<polyline points="{" ".join(map(",".join, points))}" stroke="{colour}"/>')
         if len(points) == 1:
             parts.append(f'<circle cx="{points[0][0]}" cy="{points[0][1]}" r="2.5" fill="{colour}"/>')
@@ -140,6 +148,12 @@ def iteration_ticks(last: int) -> list[int]:
     power = 10 ** max(len(str(last)) - 2, 0)
     step = next(size * power for size in (1, 2, 5, 10, 20, 50) if last / (size * power) <= 5)
     return list(range(0, last + 1, step))
+
+
+def stepped(curve: Curve) -> Curve:
+    """The corners of a line on which each value holds from the iteration before to its own."""
+    corners = [((before, value), (step, value)) for (before, _), (step, value) in itertools.pairwise(curve)]
+    return [*curve[:1], *(point for pair in corners for point in pair)]
 
 
 def thinned(curve: Curve, most: int) -> Curve:

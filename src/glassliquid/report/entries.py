@@ -94,7 +94,7 @@ class EntryWriter:
             missing.append("There are no settings: the run recorded no parameters.")
         return Entry(
             run=run,
-            kind="training",
+            kind="training run",
             caption=caption(run),
             results=" ".join(filter(None, (results(run), self._beside(run)))),
             curve=run_picture(curves, run.fate),
@@ -141,6 +141,10 @@ class EntryWriter:
             sentence = "This run was not made by a command of this project; only its name is known."
             if step is not None:
                 sentence = f"This run was started for {step}, and ended before that began: nothing was recorded."
+                if run.status == "RUNNING":
+                    sentence = (
+                        f"This run was started for {step}, which is about to begin or was killed before it began."
+                    )
             return Entry(run=run, kind=step or "other run", missing=[sentence])
         known = PICTURES.get(run.stage, ())
         present = self.artifacts.names(run) if known else ()
