@@ -85,6 +85,7 @@ def _with_file(name: str) -> click.Command:
     option = click.Option(
         ["--config"],
         metavar="FILE",
+        shell_complete=shell.completion("PATH"),
         is_eager=True,  # before the options that it gives new defaults
         expose_value=False,
         callback=partial(_read_file, name),
@@ -120,7 +121,12 @@ def console() -> None:
 
 @console.command()
 @click.argument("run_id")
-@click.option("--output", metavar="FILE", help="File to write to; by default it is printed.")
+@click.option(
+    "--output",
+    metavar="FILE",
+    shell_complete=shell.completion("PATH"),
+    help="File to write to; by default it is printed.",
+)
 def config(run_id: str, output: str | None) -> None:
     """Write the parameters of an earlier run as a file for --config."""
     from glassliquid.commands import config as command

@@ -70,11 +70,11 @@ def _option(parameter: Parameter) -> click.Option:
         show_default=True,
         metavar=parameter.kind,
         help=parameter.sentence,
-        shell_complete=_completion(parameter.kind),
+        shell_complete=completion(parameter.kind),
     )
 
 
-def _completion(kind: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+def completion(kind: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
     """What a shell completes a value to: the choices and words that a parameter takes, or a path."""
 
     def complete(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -199,7 +199,8 @@ class StopFlag:
         """Note a signal, and say so for the first."""
         if not self.received:
             with contextlib.suppress(OSError):  # the terminal may be gone
-                print("Stopping after this iteration ...", file=sys.stderr, flush=True)
+                # On a terminal the cursor stands behind a bar, or behind ^C.
+                print("\n" * sys.stderr.isatty() + "Stopping after this iteration ...", file=sys.stderr, flush=True)
         self.received.append(number)
 
 

@@ -1,11 +1,14 @@
 """A bar on a terminal, plain lines in a log file."""
 
+import fcntl
 import io
 import itertools
 import os
 import pty
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Iterable
 
 import pytest
@@ -82,15 +85,17 @@ def test_watched_items_are_the_items():
     assert list(watched((n * n for n in range(4)), 4, "Squaring", "numbers")) == [0, 1, 4, 9]
 
 
-def test_on_a_terminal_one_line_is_drawn_again_and_again():
+def drawn_on_a_terminal(columns: int, note: str) -> list[str]:
+    """The states of a bar, one after the other."""
     ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     code = (
         "import time\nfrom glassliquid.progress_bar import progress_bar\n"
-        "with progress_bar('Training', 'iterations') as show:\n"
+        "with progress_bar('training', 'iterations') as show:\n"
         "    show(0, 20)\n"
         "    for done in range(1, 21):\n"
         "        time.sleep(0.06)\n"
-        "        show(done, 20, 'loss 0.25')\n"
+        f"        show(done, 20, {note!r})\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stderr=theirs)
     os.close(theirs)
@@ -107,4 +112,23 @@ def test_on_a_terminal_one_line_is_drawn_again_and_again():
     states = drawn.decode().strip().split("\r")
     assert len(states) > 2
     assert "\n" not in "".join(states)
-    assert states[-1].startswith("Training |██████████| 20 of 20 iterations, 00:00 left, loss 0.25")
+    assert all(len(state) < columns for state in states)
+    return states
+
+
+def test_on_a_terminal_one_line_is_drawn_again_and_again():
+    last = drawn_on_a_terminal(120, "loss 0.25")[-1]
+    assert last.startswith("Training |██████████| 20 of 20 iterations, 00:00 left, loss 0.25")
+
+
+@pytest.mark.parametrize(
+    ("columns", "end"),
+    [
+        (80, ", val. accuracy 100.00 %, loss 0.2500"),
+        (70, ", val. accuracy 100.00 %"),
+        (50, ""),
+    ],
+)
+def test_on_a_narrow_terminal_the_first_parts_of_a_note_are_whole(columns, end):
+    states = drawn_on_a_terminal(columns, "val. accuracy 100.00 %, loss 0.2500, rate 0.001, 2,000 images/s")
+    assert states[-1].rstrip() == f"Training: 20 of 20 iterations, 00:00 left{end}"

@@ -18,6 +18,9 @@ REDRAW_EVERY_S = 0.2
 USUAL_SIZE = (80, 24)
 """Columns and rows of a terminal."""
 BAR_FORMAT = "{desc} |{bar:10}| {n_fmt} of {total_fmt} {unit}, {remaining} left{postfix}"
+NARROW_FORMAT = "{desc}: {n_fmt} of {total_fmt} {unit}, {remaining} left{postfix}"
+NARROW = 100
+"""On a terminal of fewer columns the notes take the room of the picture."""
 
 ShowProgress = Callable[[int, int], None]
 """Takes how many tasks are done, and of how many."""
@@ -28,7 +31,7 @@ class ProgressBar(Protocol):
     """Moves a progress bar."""
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
-        """Show how many are done, of how many, and a note behind that."""
+        """Show how many are done, of how many, and a note behind that: parts with commas between them, what matters most first."""
 
 
 @contextlib.contextmanager
@@ -39,7 +42,7 @@ def progress_bar(doing: str, unit: str) -> Iterator[ProgressBar]:
     done: before that, compiling and workers that start would pass for slowness.
     """
     kind = Bar if sys.stderr.isatty() else Lines
-    with contextlib.closing(kind(doing, unit, sys.stderr)) as show:
+    with contextlib.closing(kind(doing[:1].upper() + doing[1:], unit, sys.stderr)) as show:
         yield show
 
 
@@ -113,13 +116,14 @@ class Bar:
         self._doing, self._unit, self._stream = doing, unit, stream
         self._bar: Any = None
         self._first = 0
+        self._columns = USUAL_SIZE[0]
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
         """Move the bar."""
         if self._bar is None or self._bar.total != total:
             self._begin(done, total)
         if note:
-            self._bar.set_postfix_str(note, refresh=False)
+            self._bar.set_postfix_str(self._fitting(note), refresh=False)
         if self._bar.n == self._first < done:  # the speed that tqdm shows is that since its start
             self._bar.initial, self._bar.start_t = done, time.time()
         self._bar.update(done - self._bar.n)
@@ -129,20 +133,32 @@ class Bar:
         if self._bar is not None:
             self._bar.close()
 
+    def _fitting(self, note: str) -> str:
+        """The first parts of a note that fit into the line: tqdm would cut it anywhere."""
+        total = self._bar.total
+        picture = 0 if self._columns < NARROW else len(" ||") + 10
+        room = self._columns - 1 - picture - len(f"{self._doing}: {total} of {total} {self._unit}, 00:00 left")
+        parts = note.split(", ")
+        while parts and len(", ".join(["", *parts])) > room:
+            parts.pop()
+        return ", ".join(parts)
+
     def _begin(self, done: int, total: int) -> None:
         from tqdm import tqdm
 
         self.close()
         self._first = done
         # Some terminals, as those of containers, say that they are zero columns wide; nothing would be drawn.
-        is_known = os.get_terminal_size(self._stream.fileno()).columns > 0
+        columns = os.get_terminal_size(self._stream.fileno()).columns
+        is_known = columns > 0
+        self._columns = columns if is_known else USUAL_SIZE[0]
         # With a mean speed, calls that find nothing new do not count as slowness.
         self._bar = tqdm(
             desc=self._doing,
             total=total,
             initial=done,
             unit=self._unit,
-            bar_format=BAR_FORMAT,
+            bar_format=NARROW_FORMAT if self._columns < NARROW else BAR_FORMAT,
             file=self._stream,
             mininterval=REDRAW_EVERY_S,
             miniters=1,

@@ -104,6 +104,7 @@ def test_the_shell_completes_commands_options_and_choices(glassliquid: Typed):
     assert completions("glassliquid tra") == [name for name in entry_points() if name.startswith("tra")]
     assert "--batch-size" in completions("glassliquid train --batch")
     assert completions("glassliquid train --model c") == ["cnn2018", "compact"]
+    assert completions("glassliquid train --config run") == ["run"]  # with the type: bash looks for files itself
     assert "complete -o nosort" in glassliquid(_GLASSLIQUID_COMPLETE="bash_source").stdout
 
 

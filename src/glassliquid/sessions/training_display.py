@@ -38,10 +38,10 @@ class _Shown:
 
     def __call__(self, iteration: int, metrics: Mapping[str, float]) -> None:
         if "val_accuracy" in metrics:
-            self._validation = f"validation accuracy {100 * metrics['val_accuracy']:.2f} %, "
+            self._validation = f"val. accuracy {100 * metrics['val_accuracy']:.2f} %, "
         self._show(
             iteration,
             self._total,
-            f"loss {metrics['loss']:.4f}, {self._validation}rate {metrics['learning_rate']:g}, "
+            f"{self._validation}loss {metrics['loss']:.4f}, rate {metrics['learning_rate']:g}, "
             f"{metrics['images_per_second']:,.0f} images/s",
         )
