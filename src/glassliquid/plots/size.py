@@ -33,12 +33,13 @@ def size_figure(points: Mapping[str, Sequence[SizePoint]], laws: Mapping[str, Si
             [law.auc(n) for n in grid],
             color=colour,
             linewidth=1,
-            label=f"{model}: d' = {law.strength:.3g} sqrt(N)",
+            label=rf"{model}: $d' = {law.strength:.3g}\,\sqrt{{N}}$",
         )
         area.fill_between(
             grid, [law.auc(n, -1.96) for n in grid], [law.auc(n, 1.96) for n in grid], color=colour, alpha=0.12
         )
     area.axhline(TOLD, color="0.4", linestyle=":", linewidth=1, label=f"told apart: {TOLD}")
+    area.set_ylim(top=1)
     for axes, title in ((area, "area under the ROC curve"), (accuracy, "accuracy")):
         axes.axhline(0.5, color="0.4", linewidth=1)
         axes.set_xscale("log")
@@ -59,4 +60,14 @@ def _points(
     middle = np.array([value for value, _ in values])
     bounds = np.array([interval for _, interval in values])
     errors = np.abs(np.stack([middle - bounds[:, 0], bounds[:, 1] - middle]))
-    axes.errorbar(x, middle, yerr=errors, fmt="o", markersize=4, capsize=3, color=colour, label=f"{label}, test split")
+    axes.errorbar(
+        x,
+        middle,
+        yerr=errors,
+        fmt="o",
+        markersize=4,
+        capsize=3,
+        color=colour,
+        clip_on=False,
+        label=f"{label}, test split",
+    )
