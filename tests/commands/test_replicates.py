@@ -103,7 +103,27 @@ def test_a_diverged_replicate_is_counted_and_the_others_are_trained(
     assert "ended_by" not in client.get_run(stopped_parent).data.tags
     metrics = client.get_run(stopped_parent).data.metrics
     assert (metrics["replicates"], metrics["diverged_runs"], metrics["collapsed_runs"]) == (1, 1, 0)
-    assert re.search(r"0 collapsed, \d never learned\. 1 more diverged\. Best: replicate 2\.", done.stdout)
+    best = "none, because none is better than chance" if metrics["never_learned_runs"] else r"replicate 2\."
+    assert re.search(rf"0 collapsed, \d never learned\. 1 more diverged\. Best: {best}", done.stdout)
+
+
+def test_replicates_at_chance_have_no_best_and_register_nothing(client, quick_command: Command, own_dir: Path):
+    """One step at a rate of 1e-9 leaves the fresh networks as they are."""
+    settings = {
+        **SETTINGS,
+        "iterations": 1,
+        "batches_per_iteration": 1,
+        "eval_every": 1,
+        "learning_rate": "0.000000001",
+    }
+    settings |= {"repeats": 2, "version": 13, "register_as": "chance-replicates"}
+    done = quick_command("train", data_dir=own_dir, **settings)
+    assert done.returncode == 0, done.stderr
+    assert "0 stayed, 0 collapsed, 2 never learned. Best: none, because none is better than chance" in done.stdout
+    assert client.search_model_versions("name='chance-replicates'") == []
+    (parent,) = client.search_runs(["0"], "tags.version = '13' and tags.repeats = '2'")
+    names = [run.info.run_name for run in children(client, parent.info.run_id).values()]
+    assert sorted(names) == [f"seed {seed} of {parent.info.run_name}" for seed in (0, 1)]
 
 
 def test_replicates_that_all_diverge_say_so(client, quick_command: Command, own_dir: Path):

@@ -58,7 +58,9 @@ def cross_validate(job: TrainJob, tracked: TrackedRun, dataset: Dataset, should_
 
 def _fold(job: TrainJob, number: int) -> Part:
     config = replace(job.config, seed=job.config.seed + number - 1)
-    return Part(tag.FOLD, number, job.folds, replace(job, config=config, folds=1, folds_include_test=False))
+    return Part(
+        tag.FOLD, number, job.folds, replace(job, config=config, folds=1, folds_include_test=False), job.run_name
+    )
 
 
 def _conclude(job: TrainJob, tracked: TrackedRun, splits: TrainingSplits, trained: Trained) -> Scores:

@@ -42,6 +42,8 @@ class Part:
     of: int
     """How many there are."""
     job: TrainJob
+    group: str
+    """What the run above them is called."""
 
     def __str__(self) -> str:
         """Such as `Fold 2 of 5`."""
@@ -111,7 +113,7 @@ def _train_one(
     if earlier is not None and has_checkpoint(earlier.run_id, runs_folder):
         one, start = find_start(replace(one, resume=earlier.run_id), runs_folder)
     which = f"{part.kind} {part.number}" if part.kind == tag.FOLD else f"seed {one.config.seed}"
-    name = f"{which} of {one.run_name}"
+    name = f"{which} of {part.group}"
     run_id = earlier.run_id if earlier is not None else None
     splits = load_splits(part)
     with (

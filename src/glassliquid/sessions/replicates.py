@@ -37,7 +37,9 @@ def train_replicates(
 
 def _replicate(job: TrainJob, number: int) -> Part:
     config = replace(job.config, seed=job.config.seed + number - 1)
-    return Part(tag.REPLICATE, number, job.repeats, replace(job, config=config, repeats=1, trial=str(number)))
+    return Part(
+        tag.REPLICATE, number, job.repeats, replace(job, config=config, repeats=1, trial=str(number)), job.run_name
+    )
 
 
 def _conclude(job: TrainJob, tracked: TrackedRun, splits: TrainingSplits, trained: Trained) -> Scores:
