@@ -27,7 +27,8 @@ def children(client, parent: str) -> dict[str, mlflow.entities.Run]:
 
 @pytest.fixture(scope="module")
 def parent(mlflow_run: Command, client, own_dir: Path) -> mlflow.entities.Run:
-    done = mlflow_run("train", data_dir=own_dir, version=9, register_as="repeated", **SETTINGS)
+    learning = {**SETTINGS, "batches_per_iteration": 10, "iterations": 8}  # long enough that one is better than chance
+    done = mlflow_run("train", data_dir=own_dir, version=9, register_as="repeated", **learning)
     assert done.returncode == 0, done.stderr
     return client.get_run(re.search(r"in run with ID '(\w+)'", done.stderr).group(1))
 
@@ -67,14 +68,11 @@ def test_the_parent_keeps_a_figure_and_a_table(parent, client, tmp_path: Path):
 
 
 def test_only_the_best_replicate_is_registered(parent, client):
-    versions = client.search_model_versions("name='repeated'")
-    assert len(versions) == 1
+    (version,) = client.search_model_versions("name='repeated'")
     found = children(client, parent.info.run_id)
     accuracy = {run.info.run_id: run.data.metrics["best_val_accuracy"] for run in found.values()}
-    assert accuracy[versions[0].tags["run_id"]] == max(accuracy.values())
-    holds_alias = versions[0].version in client.get_registered_model("repeated").aliases.values()
-    # 5 of 6 right and fewer may be chance.
-    assert holds_alias == (max(accuracy.values()) == 1)
+    assert accuracy[version.tags["run_id"]] == max(accuracy.values()) == 1
+    assert client.get_registered_model("repeated").aliases == {"data_liquid5": version.version}
 
 
 def test_a_diverged_replicate_is_counted_and_the_others_are_trained(
@@ -123,7 +121,7 @@ def test_replicates_at_chance_have_no_best_and_register_nothing(client, quick_co
     assert client.search_model_versions("name='chance-replicates'") == []
     (parent,) = client.search_runs(["0"], "tags.version = '13' and tags.repeats = '2'")
     names = [run.info.run_name for run in children(client, parent.info.run_id).values()]
-    assert sorted(names) == [f"seed {seed} of {parent.info.run_name}" for seed in (0, 1)]
+    assert sorted(names) == [f"seed {seed} of {parent.info.run_name}" for seed in (5, 6)]
 
 
 def test_replicates_that_all_diverge_say_so(client, quick_command: Command, own_dir: Path):
