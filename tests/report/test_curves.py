@@ -55,6 +55,13 @@ def test_a_learning_rate_holds_for_whole_iterations():
     assert down == points[2][0]
 
 
+@pytest.mark.parametrize(("rates", "labels"), [((0.003, 0.003), ["0.003"]), ((0.0034, 0.003), ["0.003", "0.0034"])])
+def test_an_axis_without_a_round_number_is_labelled_too(rates, labels):
+    picture = curves.run_picture({"learning_rate": list(enumerate(rates, start=1))}, None)
+    texts = [text.text for text in ElementTree.fromstring(picture).iter("text")]
+    assert [text for text in texts if text in labels] == labels
+
+
 def test_a_fall_between_many_points_is_not_lost():
     curve = [(step, 0.4 if step == 777 else 0.99) for step in range(1, 5001)]
     thinned = curves.thinned(curve, 300)

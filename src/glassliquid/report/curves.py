@@ -96,7 +96,9 @@ def _accuracy(width: int, lines: Sequence[Line]) -> Panel:
 def _logarithmic(width: int, lines: Sequence[Line], is_stepped: bool = False) -> Panel:
     values = [value for _, _, curve in lines for _, value in curve]
     low, high = min(values) / 1.15, max(values) * 1.15
-    return Panel(width, lines, low, high, _logarithmic_ticks(low, high), logarithmic=True, is_stepped=is_stepped)
+    # Where no round number lies between, as around a constant rate of 0.003: the ends of the curves.
+    ticks = _logarithmic_ticks(low, high) or sorted({float(f"{end:.2g}") for end in (min(values), max(values))})
+    return Panel(width, lines, low, high, ticks, logarithmic=True, is_stepped=is_stepped)
 
 
 def _rate(width: int, lines: Sequence[Line]) -> Panel:
