@@ -179,6 +179,8 @@ def test_several_models_give_a_matrix_and_a_child_run_each(
     for run in children:
         assert {5, 60, 195} <= set(history(client, run.info.run_id, "transfer/accuracy"))
     assert {"matrix.png", "transfer.csv"} <= {file.path for file in client.list_artifacts(parent.info.run_id)}
+    # What a person sees last is what came out for each.
+    assert done.stdout.rstrip().endswith(parent.data.tags["sentence"])
     rows = table(client, parent)
     assert {row["model"] for row in rows} == {f"{NAME} v1", "current.safetensors"}
     assert {row["liquid"] for row in rows} >= {"5", "60", "195"}

@@ -13,6 +13,7 @@ from glassliquid.evaluation.scan import scan_cooling
 from glassliquid.evaluation.transfer_summary import (
     ModelTransfer,
     TransferRow,
+    beside_linear,
     comparison_table,
     csv_table,
     markdown_table,
@@ -43,6 +44,13 @@ def result_of(
         for index, point in scan.points.items()
     )
     return ModelTransfer("m v3", "compact", "data_x", recipe, rows, scan if is_scan else None, ())
+
+
+def test_where_a_model_is_no_better_than_the_linear_one_is_said_in_short():
+    result = result_of(Invented(turns(121.7)), coarse=(5, 45, 60), is_scan=False)
+    liquids = replace(result, rows=tuple(replace(row, data=f"liquid {row.liquid}") for row in result.rows))
+    assert beside_linear(liquids, liquids).notes[0].endswith(" on liquid 5, 45 and 60.")
+    assert beside_linear(result, result).notes[0].endswith(" on data_liquid5, data_liquid45 and data_liquid60.")
 
 
 def test_the_sentence_of_a_model_that_breaks_down():

@@ -179,7 +179,7 @@ def _keep_all(
     said = "\n\n".join(part for result in results for part in (sentence(result), *result.notes))
     tracked.describe(f"{said}\n\n{table}")
     tracked.tags({tag.SENTENCE: sentences})
-    print(f"\n{table}\n", flush=True)
+    print(f"\n{table}\n\n{sentences}", flush=True)
 
 
 def _curves(results: Sequence[ModelTransfer], beside: Sequence[ModelTransfer], mark: Mark) -> "Figure":

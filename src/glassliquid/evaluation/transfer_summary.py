@@ -137,7 +137,7 @@ def beside_linear(result: ModelTransfer, linear: ModelTransfer) -> ModelTransfer
     for row, other in pairs:
         verdict = compare(sum(row.point.right), sum(other.point.right), sum(row.point.counts))
         said.setdefault(verdict, []).append(row.data)
-    parts = (f"{verdict} the {LINEAR} on {_and(said[verdict])}" for verdict in Verdict if verdict in said)
+    parts = (f"{verdict} the {LINEAR} on {_together(said[verdict])}" for verdict in Verdict if verdict in said)
     rows = tuple(replace(row, linear=other.point) for row, other in pairs)
     return replace(result, rows=rows, notes=(f"{result.label} is {'; '.join(parts)}.", *result.notes))
 
@@ -230,6 +230,12 @@ def _named(row: TransferRow) -> str:
         if point.class_accuracy(label) <= 1 - CALLS_EVERYTHING:
             called = f", it calls everything {name}"
     return f"{row.data} ({100 * point.accuracy:.1f} % of {sum(point.counts)} images{called})"
+
+
+def _together(names: Sequence[str]) -> str:
+    """The names; of liquids `liquid 5, 45 and 100`."""
+    indices = [name.removeprefix("liquid ") for name in names]
+    return f"liquid {_and(indices)}" if all(map(str.isdecimal, indices)) else _and(names)
 
 
 def _and(names: Sequence[str]) -> str:

@@ -96,15 +96,31 @@ class Pictures:
         return drawn
 
 
+def _restyle(axes: Any) -> None:
+    """White, framed and in black, as all other figures are, and with no accuracy above 1."""
+    axes.set_facecolor("white")
+    for line in (*axes.get_xgridlines(), *axes.get_ygridlines()):
+        line.set_color("0.85")
+    for spine in axes.spines.values():
+        spine.set(visible=True, edgecolor="black", linewidth=0.8)
+    axes.tick_params(which="both", colors="black")
+    for text in (axes.xaxis.label, axes.yaxis.label):
+        text.set_color("black")
+    if (legend := axes.get_legend()) is not None:
+        legend.get_frame().set(facecolor="white", edgecolor="0.8")
+    if axes.get_ylabel() == VALUE and 1 < axes.get_ylim()[1] < 2:
+        axes.set_ylim(top=1)
+    if axes.get_ylim()[1] == 1:
+        for points in axes.collections:
+            points.set_clip_on(False)
+
+
 def _lay_out(figure: Any, title: str) -> None:
     """Say what is seen, and keep the labels apart, which Optuna lets run into each other."""
     from matplotlib.ticker import LogLocator
 
     for axes in figure.axes:
-        # White, as all other figures are.
-        axes.set_facecolor("white")
-        for line in (*axes.get_xgridlines(), *axes.get_ygridlines()):
-            line.set_color("0.85")
+        _restyle(axes)
         axes.set_title("")
         axes.set_title("", loc="left")
         for axis in (axes.xaxis, axes.yaxis):
