@@ -85,14 +85,17 @@ def test_watched_items_are_the_items():
     assert list(watched((n * n for n in range(4)), 4, "Squaring", "numbers")) == [0, 1, 4, 9]
 
 
-def drawn_on_a_terminal(columns: int, note: str) -> list[str]:
-    """The states of a bar, one after the other."""
+def drawn_on_a_terminal(columns: int, note: str, waiting: int = 0) -> list[str]:
+    """The states of a bar, one after the other; so often, every 0.2 s, it is told at first that nothing is done."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     code = (
         "import time\nfrom glassliquid.progress_bar import progress_bar\n"
         "with progress_bar('training', 'iterations') as show:\n"
         "    show(0, 20)\n"
+        f"    for _ in range({waiting}):\n"
+        "        time.sleep(0.2)\n"
+        "        show(0, 20)\n"
         "    for done in range(1, 21):\n"
         "        time.sleep(0.06)\n"
         f"        show(done, 20, {note!r})\n"
@@ -132,3 +135,12 @@ def test_on_a_terminal_one_line_is_drawn_again_and_again():
 def test_on_a_narrow_terminal_the_first_parts_of_a_note_are_whole(columns, end):
     states = drawn_on_a_terminal(columns, "val. accuracy 100.00 %, loss 0.2500, rate 0.001, 2,000 images/s")
     assert states[-1].rstrip() == f"Training: 20 of 20 iterations, 00:00 left{end}"
+
+
+def test_a_long_first_part_is_shown_with_its_time():
+    """Such as the first trial of a sweep, which may take hours."""
+    states = drawn_on_a_terminal(80, "", waiting=8)
+    first = [state for state in states if ": 0 of 20 iterations, 00:0" in state]
+    assert first
+    assert all(state.rstrip().endswith("so far") for state in first)
+    assert states[-1].rstrip() == "Training: 20 of 20 iterations, 00:00 left"

@@ -117,6 +117,8 @@ class Bar:
         self._bar: Any = None
         self._first = 0
         self._columns = USUAL_SIZE[0]
+        self._format = BAR_FORMAT
+        self._refreshed = 0.0
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
         """Move the bar."""
@@ -126,6 +128,11 @@ class Bar:
             self._bar.set_postfix_str(self._fitting(note), refresh=False)
         if self._bar.n == self._first < done:  # the speed that tqdm shows is that since its start
             self._bar.initial, self._bar.start_t = done, time.time()
+            self._bar.bar_format = self._format
+        now = time.time()
+        if done == self._bar.n and now - max(self._refreshed, self._bar.start_t) > BAR_AFTER_S:
+            self._refreshed = now  # tqdm draws what is new alone, and the first trial of a sweep may take hours
+            self._bar.refresh()
         self._bar.update(done - self._bar.n)
 
     def close(self) -> None:
@@ -152,13 +159,14 @@ class Bar:
         columns = os.get_terminal_size(self._stream.fileno()).columns
         is_known = columns > 0
         self._columns = columns if is_known else USUAL_SIZE[0]
+        self._format = NARROW_FORMAT if self._columns < NARROW else BAR_FORMAT
         # With a mean speed, calls that find nothing new do not count as slowness.
         self._bar = tqdm(
             desc=self._doing,
             total=total,
             initial=done,
             unit=self._unit,
-            bar_format=NARROW_FORMAT if self._columns < NARROW else BAR_FORMAT,
+            bar_format=self._format.replace("{remaining} left", "{elapsed} so far"),  # until one is done
             file=self._stream,
             mininterval=REDRAW_EVERY_S,
             miniters=1,
