@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from glassliquid.datasets.description import CLASSES
@@ -43,6 +44,7 @@ def evaluation_figure(
         counts, _ = np.histogram(p_glass[chosen], edges)
         draw_histogram(histogram, counts, edges, name, f"{name} ({int(chosen.sum())} images)")
     histogram.set_xlabel("P(glass)")
+    histogram.yaxis.set_major_locator(MaxNLocator(integer=True))
     histogram.set_ylabel("images")
     histogram.set_title("predictions", fontsize=11)
     histogram.legend(fontsize=9)
