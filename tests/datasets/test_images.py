@@ -259,7 +259,7 @@ def test_too_few_simulations_for_all_splits_are_named(tmp_path, pool):
         grey(3).save(tmp_path / f"{label}.3.png")
     with pytest.raises(
         UserError,
-        match=r"None of the 1 simulations in .* with an image of glass fell into the split .*: pass another seed",
+        match=r"The images of glass in .* come from 1 of 1 simulations, and none is in the split \w+: add images of more simulations\.",
     ):
         take(tmp_path, tmp_path.parent / "out" / "theirs", pool)
 
@@ -270,7 +270,8 @@ def test_a_split_without_one_of_the_classes_is_refused(tmp_path, pool):
         grey(number).save(tmp_path / f"glass.{number}.png")
     grey(99).save(tmp_path / "liquid.3.png")
     with pytest.raises(
-        UserError, match=r"with an image of liquid fell into the split \w+: pass another seed, or more images"
+        UserError,
+        match=r"The images of liquid in .* come from 1 of 40 simulations, and none is in the split \w+: add images",
     ):
         take(tmp_path, tmp_path.parent / "lacking" / "theirs", pool)
 

@@ -228,7 +228,6 @@ def _check_complete(source: Path, rows: list[Row], own_split: bool) -> None:
         raise UserError(
             f"{source} has {len(rows)} images that all look the same: check how they were saved, and their range."
         )
-    simulations = len({record.simulation for record, _ in rows})
     for split in Split:
         for label in Label:
             count = sum(record.split is split and record.label is label for record, _ in rows)
@@ -238,7 +237,10 @@ def _check_complete(source: Path, rows: list[Row], own_split: bool) -> None:
                 raise UserError(
                     f"{source} has no image of {label} for {split}: add some to its folder {split}, or rename all of these folders."
                 )
+            simulations = {record.simulation for record, _ in rows}
+            of_label = {record.simulation for record, _ in rows if record.label is label}
+            seed = " or pass another seed" if len(of_label) >= len(Split) else ""
             raise UserError(
-                f"None of the {simulations} simulations in {source} with an image of {label} fell into the split {split}: pass "
-                "another seed, or more images."
+                f"The images of {label} in {source} come from {len(of_label)} of {len(simulations)} simulations, and none is in the split "
+                f"{split}: add images of more simulations{seed}."
             )
