@@ -25,6 +25,7 @@ LEVELS = (
         "scratch",
         "layout",
         "numbering",
+        "processes",
         "roc",
     },
     {"physics"},

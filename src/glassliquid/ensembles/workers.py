@@ -3,7 +3,6 @@
 import concurrent.futures
 import functools
 import itertools
-import multiprocessing
 import os
 import signal
 import threading
@@ -16,6 +15,7 @@ from typing import Annotated, Protocol, TypeVar
 
 from glassliquid.errors import UserError, check_positive
 from glassliquid.memory import keep_freed_memory
+from glassliquid.processes import WorkerContext
 from glassliquid.settings import Absent, Field
 
 Task = TypeVar("Task")
@@ -84,7 +84,7 @@ class LocalPool:
         if self._executor is None:
             # Spawned, not forked: a forked copy of a process that has threads (PyTorch, MLflow) can deadlock.
             self._executor = concurrent.futures.ProcessPoolExecutor(
-                self._size, multiprocessing.get_context("spawn"), _prepare_worker, (os.getpid(),)
+                self._size, WorkerContext(), _prepare_worker, (os.getpid(),)
             )
         return self._executor
 

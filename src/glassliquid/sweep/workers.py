@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import multiprocessing
 import multiprocessing.connection
 import os
 import signal
@@ -22,6 +21,7 @@ from glassliquid.datasets.description import open_dataset
 from glassliquid.errors import Stopped, UserError
 from glassliquid.files import storage_fault
 from glassliquid.layout import Layout
+from glassliquid.processes import WorkerContext
 from glassliquid.sessions.stopping import kind_of_stop
 from glassliquid.sessions.training_run import load_training_splits
 from glassliquid.sweep.algorithms import PRUNERS
@@ -173,8 +173,7 @@ def _refuse_hopeless(trials: Sequence[TrialRecord]) -> None:
 
 
 def _start(*arguments: object) -> Worker:
-    # Spawned, not forked: a forked copy of a process that has threads (PyTorch, MLflow) can deadlock.
-    context = multiprocessing.get_context("spawn")
+    context = WorkerContext()
     errors, theirs = context.Pipe(duplex=False)
     process = context.Process(target=work, args=(*arguments, theirs), daemon=True)
     process.start()
