@@ -15,7 +15,7 @@ from glassliquid.training.checkpoint import CURRENT
 from glassliquid.training.config import TrainConfig
 
 MANAGERS = {"conda": "", "uv": "--env-manager uv", "virtualenv": "--env-manager virtualenv"}
-NOT_STORED = ("data_dir", "register_as", "max_hours", "upload_every", "device")
+NOT_STORED = ("data_dir", "register_as", "max_hours", "upload_every", "figure_every", "device")
 """What a run does not store of its job, so that the command repeats it."""
 
 
