@@ -164,6 +164,9 @@ def test_a_dataset_of_the_same_name_is_not_overwritten(
     assert (tmp_path / "datasets" / "data_liquid5" / "dataset.json").read_bytes() == before
     done = quick_command("make_data", data_dir=tmp_path, image_size=64, **{**settings, "particles": 64})
     assert_one_sentence(done, "'small' was made differently .particles is 100 there and 64 here")
+    done = quick_command("make_data", data_dir=tmp_path, image_size=64, **{**settings, "ensemble": "other"})
+    assert_one_sentence(done, "'data_liquid5' was made differently .ensemble is small there and other here")
+    assert not (tmp_path / "ensembles" / "other").exists()  # it was refused before anything was simulated
 
 
 @pytest.mark.parametrize("place", ["ensembles/demo", "datasets/data_liquid5"])

@@ -177,7 +177,7 @@ def publish_dataset(folder: Path, recipe: Recipe, fill: Callable[[Path], tuple[l
     with locked(folder.parent, "making a dataset"):
         remove_partials(folder.parent)
         if folder.exists():
-            return _present(folder, recipe)
+            return present_dataset(folder, recipe)
         # A new name each time: workers of a killed command may still be drawing into the old one for a moment.
         partial = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}{PARTIAL_SUFFIX}")
         try:
@@ -248,7 +248,8 @@ def _draw_all(
     return drawn
 
 
-def _present(folder: Path, recipe: Recipe) -> Dataset:
+def present_dataset(folder: Path, recipe: Recipe) -> Dataset:
+    """The dataset that is in a folder; UserError if it was made differently, or the folder holds something else."""
     if not (folder / DESCRIPTION).exists():
         held = sorted(path.name for path in folder.iterdir())[:3] if folder.is_dir() else ["a file"]
         raise UserError(

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from glassliquid.datasets.build import check_recipe, labels_of, make_dataset
+from glassliquid.datasets.build import check_recipe, labels_of, make_dataset, present_dataset
 from glassliquid.datasets.config import MakeDataConfig
 from glassliquid.datasets.description import Dataset, Label, Recipe
 from glassliquid.datasets.sides import Sides, check_sides, recipe_names
 from glassliquid.ensembles.ensemble import Ensemble, check_stored, open_ensemble
 from glassliquid.ensembles.inherent import make_inherent
-from glassliquid.ensembles.making import make_ensemble
+from glassliquid.ensembles.making import make_ensemble, present_ensemble
 from glassliquid.ensembles.workers import WorkerPool
 from glassliquid.errors import UserError, listed
 from glassliquid.progress_bar import progress_bar
@@ -123,6 +123,10 @@ class EnsembleSource(Source):
 
     def make(self, folder: Path, pool: WorkerPool) -> MadeData:
         """Complete the ensembles, and draw them."""
+        if folder.exists():  # where names are taken by other data, that is told before anything is simulated
+            if self.planned is not None:
+                present_ensemble(self.planned)
+            present_dataset(folder, self.recipe)
         whole = {
             each.folder: self.complete(pool) if each is self.planned else _completed(each, pool)
             for each in self.sides.both

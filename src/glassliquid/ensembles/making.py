@@ -63,11 +63,8 @@ def complete_ensemble(
     """
     folder = wanted.folder
     with locked(folder, "making the ensemble"):
-        if (folder / DESCRIPTION).exists():
-            ensemble = open_ensemble(folder)
-            _check_same(ensemble, wanted)
-        else:
-            _check_empty(folder)
+        ensemble = present_ensemble(wanted)
+        if ensemble is None:
             ensemble = replace(wanted, versions=_versions(wanted))
             write_json(folder / DESCRIPTION, stored(ensemble))
         remove_partials(folder)
@@ -82,6 +79,24 @@ def complete_ensemble(
         # Of workers that were killed while they wrote.
         remove_partials(folder)
     return ensemble
+
+
+def present_ensemble(wanted: Ensemble) -> Ensemble | None:
+    """The ensemble that is there under a name, which may lack files; None if there is none.
+
+    Args:
+        wanted: what it is to be.
+
+    Raises:
+        UserError: it was made differently, or its folder holds something else.
+    """
+    if (wanted.folder / DESCRIPTION).exists():
+        ensemble = open_ensemble(wanted.folder)
+        _check_same(ensemble, wanted)
+        return ensemble
+    if wanted.folder.exists():
+        _check_empty(wanted.folder)
+    return None
 
 
 def _simulate_one(task: tuple[str, Protocol, Simulation, Path]) -> None:

@@ -13,6 +13,22 @@ LEGEND_WIDTH = 38
 """Characters of a line of a legend beside its axes."""
 
 
+FORMULAS = {
+    "epsilon_AA": r"$\varepsilon_{AA}$",
+    "sigma_AA^2": r"$\sigma_{AA}^2$",
+    "sigma_AA": r"$\sigma_{AA}$",
+    "psi6": r"$\psi_6$",
+}
+"""Of what tables write in letters; longer names first."""
+
+
+def with_formulas(text: str) -> str:
+    """A name or a unit with its symbols as figures show them."""
+    for letters, formula in FORMULAS.items():
+        text = text.replace(letters, formula)
+    return text
+
+
 def verbatim(text: str) -> str:
     """A text as matplotlib shows it letter for letter: between two dollar signs it would read a formula, and fail at others."""
     return text.replace("$", r"\$")

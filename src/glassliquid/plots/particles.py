@@ -17,7 +17,7 @@ from glassliquid.datasets.draw import COLOURS
 from glassliquid.evaluation.correlation import Correlation
 from glassliquid.physics.potential import DIAMETERS, SPECIES
 from glassliquid.physics.structure import SHIFTS
-from glassliquid.plots.axes import add_caption
+from glassliquid.plots.axes import add_caption, with_formulas
 
 SPECIES_COLOURS = ListedColormap([tuple(part / 255 for part in colour) for colour in COLOURS])
 SEQUENTIAL = "viridis"
@@ -83,7 +83,8 @@ def panels_figure(rows: Sequence[Sequence[Panel]], caption: str) -> Figure:
         if scaled:
             discs, scale = scaled[0]
             bar = figure.colorbar(discs, ax=grid[:, column], location="bottom", extend="both", aspect=14, pad=0.02)
-            bar.set_label("\n".join(map(partial(textwrap.fill, width=BAR_LABEL), scale.label.split("\n"))), fontsize=9)
+            label = "\n".join(map(partial(textwrap.fill, width=BAR_LABEL), scale.label.split("\n")))
+            bar.set_label(with_formulas(label), fontsize=9)
             bar.ax.tick_params(labelsize=8)
             bar.ax.locator_params(nbins=4)
     add_caption(figure, caption, fontsize=10)
@@ -106,7 +107,7 @@ def correlations_figure(correlations: Sequence[Correlation], caption: str) -> Fi
             axes.axvline(0, color="0.4", linewidth=0.8)
             axes.grid(alpha=0.3)
             axes.locator_params(axis="x", nbins=5)
-    grid[0, 0].set(yticks=range(len(fields)), yticklabels=fields, ylim=(len(fields) - 0.5, -0.5))
+    grid[0, 0].set(yticks=range(len(fields)), yticklabels=map(with_formulas, fields), ylim=(len(fields) - 0.5, -0.5))
     for axes in grid[-1]:
         axes.set_xlabel("rank correlation (mean, 95 % interval)")
     handles, names = grid[0, 0].get_legend_handles_labels()
@@ -157,4 +158,4 @@ def _draw(axes: Any, panel: Panel) -> None:
     if scale.low == -scale.high:
         axes.plot(*centres[near][values < 0].T, linestyle="none", marker=".", markersize=1.6, color="black")
     axes.set(xlim=(-side / 2, side / 2), ylim=(-side / 2, side / 2), xticks=[], yticks=[], aspect="equal")
-    axes.set_title(panel.title, fontsize=9)
+    axes.set_title(with_formulas(panel.title), fontsize=9)
