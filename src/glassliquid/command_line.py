@@ -10,6 +10,7 @@ CONSOLE = "glassliquid"
 """The console command."""
 USUAL_FOLDER = "data"
 """The data_dir that a command line need not name."""
+MANAGER = "--env-manager"
 
 
 def command_line(entry_point: str, parameters: Mapping[str, str], flags: Sequence[str] = ()) -> str:
@@ -18,13 +19,15 @@ def command_line(entry_point: str, parameters: Mapping[str, str], flags: Sequenc
     Args:
         entry_point: its name.
         parameters: its parameters, as texts.
-        flags: further words for `mlflow run`.
+        flags: further words for `mlflow run`; the manager of environments that was given to the one that started this process
+            need not be among them.
     """
     if by_console():
         options = (word for name, text in parameters.items() for word in (f"--{name.replace('_', '-')}", text))
         return shlex.join([CONSOLE, entry_point, *options])
     values = (word for name, text in parameters.items() for word in ("-P", f"{name}={text}"))
-    return shlex.join(["mlflow", "run", project_address(), "-e", entry_point, *flags, *values])
+    manager = [] if MANAGER in flags else _typed_manager()
+    return shlex.join(["mlflow", "run", project_address(), "-e", entry_point, *manager, *flags, *values])
 
 
 def option(name: str, value: object) -> str:
@@ -57,3 +60,14 @@ def project_address() -> str:
     except (OSError, psutil.Error):
         return "."
     return "." if there == project else str(project)
+
+
+def _typed_manager() -> list[str]:
+    """`--env-manager NAME` as the user has typed it; empty if it was left out, or this process was started otherwise."""
+    import psutil
+
+    try:
+        words = psutil.Process(os.getppid()).cmdline()
+    except (OSError, psutil.Error):
+        return []
+    return [MANAGER, words[words.index(MANAGER) + 1]] if MANAGER in words[:-1] else []

@@ -52,3 +52,19 @@ def test_a_name_stays_and_the_line_that_continues_is_right_where_the_user_is(
     done = quick_command("train", data_dir=own_dir, resume="latest")
     assert done.returncode == 2
     assert run_id not in done.stderr
+
+
+def test_a_line_to_paste_has_the_manager_of_environments_that_was_typed(
+    environment: dict[str, str], own_dir: Path, tmp_path: Path
+):
+    words = ["-e", "evaluate", "-P", "dataset=nothing", "-P", f"data_dir={own_dir}"]
+    done = subprocess.run(
+        [sys.executable, "-m", "mlflow", "run", str(PROJECT), "--env-manager", "local", *words],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert f"mlflow run {PROJECT} -e make_data --env-manager local -P name=nothing" in done.stderr, done.stderr

@@ -136,3 +136,15 @@ def test_what_another_process_adds_at_the_same_moment_is_no_error():
     with pytest.raises(MlflowException, match="No such run"):
         retried_if_added_meanwhile(refuse)
     assert len(tried) == 1
+
+
+def test_a_second_user_without_permission_is_told_what_is_missing(tmp_path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(database: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(database))
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr("glassliquid.tracking.store.set_up", refuse)
+    with pytest.raises(
+        UserError, match=r"\(no permission to write \S+/mlflow\.db; a copy of its folder would do\): correct"
+    ):
+        connect(tmp_path)

@@ -90,7 +90,7 @@ def connect(folder: Path | None = None) -> str:
         shown = without_credentials(address)
         reason = "a folder of files" if _is_folder(address) else reason_of(error) or shortened(str(error))
         if isinstance(error, PermissionError):
-            reason = f"no permission to write {error.filename}"
+            reason = f"no permission to write {error.filename}; a copy of its folder would do"
         raise UserError(f"The tracking store {shown} cannot be used ({reason}): {_remedy(address)}.") from error
     return address
 
@@ -119,7 +119,7 @@ def _remedy(address: str) -> str:
         )
     if address.startswith("http"):
         return "correct that, start the server or name another one in MLFLOW_TRACKING_URI"
-    return "correct that, work in a copy of its folder, or name another one in MLFLOW_TRACKING_URI"
+    return "correct that, or name another one in MLFLOW_TRACKING_URI"
 
 
 def store_fault(error: BaseException) -> str | None:
