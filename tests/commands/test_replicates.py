@@ -124,6 +124,25 @@ def test_replicates_at_chance_have_no_best_and_register_nothing(client, quick_co
     assert sorted(names) == [f"seed {seed} of {parent.info.run_name}" for seed in (5, 6)]
 
 
+def test_one_training_run_at_chance_says_that_its_model_does_not_get_the_alias(
+    client, quick_command: Command, own_dir: Path
+):
+    settings = {**SETTINGS, "repeats": 1, "iterations": 1, "batches_per_iteration": 1, "eval_every": 1}
+    settings |= {"learning_rate": "0.000000001", "register_as": "chance-alone"}
+    done = quick_command("train", data_dir=own_dir, **settings)
+    assert done.returncode == 0, done.stderr
+    registered = (
+        "The run never learned. Registered as chance-alone v1, without the alias models:/chance-alone@data_liquid5:"
+    )
+    assert registered in done.stdout
+    counted = re.search(
+        r"its validation accuracy, ([\d.]+) % \((\d) of 6, 95 % interval [\d.]+ to [\d.]+ %\)", done.stdout
+    )
+    assert float(counted[1]) == round(100 * int(counted[2]) / 6, 2)
+    assert "is no better than chance (50.0 %)." in done.stdout
+    assert client.get_registered_model("chance-alone").aliases == {}
+
+
 def test_replicates_that_all_diverge_say_so(client, quick_command: Command, own_dir: Path):
     """At a rate of 1e20 the squares of the weights overflow after the first step, whatever the seed."""
     settings = {**SETTINGS, "repeats": 2, "version": 12, "register_as": "none", "learning_rate": 10**20}
