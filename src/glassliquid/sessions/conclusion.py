@@ -76,7 +76,7 @@ def conclude_run(
         job: what was trained.
         tracked: the run.
         splits: the samples.
-        trained: its curves, which are drawn while the stores take the model; None if they are drawn already.
+        trained: its figures, which are drawn while the stores take the model; None if they are drawn already.
         accuracy: its best validation accuracy, with which the model is registered; None leaves that for later.
     """
     with beside(lambda: logged_models.find_or_announce(tracked)) as announced:
@@ -87,15 +87,13 @@ def conclude_run(
     with logged_models.written_model(tested.model, tested.state, announced()) as written:
 
         def keep() -> tuple[str, str]:
-            if trained is not None:
-                keep_figures(tracked, trained.figures)
             address = logged_models.send_model(written, tracked, measured)
             if accuracy is None:
                 return address, ""
             return address, register_best(job, address, tracked.run_id, measured, splits, accuracy)
 
         with beside(keep) as kept:
-            figures = {} if trained is None else trained.drawn()
+            figures = {} if trained is None else trained.draw()
         model_uri, registered = kept()
     keep_figures(tracked, figures)
     remove_checkpoints(Layout(job.data_dir).runs / tracked.run_id)

@@ -1,6 +1,6 @@
 """What a training run hands over when its training has ended: the last points, its checkpoints, what became of it, and figures."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from glassliquid.errors import Diverged
@@ -21,24 +21,21 @@ FIGURES = ("best_val_accuracy", "final_val_accuracy", "largest_drop", "best_iter
 """What a training run found on the validation split, beside its curves."""
 
 
+Draw = Callable[[], dict[str, bytes]]
+"""Draws the figures of a training run: names and PNG files."""
+
+
 @dataclass(frozen=True)
 class Trained:
     """A training run that came to its end. All of it is kept but its figures."""
 
     outcome: Outcome
-    history: Mapping[str, list[tuple[int, float]]]
-    """The curves: metric to pairs of iteration and value."""
-    caption: str
-    figures: Mapping[str, bytes]
-    """Names and PNG files of what is drawn already."""
-
-    def drawn(self) -> dict[str, bytes]:
-        """The figure of the curves; a caller that waits for a store draws it meanwhile."""
-        return {CURVES: _curves(self.history, self.caption)}
+    draw: Draw
+    """Takes half a second; a caller that waits for a store draws meanwhile."""
 
     def keep_figures(self, tracked: TrackedRun) -> None:
-        """Draw what is not drawn yet, and keep all of it in the run."""
-        keep_figures(tracked, {**self.figures, **self.drawn()})
+        """Draw them, and keep them in the run."""
+        keep_figures(tracked, self.draw())
 
 
 def keep_figures(tracked: TrackedRun, figures: Mapping[str, bytes]) -> None:
@@ -54,8 +51,8 @@ def hand_over(
     trainer: Trainer,
     outcome: Outcome | Diverged,
     fate: Fate | None,
-) -> dict[str, bytes]:
-    """Send what the stores lack of a training run, and draw meanwhile; the figures, all but the curves of a finished run.
+) -> Draw:
+    """Send what the stores lack of a training run; the figures of a finished one are left to the caller, who gets what draws them.
 
     Args:
         job: what was trained.
@@ -66,12 +63,21 @@ def hand_over(
         fate: what became of it if it is finished.
     """
     figures: dict[str, bytes] = {}
+
+    def draw() -> dict[str, bytes]:
+        history = journal.history()  # empty if it diverged at once
+        augmented = _augmented(job, trainer) if job.config.augment else None
+        drawn = {CURVES: _curves(history, job.caption) if history else None, AUGMENTED: augmented}
+        return {name: png for name, png in drawn.items() if png is not None}
+
     with beside(lambda: _send(tracked, journal, outcome, fate)):
-        if fate is None and journal.history():
-            figures[CURVES] = _curves(journal.history(), job.caption)
-        if job.config.augment and (augmented := _augmented(job, trainer)) is not None:
-            figures[AUGMENTED] = augmented
-    return figures
+        # Importing matplotlib takes as long as drawing. It is not done before a run's first iteration.
+        import glassliquid.plots.training  # noqa: F401
+
+        if fate is None:
+            figures = draw()
+    keep_figures(tracked, figures)
+    return draw
 
 
 def _send(tracked: TrackedRun, journal: MetricJournal, outcome: Outcome | Diverged, fate: Fate | None) -> None:
@@ -95,7 +101,6 @@ def _send(tracked: TrackedRun, journal: MetricJournal, outcome: Outcome | Diverg
     tracked.record(tags={**notes, tag.FATE: fate}, metrics=dict(zip(FIGURES, values, strict=True)))
 
 
-# matplotlib is imported now, and not before a run's first iteration.
 def _curves(history: Mapping[str, list[tuple[int, float]]], caption: str) -> bytes:
     from glassliquid.plots.training import training_figure
 

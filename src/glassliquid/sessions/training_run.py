@@ -19,7 +19,7 @@ from glassliquid.memory import keep_freed_memory
 from glassliquid.models.network import Network, input_of
 from glassliquid.sessions.beside import beside
 from glassliquid.sessions.figure_sender import sending_figure
-from glassliquid.sessions.hand_over import Trained, hand_over, keep_figures
+from glassliquid.sessions.hand_over import Trained, hand_over
 from glassliquid.sessions.resumable import check_state
 from glassliquid.sessions.resume import Start
 from glassliquid.sessions.resume_command import command_with_lower_rate
@@ -135,9 +135,7 @@ def train_in_run(
                 raise
         fate = fate_in(splits, outcome.progress) if isinstance(outcome, Outcome) and outcome.finished else None
         with ending_soon(should_stop):
-            figures = hand_over(job, tracked, journal, trainer, outcome, fate)
-            if fate is None:
-                keep_figures(tracked, figures)
+            draw = hand_over(job, tracked, journal, trainer, outcome, fate)
         has_state = (folder / CURRENT).exists()
     if isinstance(outcome, Diverged):
         if not has_state:
@@ -146,7 +144,7 @@ def train_in_run(
         raise Diverged(outcome.what, remedy + command_with_lower_rate(job, tracked)) from outcome
     if not outcome.finished:
         raise kind_of_stop(should_stop)(f"Stopped after iteration {outcome.iteration}; the checkpoint is saved.")
-    return Trained(outcome, journal.history(), job.caption, figures)
+    return Trained(outcome, draw)
 
 
 @contextlib.contextmanager
