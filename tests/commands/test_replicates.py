@@ -18,6 +18,8 @@ from tests.commands.conftest import PROJECT, Command, history
 pytestmark = pytest.mark.xdist_group("replicates")
 
 SETTINGS = {"batch_size": 14, "batches_per_iteration": 4, "eval_every": 1, "iterations": 3, "seed": 5, "repeats": 3}
+LEARNING = {**SETTINGS, "batches_per_iteration": 10, "iterations": 8}
+"""Long enough that one is better than chance."""
 
 
 def children(client, parent: str) -> dict[str, mlflow.entities.Run]:
@@ -27,8 +29,7 @@ def children(client, parent: str) -> dict[str, mlflow.entities.Run]:
 
 @pytest.fixture(scope="module")
 def parent(mlflow_run: Command, client, own_dir: Path) -> mlflow.entities.Run:
-    learning = {**SETTINGS, "batches_per_iteration": 10, "iterations": 8}  # long enough that one is better than chance
-    done = mlflow_run("train", data_dir=own_dir, version=9, register_as="repeated", **learning)
+    done = mlflow_run("train", data_dir=own_dir, version=9, register_as="repeated", **LEARNING)
     assert done.returncode == 0, done.stderr
     return client.get_run(re.search(r"in run with ID '(\w+)'", done.stderr).group(1))
 
@@ -163,7 +164,7 @@ def test_replicates_that_were_killed_go_on_and_end_as_undisturbed_ones(
     parent, client, command: Command, own_dir: Path, environment: dict[str, str]
 ):
     """Killed in the second of three: the first stays, the second continues in its run, the third follows."""
-    arguments = [f"--{key}={value}" for key, value in (SETTINGS | {"version": 10, "register_as": "none"}).items()]
+    arguments = [f"--{key}={value}" for key, value in (LEARNING | {"version": 10, "register_as": "none"}).items()]
     program = [sys.executable, "-m", "entrypoints.train", f"--data_dir={own_dir}", *arguments]
     process = subprocess.Popen(
         program, cwd=PROJECT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
