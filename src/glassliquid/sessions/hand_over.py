@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from glassliquid.errors import Diverged
 from glassliquid.evaluation.fate import Fate
+from glassliquid.inputs import Input
 from glassliquid.sessions.beside import beside
 from glassliquid.sessions.figure_sender import NAME as CURVES
 from glassliquid.sessions.training_job import TrainJob
@@ -63,10 +66,12 @@ def hand_over(
         fate: what became of it if it is finished.
     """
     figures: dict[str, bytes] = {}
+    # Without the trainer: its moments take twice the memory of the weights, and the caller may need that.
+    augment = partial(_augmented, trainer.model.reads, trainer.data.values, job.config.seed)
 
     def draw() -> dict[str, bytes]:
         history = journal.history()  # empty if it diverged at once
-        augmented = _augmented(job, trainer) if job.config.augment else None
+        augmented = augment() if job.config.augment else None
         drawn = {CURVES: _curves(history, job.caption) if history else None, AUGMENTED: augmented}
         return {name: png for name, png in drawn.items() if png is not None}
 
@@ -107,10 +112,9 @@ def _curves(history: Mapping[str, list[tuple[int, float]]], caption: str) -> byt
     return png_of(training_figure(history, caption))
 
 
-def _augmented(job: TrainJob, trainer: Trainer) -> bytes | None:
+def _augmented(reads: Input, values: Any, seed: int) -> bytes | None:
     """What augmentation makes of a sample; None if the samples have no pictures."""
     from glassliquid.plots.augmentation import augmentation_figure, augmented_versions
 
-    reads = trainer.model.reads
-    versions = augmented_versions(reads, trainer.data.values, job.config.seed)
+    versions = augmented_versions(reads, values, seed)
     return None if versions is None else png_of(augmentation_figure(versions, reads.augmentation))

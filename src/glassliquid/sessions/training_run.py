@@ -1,6 +1,7 @@
 """One training inside one tracked run: train and keep everything; then test the best state, once, and log its model."""
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -113,7 +114,8 @@ def train_in_run(
         outcome: Outcome | Diverged
         with beside(lambda: describe_training(job, tracked, splits.dataset, tags)) as described:
 
-            def wait_for_description(*_: object) -> None:
+            @functools.cache
+            def wait_for_description() -> None:
                 with ending_soon(should_stop):
                     described()
 
@@ -121,7 +123,7 @@ def train_in_run(
                 wait_for_description()
             journal = MetricJournal(tracked.run_id, folder, parents, is_new=not tracked.opened.data.metrics)
             # Told of the first iteration: where a store does not take the description the training ends there.
-            recorder = _Told(journal, [wait_for_description, *([] if observe is None else [observe])])
+            recorder = _Told(journal, [lambda *_: wait_for_description(), *([] if observe is None else [observe])])
             try:
                 trainer = Trainer(job.config, splits.data, splits.validate, recorder, folder, tracked.run_id)
                 if start is not None:
