@@ -8,6 +8,8 @@ from pathlib import Path
 
 CONSOLE = "glassliquid"
 """The console command."""
+CONSOLE_VARIABLE = "GLASSLIQUID_CONSOLE"
+"""Set by a chain that the console command has started, for its steps; never set by hand."""
 USUAL_FOLDER = "data"
 """The data_dir that a command line need not name."""
 MANAGER = "--env-manager"
@@ -41,8 +43,8 @@ def where(data_dir: Path) -> dict[str, str]:
 
 
 def by_console() -> bool:
-    """Whether this process is the console command."""
-    return Path(sys.argv[0]).stem == CONSOLE
+    """Whether this process is the console command, or a step of a chain that is."""
+    return Path(sys.argv[0]).stem == CONSOLE or CONSOLE_VARIABLE in os.environ
 
 
 def project_address() -> str:

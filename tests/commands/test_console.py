@@ -210,3 +210,12 @@ def test_hints_are_written_as_the_user_types(typed: Typed, dataset: Dataset, dat
     done = typed("train", "--dataset", "data_liquid7", "--data-dir", data_dir)
     assert "(did you mean 'data_liquid5'?)" in done.stderr
     assert f"glassliquid make_data --name data_liquid7 --data-dir {data_dir} and" in done.stderr
+
+
+def test_a_step_of_a_chain_writes_its_hints_as_the_user_typed_the_chain(
+    glassliquid: Typed, dataset: Dataset, data_dir: Path
+):
+    done = glassliquid("main", "--name", dataset.name, "--glass", "190", "--data-dir", data_dir)
+    assert done.returncode == 2
+    assert "choose another name with --name NAME, or" in done.stderr
+    assert "-P " not in done.stderr

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from glassliquid.command_line import CONSOLE_VARIABLE, by_console
 from glassliquid.errors import UserError
 from glassliquid.files import locked
 from glassliquid.tracking import tag
@@ -95,7 +96,7 @@ def _run(project: Path, entry_point: str, parameters: Mapping[str, str], key: st
     # Its own remarks name temporary folders and repeat the command line.
     logging.getLogger("mlflow.projects").setLevel(logging.WARNING)
     try:
-        with _step_key_given(key) if key is not None else contextlib.nullcontext():
+        with _surroundings_of_step(key):
             submitted = mlflow.projects.run(
                 str(project),
                 entry_point=entry_point,
@@ -122,13 +123,16 @@ def _result(run_id: str, reused: bool, key: str | None = None) -> StepResult:
 
 
 @contextlib.contextmanager
-def _step_key_given(key: str) -> Iterator[None]:
-    """In the block a process that is started gives its run this fingerprint."""
-    os.environ[STEP_KEY_VARIABLE] = key
+def _surroundings_of_step(key: str | None) -> Iterator[None]:
+    """In the block a process that is started gives its run this fingerprint, and writes command lines as this process does."""
+    given = {STEP_KEY_VARIABLE: key, CONSOLE_VARIABLE: "1" if by_console() else None}
+    added = {name: text for name, text in given.items() if text is not None and name not in os.environ}
+    os.environ.update(added)
     try:
         yield
     finally:
-        del os.environ[STEP_KEY_VARIABLE]
+        for name in added:
+            del os.environ[name]
 
 
 def step_key(project: Path, entry_point: str, parameters: Mapping[str, str], inputs: Mapping[str, str]) -> str:
