@@ -13,11 +13,11 @@ from glassliquid.plots.axes import add_settings, beside, count_iterations, logar
 History = Mapping[str, Sequence[tuple[int, float]]]
 """Metric name to pairs of iteration and value."""
 
-TRAINING = {"color": "#1f63be", "linestyle": "-"}
-VALIDATION = {"color": "#d97000", "linestyle": "--"}
+TRAINING = {"color": "#d97000", "linestyle": "--"}
+VALIDATION = {"color": "#1f63be", "linestyle": "-"}
 AREA = {"color": "0.45", "linestyle": ":"}
 RATE = {"color": "black", "drawstyle": "steps-mid"}
-"""Each kind of curve looks the same in every panel; a rate holds for a whole iteration."""
+"""Each kind of curve looks the same in every panel, and in the results log; a rate holds for a whole iteration."""
 LINES = ("-", "--", "-.")
 """Of runs that went well, beside colours from dark to light, and of collapsed ones."""
 DOTS = (":", (0, (1, 4)), (0, (1, 1, 1, 5)))
