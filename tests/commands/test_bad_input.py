@@ -104,7 +104,15 @@ def test_latest_of_an_experiment_without_runs(
     client.create_experiment("nothing was trained here")
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "nothing was trained here")
     done = quick_command("train", data_dir=data_dir, resume="latest")
-    assert_one_sentence(done, "resume is latest.*no stopped training run")
+    assert_one_sentence(done, "resume is latest.*'nothing was trained here' has no stopped training run")
+
+
+def test_latest_of_an_experiment_that_does_not_exist(
+    quick_command: Command, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "77")
+    done = quick_command("train", data_dir=data_dir, resume="latest")
+    assert_one_sentence(done, "MLFLOW_EXPERIMENT_ID is '77': correct that or unset it")
 
 
 def test_a_real_process_ends_in_the_same_sentence_and_code(command: Command):

@@ -96,7 +96,7 @@ def newest_resumable(runs_folder: Path) -> str:
         UserError: there is none.
     """
     connect()
-    experiment = experiment_of_command()
+    experiment, name = experiment_of_command()
     unfinished = f"tags.{tag.STAGE} = 'train' and attributes.status != 'FINISHED'"
     for run in reversed(stored_where(unfinished, [experiment])):
         if run.is_part or run.has_diverged or run.lives_in is not None or tag.STUCK in run.tags:
@@ -105,8 +105,8 @@ def newest_resumable(runs_folder: Path) -> str:
         if tag.REPEATS in run.tags or has_checkpoint(run.run_id, runs_folder):
             return run.run_id
     raise UserError(
-        f"resume is {LATEST}, and the experiment {experiment} has no stopped training run with a checkpoint to "
-        "continue from: start a new one, or name a run."
+        f"resume is {LATEST}, and the experiment {name!r} has no stopped training run with a checkpoint to continue from: "
+        "start a new one, or name a run."
     )
 
 

@@ -71,25 +71,28 @@ def take_launch(is_new: bool) -> tuple[dict[str, str], dict[str, str]]:
     return {name: value for name, value in tags.items() if value is not None}, parameters
 
 
-def experiment_of_command() -> str:
-    """Id of the experiment that this command's run is in, or will be in.
+def experiment_of_command() -> tuple[str, str]:
+    """Id and name of the experiment that this command's run is in, or will be in.
 
     Raises:
-        UserError: there is no experiment of the name that MLFLOW_EXPERIMENT_NAME gives.
+        UserError: there is no such experiment as the environment's variables name.
     """
     from mlflow import MlflowClient
 
     client = MlflowClient()
-    if given := os.environ.get(RUN_ID_VARIABLE):
-        return str(client.get_run(given).info.experiment_id)
-    if number := os.environ.get("MLFLOW_EXPERIMENT_ID"):
-        return number
-    if name := os.environ.get("MLFLOW_EXPERIMENT_NAME"):
-        found = client.get_experiment_by_name(name)
-        if found is None:
+    number = os.environ.get("MLFLOW_EXPERIMENT_ID")
+    name = os.environ.get("MLFLOW_EXPERIMENT_NAME")
+    given = os.environ.get(RUN_ID_VARIABLE)
+    if given:
+        number = client.get_run(given).info.experiment_id
+    if name and not number:
+        experiment = client.get_experiment_by_name(name)
+        if experiment is None:
             raise UserError(f"MLFLOW_EXPERIMENT_NAME is {name!r}, and there is no such experiment: correct it.")
-        return str(found.experiment_id)
-    return DEFAULT_EXPERIMENT
+    else:
+        with explaining_surroundings(given):
+            experiment = client.get_experiment(number or DEFAULT_EXPERIMENT)
+    return str(experiment.experiment_id), str(experiment.name)
 
 
 def own_name(name: str) -> str | None:
