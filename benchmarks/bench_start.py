@@ -2,7 +2,8 @@
 
 OLD and NEW are two clones of this project, each with a dataset of its own version (`python -m entrypoints.make_data --simulations 60`
 there), which run with this environment's packages, in turns. Measured is `mlflow run . -e train`, and the command that it starts
-alone, from the start to the end of the first iteration, where the process ends; a round before warms up.
+alone, from the start to the end of the first iteration, where the process ends; a round before warms up. A third project, `bare`,
+only imports PyTorch and MLflow and opens its run: what no command that needs both can save.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +43,22 @@ class Hook:
 sys.meta_path.insert(0, Hook())
 """
 """Ends a process when the first iteration has ended, and notes when that was; Python imports it first."""
+BARE_PROJECT = """
+name: bare
+entry_points:
+  train:
+    command: python -m entrypoints.train
+"""
+BARE = """
+import gc, os, time
+gc.disable()
+import torch
+import mlflow
+mlflow.start_run()
+with open(os.environ["BENCH_START"], "w") as note:
+    note.write(str(time.time()))
+os._exit(0)
+"""
 WAYS = {
     "mlflow run . -e train": ["-m", "mlflow", "run", ".", "-e", "train", "--env-manager", "local"],
     "the command alone": ["-m", "entrypoints.train"],
@@ -73,6 +91,21 @@ def start(project: Path, way: list[str], folder: Path) -> Start:
     return Start(float(note.read_text(encoding="utf-8")) - began, processor_seconds_of_children() - before)
 
 
+def bare_project(folder: Path) -> Path:
+    """Write the project that only imports, and return its folder."""
+    project = folder / "bare"
+    (project / "entrypoints").mkdir(parents=True)
+    (project / "MLproject").write_text(BARE_PROJECT, encoding="utf-8")
+    (project / "entrypoints" / "train.py").write_text(BARE, encoding="utf-8")
+    return project
+
+
+def ratio(starts: Sequence[Start], old: Sequence[Start], field: str) -> str:
+    """Median and range of the ratios of one figure, round by round."""
+    pairs = zip(starts, old, strict=True)
+    return spread([getattr(one, field) / getattr(before, field) for one, before in pairs])
+
+
 def main() -> None:
     """Print a table for each way of starting."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -85,14 +118,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         (folder / "sitecustomize.py").write_text(HOOK, encoding="utf-8")
+        projects.append(bare_project(folder))
         for name, way in WAYS.items():
-            found: list[list[Start]] = [[], []]
+            found: list[list[Start]] = [[] for _ in projects]
             for turn in range(options.rounds + 1):
-                for place in (0, 1) if turn % 2 else (1, 0):
+                for place in (0, 1, 2) if turn % 2 else (2, 1, 0):
                     one = start(projects[place], way, folder)
                     if turn:
                         found[place].append(one)
-            rows = [
+            rows: list[tuple[str, ...]] = [
                 (
                     project.name,
                     spread([one.seconds for one in starts]),
@@ -100,11 +134,10 @@ def main() -> None:
                 )
                 for project, starts in zip(projects, found, strict=True)
             ]
-            ratios = [
-                spread([getattr(new, field) / getattr(old, field) for old, new in zip(*found, strict=True)])
-                for field in ("seconds", "processor_seconds")
-            ]
-            print_table(name, ("clone", "seconds", "processor seconds"), [*rows, ("new against old", *ratios)])
+            old, *others = found
+            for label, starts in zip(("new against old", "bare against old"), others, strict=True):
+                rows.append((label, *(ratio(starts, old, field) for field in ("seconds", "processor_seconds"))))
+            print_table(name, ("project", "seconds", "processor seconds"), rows)
 
 
 if __name__ == "__main__":
