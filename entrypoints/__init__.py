@@ -1,4 +1,4 @@
-"""The command lines, one module an entry point of MLproject: parse, build a config, call the package.
+"""The command lines, one module per entry point of MLproject: parse, build a config, call the package.
 
 Started as `python -m entrypoints.train` in the folder of a clone, they run the code of that clone, whatever else is
 installed: its `src` goes to the front of Python's path here.

@@ -125,7 +125,7 @@ def console() -> None:
     "--output",
     metavar="FILE",
     shell_complete=shell.completion("PATH"),
-    help="File to write to; by default it is printed.",
+    help="File to write to; by default they are printed.",
 )
 def config(run_id: str, output: str | None) -> None:
     """Write the parameters of an earlier run as a file for --config."""

@@ -1,4 +1,4 @@
-"""main: run the whole chain, make_data, train, evaluate and transfer_eval, as child runs of one parent."""
+"""main: run the whole chain (make_data, train, evaluate and transfer_eval) as child runs of one parent."""
 
 from pathlib import Path
 

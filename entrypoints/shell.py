@@ -148,7 +148,7 @@ def _usage(error: click.UsageError) -> str:
         asked = error.option_name.lstrip("-").replace("-", "_")
         known = [parameter.name for parameter in error.ctx.command.params if parameter.name]
         what = f"There is no parameter {asked!r}{did_you_mean(asked, known)}:"
-        return one_line(f"{what} see --help for those of {error.ctx.command.name}.")
+        return one_line(f"{what} see --help for the parameters of {error.ctx.command.name}.")
     return one_line(f"{error.format_message()} See --help for what is allowed.")
 
 

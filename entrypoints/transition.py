@@ -1,4 +1,4 @@
-"""transition: find where an ensemble becomes a glass, from its energies, by learning by confusion, and from P(glass) of a network."""
+"""transition: find where an ensemble becomes a glass, from its energies, from learning by confusion and from a network's P(glass)."""
 
 from entrypoints import shell
 from glassliquid.sessions.transition_job import TransitionJob

@@ -139,7 +139,7 @@ def test_names_that_could_leave_their_folder_are_refused(name):
         (errno.EDQUOT, "the disk quota is used up"),
         (errno.EROFS, "the file system is read-only: choose another data_dir"),
         (errno.EACCES, "permission is denied"),
-        (errno.ENOTDIR, "a file is in the place of a folder"),
+        (errno.ENOTDIR, "a file is where a folder should be"),
     ],
 )
 def test_faults_of_the_storage_have_a_sentence(number, sentence):

@@ -53,7 +53,7 @@ def test_a_pattern_is_a_word_or_an_expression():
     assert numbers_told(["T5/seed_07.dump", "T5/other.dump"], "seed") == {"T5/seed_07.dump": 7, "T5/other.dump": None}
     assert numbers_told(["reseed3_seed4"], "seed") == {"reseed3_seed4": 4}
     assert numbers_told(["batch2/sim3"], r"batch(\d+)/sim(\d+)") == {"batch2/sim3": 2_000_003}
-    with pytest.raises(UserError, match=r"number is .\(run., which is no regular expression"):
+    with pytest.raises(UserError, match=r"number is .\(run., which is not a regular expression"):
         check_pattern("(run")
 
 

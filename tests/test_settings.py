@@ -95,7 +95,7 @@ def test_older_forms_are_upgraded_step_by_step_and_new_fields_get_their_defaults
     [
         (
             {"version": 4},
-            "The settings are of version 4, and this program reads up to 3: use the newer version of glassliquid",
+            "The settings are of version 4, but this program reads only up to 3: use the newer version of glassliquid",
         ),
         ({"version": True}, "are damaged (their version is 'True')"),
         ({"momentum": 0.9}, "The settings have 'momentum', which this version of glassliquid does not know"),

@@ -38,9 +38,9 @@ _STORAGE_FAULTS = {
     errno.EACCES: "permission is denied: choose another data_dir or change its permissions",
     errno.EPERM: "permission is denied: choose another data_dir or change its permissions",
     errno.ENAMETOOLONG: "its name is too long: choose a shorter one",
-    errno.ELOOP: "a link is in the place of a file, or leads round in a circle: remove it",
-    errno.ENOTDIR: "a file is in the place of a folder: move it away or choose another data_dir",
-    errno.EEXIST: "a file is in the place of a folder: move it away or choose another data_dir",
+    errno.ELOOP: "a link is where a file should be, or leads in a circle: remove it",
+    errno.ENOTDIR: "a file is where a folder should be: move it away or choose another data_dir",
+    errno.EEXIST: "a file is where a folder should be: move it away or choose another data_dir",
 }
 
 

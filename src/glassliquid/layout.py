@@ -63,7 +63,7 @@ def check_dataset_name(name: str, what: str = "dataset") -> str:
     check_name(what, name)
     if "." in name or name == "latest" or re.fullmatch(r"[vV]\d+", name):
         raise UserError(
-            f"{what} is {name!r}, which cannot name the alias of a registered model: use letters, digits, dashes and "
-            "underscores, and neither latest nor a version such as v1."
+            f"{what} is {name!r}, which cannot be the alias of a registered model: use letters, digits, dashes and "
+            "underscores, but neither latest nor a version such as v1."
         )
     return name

@@ -30,7 +30,7 @@ def check_pattern(pattern: str) -> str:
         re.compile(_expression(pattern))
     except re.error as error:
         raise UserError(
-            f"number is {pattern!r}, which is no regular expression ({error}): pass the word before the number, such as run, or an "
+            f"number is {pattern!r}, which is not a regular expression ({error}): pass the word before the number, such as run, or an "
             "expression such as run(\\d+)."
         ) from error
     return pattern

@@ -189,7 +189,7 @@ def _up_to_date(cls: type[Any], value: Any, what: str, remedy: str) -> dict[str,
     newest = _version(cls)
     if version > newest:
         raise UserError(
-            f"{what} are of version {version}, and this program reads up to {newest}: use the newer version of glassliquid that wrote them."
+            f"{what} are of version {version}, but this program reads only up to {newest}: use the newer version of glassliquid that wrote them."
         )
     upgrades: Mapping[int, Upgrade] = getattr(cls, "UPGRADES", {})
     for older in range(version, newest):
@@ -243,7 +243,7 @@ def _bounds(field: FieldInfo, exceeded: Mapping[str, Any]) -> str:
 
 def _allowed(field: FieldInfo | None, first: Any) -> str:
     """What may be passed instead, from the kind of the mistake."""
-    kinds = {"int": "a whole number", "float": "a number such as 0.001", "bool": "true or false", "string": "a text"}
+    kinds = {"int": "a whole number", "float": "a number such as 0.001", "bool": "true or false", "string": "text"}
     kind = next((words for start, words in kinds.items() if first["type"].startswith(start)), None)
     if first["type"] == "finite_number":
         kind = kinds["float"]

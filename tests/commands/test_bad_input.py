@@ -50,7 +50,7 @@ WRONG = [
     ("train", {"schedule": "thresholds"}, r"did you mean 'threshold'\?"),
     ("sweep", {"sampler": "tp"}, r"sampler is 'tp', which is not known \(did you mean 'tpe'\?\)"),
     ("train", {"schedule": "cosine"}, "schedule is 'cosine'.*threshold, constant"),
-    ("train", {"batch_size": 29}, "batch_size is 29, and the training split has 28 images"),
+    ("train", {"batch_size": 29}, "batch_size is 29, but the training split has 28 images"),
     ("train", {"batch_size": 0}, "batch_size is 0"),
     ("train", {"batch_size": "many"}, "batch_size is 'many': pass a whole number"),
     ("train", {"learning_rate": -0.1}, "learning_rate is -0.1"),
@@ -65,7 +65,7 @@ WRONG = [
     (
         "train",
         {"batchsize": 50},
-        r"no parameter 'batchsize' \(did you mean 'batch_size'\?\): see --help for those of train",
+        r"no parameter 'batchsize' \(did you mean 'batch_size'\?\): see --help for the parameters of train",
     ),
     ("train", {"zzz": 50}, "no parameter 'zzz': see --help"),
     (
@@ -83,7 +83,7 @@ WRONG = [
         "liquids is '5,x': pass indices separated by commas, such as 5,100,171, or all",
     ),
     ("transfer_eval", {"liquids": "5,201"}, "liquids is 201.*0 .* to 200"),
-    ("transfer_eval", {"liquids": "5,200"}, "liquids has 200, and the glass is 200: choose liquids before it"),
+    ("transfer_eval", {"liquids": "5,200"}, "liquids has 200, but the glass is 200: choose liquids before it"),
     ("transfer_eval", {"glass": -1}, "glass is -1.*0 .* to 200"),
     ("transfer_eval", {"find_breakdown": "yes"}, "find_breakdown is 'yes': pass true or false"),
     ("transfer_eval", {"datasets": "data_liquid5,"}, "datasets is 'data_liquid5,': pass one name or several"),
@@ -236,7 +236,7 @@ def test_a_folder_that_cannot_be_written_is_named(quick_command: Command, tmp_pa
     blocked = tmp_path / "data"
     blocked.write_text("a file in the place of the folder")
     done = quick_command("make_data", data_dir=blocked)
-    assert_one_sentence(done, "Cannot write .*a file is in the place of a folder")
+    assert_one_sentence(done, "Cannot write .*a file is where a folder should be")
 
 
 def test_full_memory_is_no_traceback(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):

@@ -200,7 +200,8 @@ def test_wrong_words_are_answered_with_the_nearest_right_one(typed: Typed, datas
     )
     done = typed("train", "--batchsize", "5")
     assert (
-        "There is no parameter 'batchsize' (did you mean 'batch_size'?): see --help for those of train." in done.stderr
+        "There is no parameter 'batchsize' (did you mean 'batch_size'?): see --help for the parameters of train."
+        in done.stderr
     )
     done = typed("config", "0" * 32)
     assert "There is no run" in done.stderr

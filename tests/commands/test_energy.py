@@ -56,7 +56,7 @@ def test_a_matched_dataset_says_what_energy_tells_and_where_energies_meet(folder
     [
         ({"match": "energy", "null": "true"}, "null is true, and match is energy"),
         ({"match": "temperature"}, "match is 'temperature', which is not known: choose one of none, energy"),
-        ({"liquid_range": 5}, "liquid_range is 5, and match is none, which has no use for it: pass match=energy"),
+        ({"liquid_range": 5}, "liquid_range is 5, but match is none, which has no use for it: pass match=energy"),
         ({"null": "true", "glass_ensemble": "small"}, "null data come from one ensemble"),
         ({**NAMED, "particles": 64}, "particles is 64, but liquid_ensemble and glass_ensemble exist already"),
         ({**NAMED, "liquid_ensemble": "gone"}, "There is no ensemble 'gone' in"),
@@ -65,11 +65,11 @@ def test_a_matched_dataset_says_what_energy_tells_and_where_energies_meet(folder
         ({"match": "energy", "match_tolerance": 0}, "match_tolerance is 0, but it must be greater than zero"),
         (
             {"liquid_ensemble": "slow", "ensemble": "small", "particles": 64, "snapshots": SNAPSHOTS},
-            "The ensembles 'slow' and 'small' do not fit (N is 100 and 64;",
+            "The ensembles 'slow' and 'small' do not fit together (N is 100 and 64;",
         ),
         (
             {"match": "energy", "ensemble": "slow", "liquid": 195, "liquid_range": 5, "snapshots": SNAPSHOTS},
-            "liquid_range is 5, so that glass 200 is itself a candidate",
+            "liquid_range is 5, so glass 200 is itself a candidate",
         ),
     ],
 )

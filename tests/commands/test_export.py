@@ -69,7 +69,7 @@ def test_an_interrupted_export_continues_and_is_not_mixed(ensemble, data_dir, tm
     assert not (tmp_path / "00007" / ".traj.atom.gz.x.partial").exists()
     assert gzip.decompress(whole["00007/traj.atom.gz"]).count(b"ITEM: TIMESTEP") == 1
     other = ExportJob(ensemble="small", data_dir=data_dir, output=tmp_path, format="dump.gz", snapshots=(5, 60))
-    with pytest.raises(UserError, match=r"holds another export \(other snapshots\): pass another folder"):
+    with pytest.raises(UserError, match=r"holds another export \(different snapshots\): pass another folder"):
         export(other)
     (tmp_path / "export.json").unlink()
     with pytest.raises(UserError, match=r"is not empty \(found 00001, 00002, 00003\)"):

@@ -94,4 +94,4 @@ def test_what_it_cannot_do_is_a_sentence(quick_command: Command, dataset, copied
         assert "imported images have no particles" in done.stderr
     done = quick_command("train", data_dir=data, **{**SETTINGS, "model": "compact"})
     assert done.returncode == 2
-    assert "width is 16, and the model compact has no such setting: leave it out" in done.stderr
+    assert "width is 16, but the model compact has no such setting: leave it out" in done.stderr

@@ -212,11 +212,11 @@ def test_what_is_read_back_is_what_was_written(make_data, tmp_path, kind):
 TOO_FEW = {
     "one_simulation_only": (
         {"1/traj.atom": (0, 1, 2)},
-        r"has 1 simulation \(1/traj\.atom\), and each of the splits .*: put at least 3",
+        r"has 1 simulation \(1/traj\.atom\), but each of the splits .*: put at least 3",
     ),
     "one_file_a_frame_flat": (
         {"dump.0.lammpstrj": (0,), "dump.5000.lammpstrj": (1,), "dump.10000.lammpstrj": (2,)},
-        r"has 1 simulation \(dump\.0\.lammpstrj and 2 more\), and each of the splits",
+        r"has 1 simulation \(dump\.0\.lammpstrj and 2 more\), but each of the splits",
     ),
 }
 
@@ -331,7 +331,7 @@ def test_pages_are_simulations_if_the_user_says_so(make_data, tmp_path, ending):
     write(tmp_path / "theirs" / f"more_glass.{ending}", (tmp_path / "theirs" / f"glass.{ending}").read_bytes())
     assert_one_sentence(
         make_data(source="images", input=tmp_path / "theirs", data_dir=tmp_path / "data", name="again", number="page"),
-        rf"more_glass\.{ending} is glass of simulation 1, as glass\.{ending} \(page 1\) is",
+        rf"more_glass\.{ending} is glass of simulation 1, but so is glass\.{ending} \(page 1\)",
     )
 
 
@@ -351,4 +351,4 @@ def test_runs_that_letters_number_are_told(make_data, tmp_path):
 
 def test_a_name_that_cannot_be_is_called_by_its_parameter(make_data, tmp_path):
     assert_one_sentence(make_data(name="a/b", data_dir=tmp_path), "name is 'a/b': use up to 100 letters")
-    assert_one_sentence(make_data(name="v1", data_dir=tmp_path), "name is 'v1', which cannot name the alias")
+    assert_one_sentence(make_data(name="v1", data_dir=tmp_path), "name is 'v1', which cannot be the alias")

@@ -94,7 +94,7 @@ def quick_report(tracking_uri: str, monkeypatch: pytest.MonkeyPatch):
         ({"since": "yesterday"}, "since is 'yesterday': pass none, a date such as 2026-01-31"),
         ({"output": "/"}, "output is '/', which is a folder"),
         ({"output": "/dev/null"}, "output is '/dev/null', which is not a regular file"),
-        ({"experiment": "the log", "output": "/dev/null/log.html"}, "a file is in the place of a folder"),
+        ({"experiment": "the log", "output": "/dev/null/log.html"}, "a file is where a folder should be"),
     ],
 )
 def test_a_wrong_value_ends_in_one_sentence(quick_command: Command, experiment: str, tmp_path: Path, options, message):

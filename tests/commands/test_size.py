@@ -51,20 +51,20 @@ def test_windows_are_cut_out_of_the_largest_systems_at_the_same_pixels_for_a_par
     ("mistake", "message"),
     [
         ({"models": ("compact", "resnet")}, r"models is 'resnet', which is not known: choose one of .*compact"),
-        ({"liquid": 195}, r"liquid is 195 and liquid_range 10, and the glass is 200"),
+        ({"liquid": 195}, r"liquid is 195 and liquid_range 10, but the glass is 200"),
         ({"sizes": (256, 16)}, r"particles is 16, but it must be at least 32|particles is 16, outside"),
         ({"glass_steps": 10_001}, r"cooling_steps is 10001, but it must be a positive multiple of 200"),
         ({"name": "../up"}, r"\.\./up"),
         ({"simulations": (2,)}, r"simulations is 2, but it must be at least 3"),
         (
             {"windows": True},
-            r"particles of the whole box would be read by graph, structure: pass .* networks of images",
+            r"graph, structure would read the particles of the whole box: pass only networks that read images",
         ),
         (
             {"windows": True, "models": ("compact",), "simulations": (300, 300, 300)},
             r"windows is true, .* pass one number of simulations",
         ),
-        ({"simulations": (300, 400)}, r"simulations has 2 numbers, and sizes has 3: pass one number, or one for each"),
+        ({"simulations": (300, 400)}, r"simulations has 2 numbers, but sizes has 3: pass one number, or one for each"),
     ],
 )
 def test_mistakes_are_found_before_hours_go_into_the_first_size(mistake, message):

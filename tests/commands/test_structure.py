@@ -99,7 +99,7 @@ def test_it_stands_beside_other_networks(command: Command, client: MlflowClient,
         done = command("evaluate", model=address, data_dir=own_data)
         assert done.returncode == 0, done.stderr
         assert "no better than the linear model on g(r) (test split)" in done.stdout
-        assert "trained on the same data: validation 100.00 % (6 of 6, " in done.stdout
+        assert "trained on the same data, reaches validation 100.00 % (6 of 6, " in done.stdout
         assert len(client.search_runs(["0"], condition)) == before + 1
     newest = client.search_runs(["0"], "tags.stage = 'evaluate'", max_results=1)[0]
     assert newest.data.metrics["structure_test_accuracy"] == 1

@@ -72,7 +72,7 @@ def test_a_sweep_at_chance_has_no_best_trial_and_registers_nothing(command, stor
     done = command("sweep", data_dir=data_dir, **settings)
     assert done.returncode == 0, done.stderr
     assert "Best of 2 trials (2 complete): none, because none is better than chance." in done.stdout
-    assert "Of the complete trials 0 stayed, 0 collapsed, 2 never learned." in done.stdout
+    assert "Of the complete trials, 0 stayed, 0 collapsed, 2 never learned." in done.stdout
     assert "To repeat trial" not in done.stdout
     (parent,) = sweeps(store, "at-chance")
     assert "best_run" not in parent.data.tags

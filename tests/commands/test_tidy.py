@@ -65,7 +65,7 @@ def test_tidy_does_what_it_says(mlflow_run: Command, client, gone: str, tmp_path
     }
     assert said[again["sweep"]].endswith("Run the same command again to continue.")
     assert said[again["trial"]].endswith(").") and said[dead[0]].endswith(").")
-    assert "Waiting metric points sent: 1, of 1 runs." in done.stdout
+    assert "Waiting metric points sent: 1, from 1 runs." in done.stdout
     statuses = {
         name: client.get_run(run_id).info.status
         for name, run_id in [*enumerate(dead), ("alive", alive), ("f", foreign)]
@@ -121,6 +121,6 @@ def test_what_other_commands_have_closed_is_named_once(command: Command, client,
     assert client.get_run(run_id).info.status == "KILLED"
     first, second = (command("tidy", experiment=experiment, data_dir=tmp_path) for _ in range(2))
     assert "now KILLED: 0." in first.stdout
-    named = f"Closed by other commands before: 1.\n- {run_id} (left). Run the same command again to continue."
+    named = f"Closed earlier by other commands: 1.\n- {run_id} (left). Run the same command again to continue."
     assert named in first.stdout
     assert run_id not in second.stdout

@@ -77,7 +77,7 @@ def test_data_that_cannot_be_used_are_named(
     elif fault == "missing":
         image.unlink()
     message = {
-        "size": "cannot be used on data_.*reads images of 64 pixels, and these have 32; make the dataset with -P image_size=64",
+        "size": "cannot be used on data_.*reads images of 64 pixels, but these have 32; make the dataset with -P image_size=64",
         "seen": f"All simulations of the dataset {name} are in the training split of {NAME} v1",
         "empty": "dataset.json",
         "no rows": "metadata.csv is empty",

@@ -43,7 +43,7 @@ def changed(data_dir: Path, name: str = "small", **values: object) -> None:
     ("options", "sentence"),
     [
         ({"guesses": "5,100,60,195,200"}, "guesses is 5, 100, 60, 195, 200: give each index once, in ascending order."),
-        ({"guesses": "60,100,195"}, "guesses is 60, 100, 195, and a maximum between two lower accuracies needs 5"),
+        ({"guesses": "60,100,195"}, "guesses is 60, 100, 195, but a maximum between two lower accuracies needs 5"),
         ({"guesses": "60,100,195,200,201"}, "guesses is 201, but snapshot indices run from 0"),
         ({"guesses": "soon"}, "guesses is 'soon': pass auto or stored indices separated by commas in ascending order"),
         ({"ensemble": "a,,b"}, "ensemble is 'a,,b': pass auto, the name of an ensemble, or several"),
@@ -70,7 +70,7 @@ def test_what_contradicts_itself_is_refused_at_once(
         ),
         ({"guesses": "0,5,60,100,195"}, "guesses begins with 0, before which 'small' stores no snapshot"),
         ({"ensemble": "other"}, "There is no ensemble 'other'"),
-        ({"simulations": "3"}, "simulations is 3, and none of the first 3 of 'small' is in its"),
+        ({"simulations": "3"}, "simulations is 3, but none of the first 3 of 'small' is in its"),
     ],
 )
 def test_what_the_ensemble_does_not_have_is_refused_in_a_sentence(
@@ -172,7 +172,7 @@ def test_an_imported_ensemble_has_no_energies_and_the_networks_answer(
     assert done.returncode == 0, done.stderr
     assert "there are no energies, so there is no T_g" in done.stdout
     assert "small was imported without energies along its cooling." in done.stdout
-    assert "they may only tell the temperature" in done.stdout
+    assert "they may merely tell the temperature" in done.stdout
     assert len(history(client, newest(client).info.run_id, "confusion/compact")) == len(GUESSES)
 
 

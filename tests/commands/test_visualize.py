@@ -156,7 +156,7 @@ def test_without_trajectories_there_are_pictures_and_a_sentence(
         ({"samples": 0}, "samples is 0"),
         ({"samples": 21}, "samples is 21, outside the allowed range 1 to 20"),
         ({"samples": "all"}, "samples is 'all': pass a whole number"),
-        ({"samples": 4}, "samples is 4, and the test split has 3 liquid images"),
+        ({"samples": 4}, "samples is 4, but the test split has 3 liquid images"),
         ({"model": "missing.pt"}, "no model 'missing.pt'"),
         ({"dataset": "data_liquid99"}, "no dataset 'data_liquid99'"),
     ],

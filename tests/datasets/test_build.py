@@ -135,7 +135,7 @@ def test_a_null_dataset_draws_both_classes_of_each_split_from_one_state(tmp_path
 
 def test_a_null_dataset_needs_a_simulation_a_class_in_each_split(ensemble):
     few = plan_ensemble(ensemble.folder, "demo", PROTOCOL, 5, 1)
-    with pytest.raises(UserError, match="null is true, and the split validation of small has 1 simulation"):
+    with pytest.raises(UserError, match="null is true, but the split validation of small has 1 simulation"):
         labels_of(few, null=True)
 
 

@@ -71,5 +71,5 @@ def test_particles_of_something_else_are_refused(copy, dataset):
     with pytest.raises(UserError, match="imported images have no particles"):
         load_configurations(images)
     stranger = replace(copy, records=(replace(copy.records[0], simulation=21),))
-    with pytest.raises(UserError, match=r"belongs to simulation 21, and the ensemble 'small' has 1 to 20"):
+    with pytest.raises(UserError, match=r"belongs to simulation 21, but the ensemble 'small' has 1 to 20"):
         load_configurations(stranger)

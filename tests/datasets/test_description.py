@@ -79,7 +79,7 @@ def test_a_simulation_in_both_classes_of_a_null_dataset_is_refused(copy):
     value = json.loads(copy.description_path.read_text())
     value["recipe"] |= {"glass": 5, "null": True}
     copy.description_path.write_text(json.dumps(value))
-    with pytest.raises(UserError, match="is there twice"):
+    with pytest.raises(UserError, match="is listed twice"):
         open_dataset(copy.folder)
 
 
@@ -100,7 +100,7 @@ def test_a_missing_table_is_named(copy):
     ("change", "message"),
     [
         (lambda value: value.pop("digest"), "digest is missing"),
-        (lambda value: value.update(digest=7), "digest is 7: pass a text"),
+        (lambda value: value.update(digest=7), "digest is 7: pass text"),
         (lambda value: value.update(format=9), "have 'format', which this version of glassliquid does not know"),
         (lambda value: value.update(recipe=[]), r"recipe is \[\]"),
         (lambda value: value["recipe"].pop("liquid"), "recipe.liquid is missing"),

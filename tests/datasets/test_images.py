@@ -98,7 +98,7 @@ def test_names_tell_label_and_simulation(tmp_path, file, label, number):
         ("non-liquid/00001.png", "has both a label and its opposite in 'non-liquid'"),
         ("glass.png", "has no number in its name"),
         ("glass_or_liquid.00001.png", "has both glass and liquid"),
-        (f"glass.{'9' * 40}.png", "has the number 99999999999999999999 in its name, and the largest is"),
+        (f"glass.{'9' * 40}.png", "has the number 99999999999999999999 in its name, but the largest allowed is"),
     ],
 )
 def test_names_that_do_not_tell_are_listed(tmp_path, file, reason):
@@ -114,7 +114,7 @@ def test_two_images_of_one_label_and_simulation_are_listed(tmp_path):
     for name in ("glass.1.png", "glass.00001.bmp"):
         grey(1).save(tmp_path / name)
     _, (unreadable,) = find_images(tmp_path)
-    assert unreadable.reason == "is glass of simulation 1, as glass.00001.bmp is"
+    assert unreadable.reason == "is glass of simulation 1, but so is glass.00001.bmp"
 
 
 def test_other_files_and_hidden_ones_are_passed_over(source):
@@ -221,11 +221,11 @@ def test_what_cannot_be_read_is_listed_and_nothing_is_left(hostile, tmp_path, po
     target = tmp_path / "datasets" / "theirs"
     with pytest.raises(
         UserError,
-        match=r"theirs has 5 image\(s\) that cannot be used \(glass\.00101\.png is a link out of the folder; .*skip_unreadable=true",
+        match=r"theirs has 5 image\(s\) that cannot be used \(glass\.00101\.png is a link that leads out of the folder; .*skip_unreadable=true",
     ) as ended:
         take(hostile, target, pool)
     for words in (
-        "00102.png is a link out",
+        "00102.png is a link that leads out",
         "00103.png is not a regular file",
         "00104.png",
         "00105.png is not an image",

@@ -120,7 +120,7 @@ def test_too_few_pairs_name_the_index_at_which_the_energies_meet(sides, pool):
 def test_energies_that_meet_nowhere_are_refused(sides, pool):
     swapped = Sides(sides.glass, sides.liquid)
     with pytest.raises(
-        UserError, match=r"the energies do not overlap: e_IS of the glasses is -3\.8\d+, and that of .* 'quick'"
+        UserError, match=r"the energies do not overlap \(e_IS of the glasses is -3\.8\d+, and that of .* 'quick'"
     ):
         made(swapped, "nowhere", pool, match_tolerance=1e-5)
 
@@ -136,7 +136,9 @@ def planned(sides: Sides, name: str, seed: int = 7, simulations: int = SIMULATIO
 
 
 def test_what_differs_between_ensembles_is_named(sides):
-    with pytest.raises(UserError, match=r"'slow' and 'larger' do not fit \(N is 100 and 144; .*the side of the box"):
+    with pytest.raises(
+        UserError, match=r"'slow' and 'larger' do not fit together \(N is 100 and 144; .*the side of the box"
+    ):
         check_sides(replace(sides, glass=planned(sides, "larger", particles=144)))
     other = "lammps" if sides.liquid.engine != "lammps" else "numba"
     with pytest.raises(UserError, match=f"the engine is {sides.liquid.engine} and {other}"):

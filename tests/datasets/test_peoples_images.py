@@ -41,7 +41,7 @@ def test_frames_of_a_run_are_not_taken_for_simulations(tmp_path):
     found, unreadable = find_images(tmp_path, number="run")
     assert [image.simulation for image in found] == [1, 1, 2, 2, 3, 3, 4, 4]
     assert len(unreadable) == 32
-    assert unreadable[0].reason == "is glass of simulation 1, as glass/run1_frame0001.png is"
+    assert unreadable[0].reason == "is glass of simulation 1, but so is glass/run1_frame0001.png"
     assert told(tmp_path, number=r"frame(\d+)")["glass/run4_frame0020.png"] == ("glass", 20)
 
 
@@ -56,7 +56,7 @@ def test_the_class_folder_counts_before_the_name_and_whole_words_only(tmp_path):
     assert [found[0] for found in told(tmp_path).values()] == ["glass", "liquid", "liquid", "glass"]
     flat_source(tmp_path, ["glass/liquid_7.png"])
     _, (unreadable,) = find_images(tmp_path)
-    assert unreadable.reason == "is called liquid, and lies in a folder of glass"
+    assert unreadable.reason == "is called liquid, but lies in a folder of glass"
 
 
 def test_other_words_for_the_labels_can_be_told(tmp_path):

@@ -335,7 +335,7 @@ def test_jobs_of_slurm_run_this_code_with_one_thread_a_core(ensemble, tmp_path, 
         ("jobqueue: {slurm: {cores: four, memory: 4GB}}", "must say how many cores"),
         (
             "jobqueue: {slurm: {cores: 4, memory: 4GB, processes: 2}}",
-            "processes: 2 for cores: 4.* one simulation a process",
+            "processes: 2 for cores: 4.* one simulation per process",
         ),
         ("jobqueue: {cron: {cores: 4, memory: 4GB}}", "does not configure one queueing system: .*slurm, pbs, lsf"),
         ("jobqueue: {slurm: {}, pbs: {}}", "does not configure one queueing system"),

@@ -134,7 +134,7 @@ def test_a_file_in_place_of_the_folder_is_a_fault_of_the_storage(tmp_path, pool)
     (tmp_path / "small").write_text("somebody's work")
     with pytest.raises(OSError, match="small") as refused:
         make_tiny(tmp_path / "small", pool)
-    assert "a file is in the place of a folder" in (storage_fault(refused.value) or "")
+    assert "a file is where a folder should be" in (storage_fault(refused.value) or "")
 
 
 def damaged(change):
@@ -159,7 +159,7 @@ def damaged(change):
         (lambda text: "\udcff", r"ensemble\.json is damaged"),
         (
             damaged(lambda value: value.update(version=3)),
-            "are of version 3, and this program reads up to 2: use the newer",
+            "are of version 3, but this program reads only up to 2: use the newer",
         ),
         (
             damaged(lambda value: value.update(format=2)),

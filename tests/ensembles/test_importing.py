@@ -158,7 +158,7 @@ def test_folders_without_simulations_are_named(tmp_path, name, message):
         ({"cooling_steps": 1_001}, r"cooling_steps is 1001 \(as given\), .* multiple of 200"),
         (
             {"cooling_steps": None, "first_step": 1_000},
-            r"has a single frame, at time step 1000, and a cooling has several",
+            r"has a single frame, at time step 1000, but a cooling has several",
         ),
         ({"snapshots": (0, 5)}, r"traj\.atom has no snapshot 5 \(it has 0, 10, 20, .*\): choose snapshots from these"),
         ({"first_step": 2_000}, "has no frame at time step 2000 or later"),
@@ -177,6 +177,6 @@ def test_plans_that_do_not_fit_the_files_are_one_sentence(tmp_path, plan, messag
 
 def test_fewer_simulations_than_splits_are_refused(tmp_path):
     write_dump(tmp_path / "in" / "1" / "traj.atom", System())
-    with pytest.raises(UserError, match=r"in has 1 simulation \(1/traj\.atom\), and each of the splits"):
+    with pytest.raises(UserError, match=r"in has 1 simulation \(1/traj\.atom\), but each of the splits"):
         plan_import(tmp_path / "theirs", ImportPlan(input=tmp_path / "in", seed=1))
     assert importing.PRESET == "imported"

@@ -47,7 +47,7 @@ REFUSED = {
     "true tilt": (lambda run: dump(run, box="xy xz yz pp pp pp", tilt=" 0.5"), "has a triclinic box"),
     "too many fields": (
         lambda run: dump(run).replace("\n5 1 ", "\n5 1 1 ", 1),
-        r"\(frame 1, line 14\) cannot be read \(there are 6 columns, and 5 are expected",
+        r"\(frame 1, line 14\) cannot be read \(there are 6 columns, but 5 are expected",
     ),
     "a column twice": (lambda run: dump(run, columns="id type x x y"), "has the column x twice"),
     "sizes that contradict": (
@@ -73,11 +73,11 @@ REFUSED = {
     ),
     "fields that Properties do not name": (
         lambda run: xyz(run, "{lattice} Properties=species:S:1:pos:R:3 step={step}", "{kind} {x} {y} 0 7"),
-        r"\(frame 1, line 3\) cannot be read \(there are 5 columns, and 4 are expected",
+        r"\(frame 1, line 3\) cannot be read \(there are 5 columns, but 4 are expected",
     ),
     "a time with a fraction": (
         lambda run: xyz(run, "{lattice} Time={step}.5"),
-        "has the time '0.5' in its comment, and it must be a whole number of time steps: pass count_frames=true",
+        "has the time '0.5' in its comment, but it must be a whole number of time steps: pass count_frames=true",
     ),
     "a time that is no step": (
         lambda run: xyz(run, "{lattice} Time=0.5").replace("Time=0.5", "Time=0"),
@@ -120,15 +120,15 @@ REFUSED |= {
     ),
     "yaml, a row too short": (
         lambda run: yaml(run).replace("  - [ -0.5 , 7 ,", "  - [ 7 ,", 1),
-        r"\(frame 1, line 21\) cannot be read \(there are only 5 columns, and 6 are expected",
+        r"\(frame 1, line 21\) cannot be read \(there are only 5 columns, but 6 are expected",
     ),
     "yaml, another program's": (
         lambda run: yaml(run).replace("natoms: 36", "natoms: many"),
-        "has 'many' as its natoms, and it must be a whole number",
+        "has 'many' as its natoms, but it must be a whole number",
     ),
     "dump local": (
         lambda run: dump(run).replace("NUMBER OF ATOMS", "NUMBER OF ENTRIES"),
-        "has 'ITEM: NUMBER OF ENTRIES', so it is a dump of something else than particles",
+        "has 'ITEM: NUMBER OF ENTRIES', so it is a dump of something other than particles",
     ),
     "h5md, two groups": (
         lambda run: h5md(run, lambda file: file.create_group("particles/water")),
@@ -152,7 +152,7 @@ REFUSED |= {
     ),
     "h5md, a link to another file": (
         lambda run: h5md(run, elsewhere),
-        "has a link in the place of species",
+        "has a link where species should be",
     ),
     "h5md, more boxes than frames": (
         lambda run: h5md(run, edges={"value": np.full((4, 2), SIDE), "step": np.arange(4)}),
@@ -172,22 +172,22 @@ REFUSED |= {
 ARRAYS_REFUSED = {
     "pickles": (
         {"kind": np.array([{}] * COUNT, dtype=object)},
-        "has kind of kind object, and only numbers and words are read",
+        "has kind of kind object, but only numbers and words are read",
     ),
     "another name": ({"r": None}, r"has no array 'r' \(it has kind, L, t\): check arrays"),
     "another shape": (
         {"r": np.zeros((2, 3, COUNT, 2))},
-        r"has r of the shape \(2, 3, 36, 2\) .* positions are numbers",
+        r"has r of the shape \(2, 3, 36, 2\) .* positions must be numbers",
     ),
     "types of other particles": ({"kind": np.ones(35)}, r"has kind of the shape \(35\), where 3 frames of 36"),
     "types with a fraction": (
         {"kind": np.full(COUNT, 0.5)},
-        "has types of kind float64, and they are whole numbers or words",
+        "has types of kind float64, but they must be whole numbers or words",
     ),
     "steps with a fraction": ({"t": np.array([0, 0.5, 1])}, "has t that are not whole numbers"),
-    "fewer steps": ({"t": np.array([0, 1])}, r"has t of the shape \(2\) .*, and there are 3 frames"),
+    "fewer steps": ({"t": np.array([0, 1])}, r"has t of the shape \(2\) .*, but there are 3 frames"),
     "tilted": ({"L": np.array([[SIDE, 1], [0, SIDE]])}, "has a triclinic box"),
-    "oblong": ({"L": np.array([SIDE, 2 * SIDE])}, "has a box of 5.47723 x 10.9545, and only square boxes"),
+    "oblong": ({"L": np.array([SIDE, 2 * SIDE])}, "has a box of 5.47723 x 10.9545, but only square boxes"),
     "no box": ({"L": np.zeros((7, 7))}, r"has a box of the shape \(7, 7\)"),
     "Fortran's order": (
         {"r": np.zeros((3, 2, COUNT)).transpose(0, 2, 1).copy("F")},

@@ -45,7 +45,7 @@ def test_frames_in_files_of_their_own_are_one_trajectory(tmp_path, pool, name, p
 def test_one_simulation_in_files_of_frames_is_too_few(tmp_path):
     for frame, step in enumerate(RUNS[0].steps):
         write(tmp_path / "in" / f"dump.{step}.lammpstrj", dump(RUNS[0], [frame]))
-    with pytest.raises(UserError, match=r"has 1 simulation \(dump\.0\.lammpstrj and 2 more\), and each of the splits"):
+    with pytest.raises(UserError, match=r"has 1 simulation \(dump\.0\.lammpstrj and 2 more\), but each of the splits"):
         plan_of(tmp_path)
     rehearsed = plan_of(tmp_path, is_rehearsal=True)
     assert rehearsed.ensemble.protocol.snapshots == (0, 100, 200)

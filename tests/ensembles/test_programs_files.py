@@ -90,7 +90,7 @@ def test_copies_of_a_simulation_are_refused(tmp_path):
     for number, run in ((1, RUNS[0]), (2, RUNS[1]), (3, RUNS[0]), (4, RUNS[2])):
         write(tmp_path / "in" / f"run{number}.dump", dump(run))
     with pytest.raises(
-        UserError, match=r"has identical files for two simulations, run1\.dump and run3\.dump, and simulations must be"
+        UserError, match=r"has identical files for two simulations, run1\.dump and run3\.dump, but simulations must be"
     ):
         plan_of(tmp_path)
     (tmp_path / "in" / "run3.dump").unlink()
@@ -128,13 +128,13 @@ def test_steps_that_run_backwards_are_refused_before_anything_is_imported(tmp_pa
         write(tmp_path / "in" / f"run{number}.dump", dump(Run(run.seed, (10_000, 20_000))) + dump(Run(9, (0, 5_000))))
     with pytest.raises(
         UserError,
-        match=r"run1\.dump has time step 0 after 20000, and time steps must increase: if they are separate runs",
+        match=r"run1\.dump has time step 0 after 20000, but time steps must increase: if they are separate runs",
     ):
         plan_of(tmp_path)
 
 
 def test_steps_on_both_sides_of_zero_are_asked_about(tmp_path):
-    with pytest.raises(UserError, match=r"runs from time step -5000 over 0, .*: pass first_step=-5000 or first_step=0"):
+    with pytest.raises(UserError, match=r"runs from time step -5000 past 0, .*: pass first_step=-5000 or first_step=0"):
         planned(tmp_path, (-5_000, 0, 5_000, 10_000))
     found = planned(tmp_path, (-5_000, 0, 5_000, 10_000), first_step=0)
     assert found.ensemble.protocol.snapshots == (0, 100, 200)
@@ -163,7 +163,7 @@ def test_a_temperature_is_read_however_names_write_it(tmp_path, written):
 def test_what_is_no_temperature_is_not_taken_for_one(tmp_path, name):
     for number in (1, 2, 3):
         write(tmp_path / "in" / name / f"seed{number}.dump", dump(Run(number, (0,))))
-    with pytest.raises(UserError, match=r"has no number behind 'T' in its path that is a temperature"):
+    with pytest.raises(UserError, match=r"has no number after 'T' in its path that is a temperature"):
         plan_of(tmp_path, temperature="T")
 
 

@@ -40,19 +40,19 @@ def test_temperatures_are_not_taken_for_simulations(tmp_path):
         write(tmp_path / "in" / f"T{temperature:.2f}" / "traj.dump", dump(RUNS[0]))
     with pytest.raises(UserError, match="has a temperature in its name: pass temperature=T for series"):
         plan_of(tmp_path)
-    with pytest.raises(UserError, match="has no number of its simulation beside the temperature"):
+    with pytest.raises(UserError, match="has no simulation number beside the temperature"):
         plan_of(tmp_path, temperature="T")
-    with pytest.raises(UserError, match="has no number behind 'kT' in its path"):
+    with pytest.raises(UserError, match="has no number after 'kT' in its path"):
         plan_of(tmp_path, temperature="kT")
 
 
 def test_a_series_has_the_same_temperatures_in_all_simulations(tmp_path):
     write_series(tmp_path / "in", "T{T:.2f}/seed{n}.dump")
     (tmp_path / "in" / "T0.40" / "seed2.dump").unlink()
-    with pytest.raises(UserError, match=r"differ in having T = 0\.401: all need the same temperatures"):
+    with pytest.raises(UserError, match=r"has T = 0\.401: all need the same temperatures"):
         plan_of(tmp_path, temperature="T")
     write(tmp_path / "in" / "T3.0" / "seed2.dump", dump(RUNS[0]))
-    with pytest.raises(UserError, match=r"is at T = 3, and temperatures run from 0\.05 to 2"):
+    with pytest.raises(UserError, match=r"is at T = 3, but temperatures run from 0\.05 to 2"):
         plan_of(tmp_path, temperature="T")
 
 
@@ -98,13 +98,16 @@ def test_a_table_tells_the_temperatures(tmp_path, pool, kind, place):
     [
         ("a,0.4\n", r"b/1\.dump is in no row of .*table\.csv: give each file or its folder one row"),
         ("a,0.4\nb,1\nb/1.dump,2\n", r"b/1\.dump is in several rows of .*table\.csv \(b, b/1\.dump\)"),
-        ("a,0.4\nb,1\nc,1\n", r"table\.csv has 'c', and no trajectory below .* has that name: correct the table"),
-        ("a,0.4\nb,hot\n", r"table\.csv, line 2: 'b,hot' does not have a file or folder, its temperature and perhaps"),
+        ("a,0.4\nb,1\nc,1\n", r"table\.csv has 'c', but no trajectory under .* has that name: correct the table"),
+        (
+            "a,0.4\nb,hot\n",
+            r"table\.csv, line 2: 'b,hot' does not have a file or folder, its temperature and optionally",
+        ),
         ("a,0.4\nb\n", r"table\.csv, line 2: 'b' does not have a file"),
         ("a,0.4\nb,0.4,first\n", r"line 2: 'b,0\.4,first' does not have a file"),
         ("a,0.4\nb,0.4,1,2\n", r"line 2: .* does not have a file"),
         ("\n# nothing\n", r"table\.csv has no rows"),
-        ("a,0.4\nb,7\n", r"b/1\.dump is at T = 7, and temperatures run from 0\.05 to 2"),
+        ("a,0.4\nb,7\n", r"b/1\.dump is at T = 7, but temperatures run from 0\.05 to 2"),
         (None, r"no such table: check the path"),
     ],
 )

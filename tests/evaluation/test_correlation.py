@@ -77,7 +77,7 @@ def test_a_relation_in_one_class_and_species_alone_is_found_there_alone_and_name
     assert all(each.together[0] < 0 < each.together[1] for each in found.values())
     said = sentence(correlations)
     assert "attribution with distance moved to the inherent structure, among the A particles of the glass: +0.8" in said
-    assert f"for all 36 of the table at once), the mean over {SIMULATIONS} simulations" in said
+    assert f"for all 36 in the table at once), the mean over {SIMULATIONS} simulations" in said
     assert "the largest of all in 100 % of the resampled sets" in said
 
 

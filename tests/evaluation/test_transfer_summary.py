@@ -89,7 +89,7 @@ def test_the_sentence_on_datasets_names_where_it_holds_and_where_not():
     found = sentence(result_of(Invented(turns(121.7)), coarse=(5, 171), is_scan=False))
     assert found == (
         "m v3 (trained on liquid 5, T = 1.95) holds on data_liquid5 (100.0 % of 200 images) and fails on data_liquid171 "
-        "(50.0 % of 200 images, it calls everything glass)."
+        "(50.0 % of 200 images; it calls everything glass)."
     )
 
 

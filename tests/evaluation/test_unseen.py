@@ -122,7 +122,7 @@ def test_the_checkpoint_says_how_its_images_were_made(layout: Layout):
     found = SimpleNamespace(state=SimpleNamespace(data=data), label="model", model=SimpleNamespace(reads=Images(64)))
     assert trained_recipe(found) == recipe_of(own)
     found.model.reads = Images(128)
-    with pytest.raises(UserError, match=r"it is of uint8 RGB images of 64 pixels, and the network reads .* of 128"):
+    with pytest.raises(UserError, match=r"it is of uint8 RGB images of 64 pixels, but the network reads .* of 128"):
         trained_recipe(found)
     data["recipe"] = {"liquid": 5}
     with pytest.raises(UserError, match="recipe of its data are damaged"):

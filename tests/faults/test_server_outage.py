@@ -139,11 +139,11 @@ def test_a_server_that_does_not_come_back_loses_no_work(workplace, dataset, serv
     told = place.run("tidy")
     assert re.search(r"Runs that dead processes had left RUNNING, now KILLED: 1\.", told), told
     assert line.group(1) in told
-    waited = re.search(r"Waiting metric points sent: (\d+), of 1 runs\.", told)
+    waited = re.search(r"Waiting metric points sent: (\d+), from 1 runs\.", told)
     assert waited and 0 < int(waited.group(1)) <= sent, told
     check_points(tally, place, run_id)
     tally.same("status", place.client.get_run(run_id).info.status, "KILLED")
-    assert "points sent: 0, of 0 runs" in place.run("tidy")
+    assert "points sent: 0, from 0 runs" in place.run("tidy")
     # The line is pasted in the folder of the clone; only the data are elsewhere here.
     pasted = [*shlex.split(line.group(1)), "-P", f"data_dir={place.data}"]
     done = subprocess.run(pasted, cwd=PROJECT, env=place.environment, capture_output=True, text=True, check=False)

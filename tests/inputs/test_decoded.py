@@ -151,7 +151,9 @@ def test_a_link_out_of_the_dataset_is_not_followed(copy, png, tmp_path):
     outside = tmp_path / "outside.png"
     png.rename(outside)
     png.symlink_to(outside)
-    with pytest.raises(UserError, match=rf"{png.name} cannot be used \(it is a link out of the dataset\): {REMEDY}"):
+    with pytest.raises(
+        UserError, match=rf"{png.name} cannot be used \(it is a link that leads out of the dataset\): {REMEDY}"
+    ):
         load_split(copy, Split.TRAIN)
 
 
@@ -159,7 +161,7 @@ def test_a_folder_of_images_that_is_a_link_is_not_followed(copy, tmp_path):
     folder = copy.folder / "train" / "glass"
     folder.rename(tmp_path / "outside")
     folder.symlink_to(tmp_path / "outside")
-    with pytest.raises(UserError, match="it is a link out of the dataset"):
+    with pytest.raises(UserError, match="it is a link that leads out of the dataset"):
         load_split(copy, Split.TRAIN)
 
 

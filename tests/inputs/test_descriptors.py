@@ -95,7 +95,7 @@ def test_images_without_particles_are_refused(recipe):
 
 def test_another_list_of_features_is_refused():
     assert INPUTS.get("descriptors").of_description({"features": VERSION}) == Descriptors()
-    with pytest.raises(ValueError, match="it reads list 0 of the features, and this program computes list 1"):
+    with pytest.raises(ValueError, match="it reads list 0 of the features, but this program computes list 1"):
         Descriptors.of_description({"features": 0})
 
 

@@ -103,7 +103,7 @@ def test_a_window_is_not_compared_with_the_particles_of_the_whole_box(recipe, re
 def test_imported_images_have_no_particles(dataset, recipe):
     images = replace(recipe, source="images")
     assert Particles().mismatch(recipe) is None
-    assert "it reads particles, and imported images have no particles" in str(Particles().mismatch(images))
+    assert "it reads particles, but imported images have no particles" in str(Particles().mismatch(images))
     assert Images(64).mismatch(images) is None
     with pytest.raises(
         UserError, match="No network that reads particles can be used on data_liquid5: imported images have no"

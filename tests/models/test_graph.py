@@ -170,7 +170,9 @@ def test_what_is_no_configuration_is_refused_by_the_exported_network_too(configu
     for network in (served, exported):
         with pytest.raises(RuntimeError, match="no particle has a neighbour within 2 sigma_AA"):
             network(far)
-    with pytest.raises(UserError, match="cannot be read as a graph, as no particle has a neighbour within 2 sigma_AA"):
+    with pytest.raises(
+        UserError, match="cannot be read as a graph, because no particle has a neighbour within 2 sigma_AA"
+    ):
         Particles().of_configuration(far[0].numpy())
 
 
@@ -203,7 +205,7 @@ def test_its_own_settings_build_it_and_other_networks_refuse_them():
     for name in MODELS.names():
         assert TrainConfig(model=name).own == {}
         if name != "graph":
-            with pytest.raises(UserError, match=rf"depth is 3, and the model {name} has no such setting: leave it out"):
+            with pytest.raises(UserError, match=rf"depth is 3, but the model {name} has no such setting: leave it out"):
                 TrainConfig(model=name, depth=3)
     with pytest.raises(UserError, match="cutoff"):
         TrainConfig(model="graph", cutoff=2.5)
@@ -218,7 +220,7 @@ def test_settings_of_before_are_read():
 def test_one_system_alone_is_answered_and_not_trained_on(configurations):
     model, one = made(), Particles().served(configurations[:1])
     torch.testing.assert_close(model(one), logits(model, configurations)[:1], **SINGLE)
-    with pytest.raises(UserError, match="batch_size is 1, and graph normalises over the batch"):
+    with pytest.raises(UserError, match="batch_size is 1, but graph normalises over the batch"):
         model.train()(one)
 
 

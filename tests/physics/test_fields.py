@@ -67,5 +67,5 @@ def test_symmetries_of_the_box_and_new_numbers_change_no_field():
 
 
 def test_a_box_in_which_a_particle_would_meet_itself_is_refused():
-    with pytest.raises(UserError, match=r"The box is 5 wide, and energies and neighbours .* if it is 6 wide or more"):
+    with pytest.raises(UserError, match=r"The box is 5 wide, but energies and neighbours .* if it is 6 wide or more"):
         particle_fields(np.zeros((3, 2)), np.zeros((3, 2)), np.zeros(3, dtype=int), 5.0)

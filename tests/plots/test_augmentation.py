@@ -54,5 +54,5 @@ def test_the_figure_shows_the_stored_image_and_the_versions(image: np.ndarray):
     assert (np.stack([np.asarray(picture.get_array()) for picture in axes.images]) == versions).all()
     assert {axes.get_title(), *(text.get_text() for text in axes.figure.texts)} == {
         "",
-        "Framed: as stored. Others: turned, mirrored and shifted periodically at random, every 2. pixel kept",
+        "Framed: as stored. Others: turned, mirrored and shifted periodically at random, one row and column in 2 kept",
     }

@@ -50,7 +50,7 @@ def test_answers_that_agree_are_said_to_agree_and_others_not():
     together, apart = findings(130, temperature(128))[0], findings(60, temperature(128))[0]
     assert "The three answers agree within their intervals." in sentence(together)
     assert (
-        "The three answers disagree: the energies with learning by confusion and the energies with P(glass) do not overlap."
+        "The three answers disagree: no overlap of the energies with learning by confusion and the energies with P(glass)."
         in sentence(apart)
     )
 

@@ -143,7 +143,7 @@ def in_the_recipe(value: dict[str, Any]) -> dict[str, Any]:
         (
             "datasets/data_liquid5/dataset.json",
             newer,
-            "are of version 99, and this program reads up to 3: use the newer",
+            "are of version 99, but this program reads only up to 3: use the newer",
         ),
         ("datasets/data_liquid5/dataset.json", in_the_recipe, "in recipe, are of version 99"),
         (
@@ -151,7 +151,7 @@ def in_the_recipe(value: dict[str, Any]) -> dict[str, Any]:
             unknown,
             "have 'momentum', which this version of glassliquid does not know",
         ),
-        ("ensembles/released/ensemble.json", newer, "are of version 99, and this program reads up to"),
+        ("ensembles/released/ensemble.json", newer, "are of version 99, but this program reads only up to"),
         (
             "ensembles/released/ensemble.json",
             unknown,

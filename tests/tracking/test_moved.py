@@ -125,13 +125,15 @@ def test_what_the_surroundings_ask_for_and_is_not_there_is_named(
         tracked_run("t", "x"),
     ):
         pass
-    assert str(ended.value).startswith("MLflow opens no run (")
+    assert str(ended.value).startswith("MLflow cannot open a run (")
 
 
 def test_a_deleted_experiment_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     run_in(tmp_path, "first", monkeypatch)
     mlflow.MlflowClient().delete_experiment("0")
-    with pytest.raises(UserError, match=r"deleted\); restore its experiment, such as with `mlflow experiments restore"):
+    with pytest.raises(
+        UserError, match=r"deleted\); restore its experiment, for example with `mlflow experiments restore"
+    ):
         run_in(tmp_path, "second", monkeypatch)
 
 

@@ -258,7 +258,8 @@ def test_a_checkpoint_of_a_newer_version_is_refused(tmp_path: Path):
     save_checkpoint(state(), path)
     rewritten(path, version=3)
     with pytest.raises(
-        UnusableCheckpoint, match="of version 3, and this program reads up to 2: use the newer version of glassliquid"
+        UnusableCheckpoint,
+        match="of version 3, but this program reads only up to 2: use the newer version of glassliquid",
     ):
         load_checkpoint(path)
 
@@ -271,7 +272,7 @@ def test_a_checkpoint_of_a_newer_version_is_refused(tmp_path: Path):
         ({"run_id": "x" * 201}, "run_id is"),
         ({"colour": "red"}, "'colour', which this version of glassliquid does not know"),
         ({"data": {}}, "name"),
-        ({"data": {"name": 1, "digest": "d", "image_size": 32}}, "the name of its dataset is no text"),
+        ({"data": {"name": 1, "digest": "d", "image_size": 32}}, "the name of its dataset is not text"),
         ({"config": {"batch_size": "many"}}, "batch_size is 'many'"),
         ({"progress": {"best_loss": "low"}}, "choose another"),
     ],

@@ -124,7 +124,7 @@ def test_what_a_frame_leaves_out_is_that_of_the_first(path):
         assert read_array(file, 3, "particles/charge", (2,), default=7).tolist() == [7, 7]
         with pytest.raises(KeyError, match="particles/charge"):
             read_array(file, 3, "particles/charge", (40,))
-        with pytest.raises(ValueError, match=r"particles/N has the shape \(1,\), and \(2,\) is expected"):
+        with pytest.raises(ValueError, match=r"particles/N has the shape \(1,\), but \(2,\) is expected"):
             read_array(file, 3, "particles/N", (2,))
         with pytest.raises(ValueError, match="particles/position holds float32 numbers"):
             read_array(file, 3, "particles/position", (40, 3), "u")

@@ -117,7 +117,7 @@ def test_blanks_do_not_stand_for_a_field_that_is_missing(tmp_path, kind):
         if line == right:
             assert len(all_frames(path)) == 9
         else:
-            with pytest.raises(UserError, match=rf"line {place + 1}\) cannot be read .*columns, and 6 are expected"):
+            with pytest.raises(UserError, match=rf"line {place + 1}\) cannot be read .*columns, but 6 are expected"):
                 all_frames(path)
 
 
@@ -194,7 +194,7 @@ DAMAGES = {
     ),
     "short line": (
         with_line(110, "3 1 0.5"),
-        r"\(frame 3, line 110\) cannot be read \(there are only 3 columns, and 4 are expected\)",
+        r"\(frame 3, line 110\) cannot be read \(there are only 3 columns, but 4 are expected\)",
     ),
     "word": (
         with_line(110, "3 1 0.5 oops"),
@@ -216,7 +216,7 @@ DAMAGES = {
     ),
     "three types": (
         with_line(110, "3 3 4.5 4.5"),
-        r"\(frame 3, line 107\) has 3 particle types \(1, 2, 3\), and the mixture has two",
+        r"\(frame 3, line 107\) has 3 particle types \(1, 2, 3\), but the mixture has two",
     ),
     "triclinic": (
         lambda lines: with_line(103, "ITEM: BOX BOUNDS xy xz yz pp pp pp")(with_line(104, "3.0 9.5 0.5")(lines)),
@@ -226,7 +226,7 @@ DAMAGES = {
         with_line(103, "ITEM: BOX BOUNDS pp ff pp"),
         r"\(frame 3, line 103\) has a box that is not periodic \(boundaries pp ff pp\)",
     ),
-    "not square": (with_line(105, "3.0 9.6"), r"\(frame 3, line 107\) has a box of 6\.5 x 6\.6, and only square boxes"),
+    "not square": (with_line(105, "3.0 9.6"), r"\(frame 3, line 107\) has a box of 6\.5 x 6\.6, but only square boxes"),
     "another box": (
         lambda lines: with_line(104, "3.0 9.6")(with_line(105, "3.0 9.6")(lines)),
         r"\(frame 3, line 107\) has a box of side 6\.6 where the first frame has 6\.5",
@@ -242,7 +242,7 @@ DAMAGES = {
     ),
     "half a frame between": (
         lambda lines: [*lines[:120], *lines[147:]],
-        r"\(frame 3, line 121\) cannot be read \(there are only 2 columns, and 4 are expected\)",
+        r"\(frame 3, line 121\) cannot be read \(there are only 2 columns, but 4 are expected\)",
     ),
     "a million times a million": (
         with_line(102, "1000000000000"),

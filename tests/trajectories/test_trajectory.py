@@ -179,7 +179,7 @@ def test_a_missing_file_is_named(tmp_path, read):
 
 
 def test_a_snapshot_that_is_not_stored_is_named_with_those_that_are(path):
-    with pytest.raises(UserError, match=r"does not hold snapshot 5, 9, it holds 0, 7, 200: choose one of these"):
+    with pytest.raises(UserError, match=r"does not hold snapshot 5, 9 \(it holds 0, 7, 200\): choose one of these"):
         trajectory.read_configurations(path, [5, 7, 9])
 
 

@@ -113,7 +113,7 @@ def _beside(
     verdict = compare(own.right, other.right, own.images)
     scores = "; ".join(f"{each.split} {each.scores}" for each in beside)
     return (
-        f"{found.label} is {verdict} the {LINEAR} ({scored[-1].split} split), which reaches, trained on the same data: {scores}.",
+        f"{found.label} is {verdict} the {LINEAR} ({scored[-1].split} split), which, trained on the same data, reaches {scores}.",
         {key: value for key, value in metrics.items() if np.isfinite(value)},
     )
 

@@ -35,7 +35,7 @@ def source_of(job: ExportJob) -> Ensemble:
     ensemble = open_ensemble(Layout(job.data_dir).ensemble(job.ensemble))
     if missing := len(ensemble.missing()):
         raise UserError(
-            f"{missing} simulations of {ensemble.folder} are missing: run the make_data command that made it again."
+            f"{missing} simulations of {ensemble.folder} are missing: repeat the make_data command that made it."
         )
     for snapshot in job.snapshots or ():
         check_stored(ensemble, "snapshots", snapshot)
@@ -108,7 +108,7 @@ def _check_folder(folder: Path, note: Mapping[str, object]) -> None:
     if (folder / NOTE).exists():
         if (found := read_json(folder / NOTE, "an export")) != note:
             differing = listed(name for name, value in note.items() if found.get(name) != value)
-            raise UserError(f"{folder} holds another export (other {differing}): pass another folder as output.")
+            raise UserError(f"{folder} holds another export (different {differing}): pass another folder as output.")
         return
     foreign = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
     if foreign:

@@ -55,7 +55,7 @@ class ModelOnDataset:
     dataset: str = "data_liquid5"
     """Name of the dataset."""
     data_dir: Path = Path("data")
-    """Folder of all data."""
+    """Folder for all data."""
 
     @property
     def model_address(self) -> str:
@@ -116,7 +116,7 @@ class TransferJob:
     find_breakdown: bool = True
     """Search between these indices for the point where the accuracy crosses 75 %."""
     data_dir: Path = Path("data")
-    """Folder of all data."""
+    """Folder for all data."""
 
     def __post_init__(self) -> None:
         """Check what can be checked without reading anything."""
@@ -125,7 +125,7 @@ class TransferJob:
             check_snapshot("liquids", index)
             if index >= self.glass:
                 raise UserError(
-                    f"liquids has {index}, and the glass is {self.glass}: choose liquids before it (smaller indices)."
+                    f"liquids has {index}, but the glass is {self.glass}: choose liquids before it (smaller indices)."
                 )
 
 
@@ -152,11 +152,11 @@ class ReportJob:
         FromText(_moment, "none, a date such as 2026-01-31 or a time such as 2026-01-31T18:00"),
         Absent("none"),
     ] = None
-    """Only runs that started at this date or time, such as 2026-01-31, or later."""
+    """Only runs that started on or after this date or time, such as 2026-01-31."""
     output: Path = Path("results_log.html")
     """File to write."""
     data_dir: Path = Path("data")
-    """Folder of all data; metrics waiting there are sent first."""
+    """Folder for all data; metrics waiting there are sent first."""
 
     def __post_init__(self) -> None:
         """Check what can be checked without reading anything."""
@@ -181,9 +181,9 @@ class ExportJob:
     snapshots: Snapshots = None
     """Snapshot indices, comma-separated; auto is all stored ones."""
     workers: Workers = None
-    """Worker processes; auto is all cores."""
+    """Worker processes; auto is one per core."""
     data_dir: Path = Path("data")
-    """Folder of all data."""
+    """Folder for all data."""
 
     @property
     def folder(self) -> Path:
@@ -196,6 +196,6 @@ class TidyJob:
     """What is tidied."""
 
     experiment: Annotated[str | None, Absent("all")] = None
-    """Name or id of the experiment whose runs are closed; all means every experiment of the store."""
+    """Name or id of the experiment whose runs are closed; all means every experiment in the store."""
     data_dir: Path = Path("data")
-    """Folder of all data."""
+    """Folder for all data."""

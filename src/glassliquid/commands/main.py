@@ -109,7 +109,7 @@ def _beside_physics(model: str, evaluated: StepResult) -> str:
     if model == STRUCTURE:
         return f"The network {model} is the {LINEAR} itself."
     if "structure_test_accuracy" not in metrics:  # evaluate has said why
-        return f"There is no {LINEAR} beside {model}: see the evaluation {evaluated.run_id[:8]}."
+        return f"There is no {LINEAR} to compare {model} with: see the evaluation {evaluated.run_id[:8]}."
     pairs = [(model, "test"), (LINEAR, "structure_test")]
     table = tabulate([(name, _accuracy(metrics, split)) for name, split in pairs], ("test split", "accuracy"), "github")
     return f"{table}\n\n{model} is {verdict_of(metrics)} the {LINEAR}."

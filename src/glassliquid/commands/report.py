@@ -44,8 +44,8 @@ def run(job: ReportJob) -> None:
         page = write(experiment, runs, job.since, job.output)
         tracked.file(job.output)
         headline = (
-            f"Results log of {experiment.name}: {len(runs)} runs, {len(page.encode()) / 1e6:.1f} MB, in "
-            f"{time.monotonic() - started:.1f} s, in {job.output}."
+            f"Results log of {experiment.name}: {len(runs)} runs, {len(page.encode()) / 1e6:.1f} MB, written in "
+            f"{time.monotonic() - started:.1f} s to {job.output}."
         )
         tracked.describe(headline)
         print(headline)

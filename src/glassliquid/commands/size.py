@@ -134,9 +134,9 @@ def _sentence(model: str, law: SizeLaw) -> str:
         return f"{model}, the best in validation, does not tell a glass from a liquid of the same energy at any size that was tried."
     if law.freedom and law.chance < SIGNIFICANCE:
         return f"The signal of {model}, the best in validation, does not grow as the square root of N (p = {law.chance:.2g}), so no number of particles follows from it."
-    upper = f"to {high:,.0f}" if math.isfinite(high) else "upwards, as the signal may be none at all"
+    upper = f"to {high:,.0f}" if math.isfinite(high) else "upwards, as there may be no signal at all"
     text = (
         f"It takes N = {needed:,.0f} particles (95 % interval {low:,.0f} {upper}) to tell a glass from a liquid of the same energy with an area "
         f"under the curve of {TOLD}, by {model}, the best in validation, if the signal grows as the square root of N"
     )
-    return f"{text}, which it does within chance (p = {law.chance:.2f})." if law.freedom else f"{text}."
+    return f"{text}, which is consistent with the data (p = {law.chance:.2f})." if law.freedom else f"{text}."

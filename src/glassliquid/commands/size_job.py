@@ -61,9 +61,9 @@ class SizeJob:
         tuple[Annotated[int, Field(ge=SMALLEST_ENSEMBLE, le=LARGEST_ENSEMBLE)], ...],
         FromText(whole_numbers, "a number of simulations, or one for each size, such as 1000,1000,300"),
     ] = (400,)
-    """Simulations of each kind: a number for all sizes, or comma-separated one for each of sizes."""
+    """Simulations of each kind: a number for all sizes, or one for each of them, comma-separated."""
     windows: bool = False
-    """Cut every size out of the largest systems, as windows of their images, instead of simulating it; for networks of images."""
+    """Cut every size out of the largest systems, as windows of their images, instead of simulating it; for networks that read images."""
     iterations: Annotated[int, Field(ge=1)] = 60
     """Length of each training run."""
     batch_size: Annotated[int, Field(ge=1)] = TrainConfig().batch_size
@@ -71,11 +71,11 @@ class SizeJob:
     engine: Annotated[str | None, Choice(ENGINES.names), Absent("auto")] = None
     """Engine that simulates, as in make_data."""
     seed: Annotated[int, Field(ge=0, lt=LARGEST_SEED)] = 1
-    """Seed of the liquids' ensembles; that of the glasses' is one more."""
+    """Seed of the ensembles of the liquids; that of the glasses is one more."""
     workers: Workers = None
-    """Worker processes; auto is all cores."""
+    """Worker processes; auto is one per core."""
     data_dir: Path = Path("data")
-    """Folder of all data."""
+    """Folder for all data."""
 
     def __post_init__(self) -> None:
         """Check everything before hours go into the first size."""
@@ -85,19 +85,19 @@ class SizeJob:
             check_snapshot(what, index)
         if self.liquid + self.liquid_range >= self.glass:
             raise UserError(
-                f"liquid is {self.liquid} and liquid_range {self.liquid_range}, and the glass is {self.glass}: choose liquids before it."
+                f"liquid is {self.liquid} and liquid_range {self.liquid_range}, but the glass is {self.glass}: choose liquids before it."
             )
         if len(self.simulations) not in (1, len(self.sizes)):
             raise UserError(
-                f"simulations has {len(self.simulations)} numbers, and sizes has {len(self.sizes)}: pass one number, or one for each size."
+                f"simulations has {len(self.simulations)} numbers, but sizes has {len(self.sizes)}: pass one number, or one for each size."
             )
         if self.windows and len(self.simulations) > 1:
             raise UserError(
-                "windows is true, and all sizes are cut out of the same simulations: pass one number of simulations."
+                "windows is true, so all sizes are cut out of the same simulations: pass one number of simulations."
             )
         if self.windows and (others := [name for name in self.models if MODELS.get(name).input != IMAGES]):
             raise UserError(
-                f"windows is true, and the particles of the whole box would be read by {listed(others)}: pass as models only networks of images."
+                f"windows is true, but {listed(others)} would read the particles of the whole box: pass only networks that read images as models."
             )
         for particles in self.sizes:
             self.glasses(particles)

@@ -99,7 +99,7 @@ def _rehearse(job: SweepJob, dataset: Dataset) -> str:
         [
             f"Searching {job.caption}, {job.slots} trials, {job.jobs} at a time, on {splits}.",
             f"Network: {cost.size}.",
-            f"With batches of {config.batch_size} an iteration takes {cost.iteration_s:.3g} s here alone, a validation {cost.validation_s:.3g} s, "
+            f"With batches of {config.batch_size} an iteration takes {cost.iteration_s:.3g} s when run alone, a validation {cost.validation_s:.3g} s, "
             f"and a training run of {config.iterations} iterations {duration(cost.run_s(config))}: {number} training runs take at most about "
             f"{duration(number * cost.run_s(config))} one after the other; workers share the cores.",
             f"Memory: {megabytes(cost.memory_bytes)} for each worker.",
@@ -172,7 +172,7 @@ def _check_batch_sizes(job: SweepJob, dataset: Dataset) -> None:
     largest, images = max(job.space.batch_sizes), len(dataset.split_range(Split.TRAIN))
     if largest > images:
         raise UserError(
-            f"batch_sizes has {largest}, and the training split of {dataset.name} has {images} images: pass batch sizes of "
+            f"batch_sizes has {largest}, but the training split of {dataset.name} has {images} images: pass batch sizes of "
             f"{images} or less."
         )
 
@@ -200,7 +200,7 @@ def _link(job: SweepJob, study: Study, tracked: TrackedRun) -> str:
 def _beginning(job: SweepJob, study: Study, address: str, device: str) -> str:
     """What the command is about to do."""
     trials = study.trials()
-    ended = f": {len(finished(trials, job.slots))} trials are there." if trials else "."
+    ended = f": {len(finished(trials, job.slots))} trials have finished." if trials else "."
     lines = [f"Sweeping {job.caption}, {job.slots} trials, {job.jobs} at a time, on {device}."]
     lines.append(f"Study {study.name} in {address}{ended}")
     points = len(job.space.grid(0))
@@ -247,11 +247,11 @@ def _log_findings(
     settings = ", ".join(f"{name} {best.settings[name]:.4g}" for name in names)
     explained = ", ".join(f"{name} {100 * share:.0f} %" for name, share in pictures.importances.items())
     equals = sum(trial.value == best.value for trial in ended) - 1
-    shared = f" (shared with {equals} others; it has the smallest drop or the lowest loss of them)" if equals else ""
+    shared = f" (shared with {equals} others; among them it has the smallest drop or the lowest loss)" if equals else ""
     if tested is None:
         found = [
             f"Best of {len(ended)} trials ({counts(trials)}): none, because none is better than chance.",
-            f"The highest validation accuracy is {percent(best, images)}, which a guess may also reach; "
+            f"The highest validation accuracy is {percent(best, images)}, which guessing may also reach; "
             "no model is tested or registered.",
         ]
     else:
@@ -263,9 +263,9 @@ def _log_findings(
         tracked.text(line + "\n", "best_trial.txt")
         figures["best_trial"] = best.number
         tags["best_run"] = best.attributes[RUN]
-    more = [f"Importance: {explained or 'cannot be told from so few or equal accuracies'}."]
+    more = [f"Importance: {explained or 'cannot be told from so few accuracies, or from equal ones'}."]
     if told := fates(ended):
-        more.append(f"Of the complete trials {told}.")
+        more.append(f"Of the complete trials, {told}.")
         tags[tag.FATE] = told
     repeated = [] if tested is None else [line]
     table = markdown(ended, names, images)

@@ -49,10 +49,10 @@ def _lines(job: TidyJob, tidied: Tidied, untold: dict[str, str], removed: int) -
     lines = [f"Runs that dead processes had left RUNNING, now KILLED: {len(closed)}."]
     lines += _named(closed, job.data_dir)
     if others := {run_id: name for run_id, name in untold.items() if run_id not in closed}:
-        lines.append(f"Closed by other commands before: {len(others)}.")
+        lines.append(f"Closed earlier by other commands: {len(others)}.")
         lines += _named(others, job.data_dir)
     points = sum(delivery.sent.values())
-    lines.append(f"Waiting metric points sent: {points}, of {len(delivery.sent)} runs.")
+    lines.append(f"Waiting metric points sent: {points}, from {len(delivery.sent)} runs.")
     if delivery.waiting:
         lines.append(
             f"Metric points that are still waiting in {runs_folder}, because this tracking "

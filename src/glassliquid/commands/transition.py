@@ -163,7 +163,7 @@ def _samples(
         except UserError as error:
             if model == job.model:
                 raise
-            notes.append(f"{BASELINE} did not learn beside {job.model}. {error}")
+            notes.append(f"{BASELINE} was not trained beside {job.model}. {error}")
     return data, notes
 
 
@@ -242,11 +242,11 @@ def _notes(job: TransitionJob, measured: Sequence[Measured]) -> Iterator[str]:
             found = (
                 "no T_g"
                 if transition is None
-                else f"T_g = {transition.temperature:.3f} by its {transition.observable.name}"
+                else f"T_g = {transition.temperature:.3f} from its {transition.observable.name}"
             )
             yield f"{each.ensemble.name}: {found}."
     if not job.inherent:
-        yield "The networks saw the snapshots themselves, not inherent structures: they may only tell the temperature, from the rattling of the particles."
+        yield "The networks saw the snapshots themselves, not inherent structures: they may merely tell the temperature, from the rattling of the particles."
 
 
 def _keep(tracked: TrackedRun, job: TransitionJob, measured: Sequence[Measured], found: Findings) -> None:

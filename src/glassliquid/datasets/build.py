@@ -87,7 +87,7 @@ def labels_of(ensemble: Ensemble, null: bool) -> dict[int, tuple[Label, ...]]:
         numbers = [member.number for member in ensemble.simulations if member.split is split]
         if len(numbers) < len(CLASSES):
             raise UserError(
-                f"null is true, and the split {split} of {ensemble.name} has {len(numbers)} simulation(s), not one for each class: "
+                f"null is true, but the split {split} of {ensemble.name} has {len(numbers)} simulation(s), not one for each class: "
                 "choose an ensemble of 10 simulations or more."
             )
         for place, index in enumerate(generator.permutation(len(numbers))):

@@ -57,7 +57,7 @@ class MakeDataConfig:
     source: Annotated[str, Choice(SOURCES.names)] = "simulate"
     """Where the data come from: simulations made here, or existing trajectories or images."""
     input: Annotated[Path | None, Absent("none")] = None
-    """Folder of the trajectories or images; for a dry run, also a single trajectory."""
+    """Folder of the trajectories or images; for a dry run, it may be a single trajectory."""
     preset: Annotated[str, Choice(lambda: PRESETS)] = "demo"
     """Protocol; the parameters from particles to snapshots override parts of it."""
     ensemble: Annotated[str | None, Absent("auto")] = None
@@ -69,7 +69,7 @@ class MakeDataConfig:
     match: Annotated[str, Choice(lambda: MATCHES)] = "none"
     """Samples to draw: none draws all, energy draws pairs of inherent structures with equal e_IS."""
     liquid_range: Annotated[int, Field(ge=0, le=INTERVALS)] = 0
-    """Candidates of match are the stored snapshots up to this many from liquid."""
+    """With match, the candidates are the stored snapshots up to this many indices from liquid."""
     match_tolerance: Annotated[float | None, Field(gt=0), Absent("auto")] = None
     """Largest difference of e_IS within a pair [epsilon_AA]; auto is a tenth of the standard deviation of the glasses, or more if the smallest split needs it."""
     liquid: int = 5
@@ -87,16 +87,16 @@ class MakeDataConfig:
     image_size: int = 128
     """Side of the images [pixels]."""
     window: float = 1.0
-    """Side of the square that is drawn, as a fraction of the box's."""
+    """Side of the square that is drawn, as a fraction of the side of the box."""
     inherent: bool = False
     """Draw inherent structures and record their energies; with snapshots, the energies of all these snapshots."""
     null: bool = False
-    """Draw both classes from the liquid's snapshot of different simulations: a score other than chance is then a leak."""
+    """Draw both classes from the liquid's snapshot, in different simulations: a score other than chance then reveals a leak."""
     files: Annotated[str | None, Absent("all")] = None
     """Pattern that the names of imported trajectories match, such as prod*.lammpstrj."""
     number: Annotated[str | None, Absent("auto")] = None
-    """Where the simulation's number is in imported names: the word before it, such as run, or a regular expression; page: the pages of
-    imported images are simulations."""
+    """Where the simulation's number is in imported names: the word before it, such as run, or a regular expression; page: each page
+    of an imported image is a simulation."""
     temperature: Annotated[str | None, Absent("none")] = None
     """Word before the temperature in the names of imported series at constant temperature, such as T, or a table of their files and
     temperatures, such as temperatures.csv; none: the files are coolings."""
@@ -133,11 +133,11 @@ class MakeDataConfig:
     seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)] = 1
     """Seed of the ensemble."""
     workers: Workers = None
-    """Worker processes; auto is all cores."""
+    """Worker processes; auto is one per core."""
     scheduler: Annotated[str | None, Absent("none")] = None
     """Dask cluster: none, tcp://host:port, or a dask-jobqueue configuration file."""
     data_dir: Path = Path("data")
-    """Folder of all data."""
+    """Folder for all data."""
 
     def __post_init__(self) -> None:
         """Check what can be checked without reading the data."""
@@ -179,7 +179,7 @@ class MakeDataConfig:
             raise UserError("null is true, and null data come from one ensemble: pass its name as ensemble.")
         for name in ("liquid_range", "match_tolerance"):
             if self.match == "none" and (value := getattr(self, name)):
-                raise UserError(f"{name} is {value}, and match is none, which has no use for it: pass match=energy.")
+                raise UserError(f"{name} is {value}, but match is none, which has no use for it: pass match=energy.")
 
     @property
     def draws_inherent(self) -> bool:

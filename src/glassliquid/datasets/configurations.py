@@ -99,7 +99,7 @@ class ParticleFiles:
             (found,) = read_configurations(self.folder / name, [record.snapshot], with_log=False)
             if len(found.types) != self.particles:
                 raise UserError(
-                    f"{self.folder / name} has {len(found.types)} particles, and its ensemble has {self.particles}: delete the file and "
+                    f"{self.folder / name} has {len(found.types)} particles, but its ensemble has {self.particles}: delete the file and "
                     "run make_data again."
                 )
             yield found

@@ -271,24 +271,24 @@ def _record(row: dict[str, str], recipe: Recipe) -> Record:
     simulation = whole_number(int(row["simulation"]), 0, LARGEST_NUMBER)
     # So nothing outside the folder is ever read, and no image stands in for one of another class, split or simulation.
     if row["file_name"] != (expected := file_name_of(split, label, simulation)):
-        raise ValueError(f"the file is {row['file_name']!r}, and {expected} is where such an image lies")
+        raise ValueError(f"the file is {row['file_name']!r}, but such an image belongs in {expected}")
     snapshot = int(row["snapshot"])
     if not recipe.shows(label, snapshot) or not math.isclose(float(row["temperature"]), temperature(snapshot)):
         expected_snapshot = recipe.glass if label is Label.GLASS else recipe.liquid
         raise ValueError(
-            f"it shows another snapshot or temperature than {expected_snapshot}, the {label} of the recipe"
+            f"its snapshot or temperature is not that of snapshot {expected_snapshot}, the {label} of the recipe"
         )
     return Record(row["file_name"], label, simulation, snapshot, temperature(snapshot), split)
 
 
 def _check_simulations(folder: Path, records: Iterable[Record], null: bool) -> None:
-    """Raise UserError if an image is there twice (in a null dataset: a simulation), or a simulation in two splits."""
+    """Raise UserError if an image is listed twice (in a null dataset: a simulation), or a simulation in two splits."""
     splits: dict[int, Split] = {}
     seen: set[tuple[Label | None, int]] = set()
     for record in records:
         image = (None if null else record.label, record.simulation)
         if image in seen:
-            raise _damaged(folder / TABLE, f"{record.label} of simulation {record.simulation} is there twice")
+            raise _damaged(folder / TABLE, f"{record.label} of simulation {record.simulation} is listed twice")
         seen.add(image)
         if splits.setdefault(record.simulation, record.split) is not record.split:
             raise _damaged(folder / TABLE, f"simulation {record.simulation} is in two splits")

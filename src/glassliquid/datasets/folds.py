@@ -38,7 +38,7 @@ def folded(dataset: Dataset, folds: int, include_test: bool, seed: int) -> list[
     classes = _classes(dataset, include_test)
     if folds > len(classes):
         raise UserError(
-            f"folds is {folds}, and {dataset.name} has {len(classes)} simulations to test in them: pass {len(classes)} or fewer."
+            f"folds is {folds}, but {dataset.name} has {len(classes)} simulations to test in them: pass {len(classes)} or fewer."
         )
     generator = np.random.default_rng([seed, FOLDS_STREAM])
     mixed = [int(number) for kind in _kinds(classes, classes) for number in generator.permutation(kind)]

@@ -18,7 +18,7 @@ def read_image(dataset: Dataset, record: Record) -> NDArray[np.uint8]:
     path = dataset.folder / record.file_name
     size = dataset.recipe.image_size
     if not path.resolve().is_relative_to(dataset.folder.resolve()):
-        raise unusable_image(dataset, record.file_name, "it is a link out of the dataset")
+        raise unusable_image(dataset, record.file_name, "it is a link that leads out of the dataset")
     try:
         with Image.open(path, formats=["PNG"]) as image:
             # Checked before decoding: a file can claim any size.

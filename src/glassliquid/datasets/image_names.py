@@ -106,7 +106,7 @@ def find_images(
                 named.append(image)
                 known = found.setdefault((label, image.simulation), image)
                 if known is not image:
-                    raise UnusableImage(f"is {label} of simulation {image.simulation}, as {known.name} is")
+                    raise UnusableImage(f"is {label} of simulation {image.simulation}, but so is {known.name}")
         except UnusableImage as error:
             unreadable.append(Unreadable(file, str(error)))
     images = sorted(found.values(), key=lambda image: (image.simulation, image.label))
@@ -139,7 +139,7 @@ def _files(folder: Path) -> Iterator[str]:
 
 def _check_file(folder: Path, path: Path) -> None:
     if not path.resolve().is_relative_to(folder.resolve()):
-        raise UnusableImage("is a link out of the folder")
+        raise UnusableImage("is a link that leads out of the folder")
     try:
         mode = path.stat().st_mode
     except OSError as error:
@@ -161,7 +161,7 @@ def _label(name: PurePosixPath, words: Mapping[str, Label]) -> Label:
         if len(labels) > 1:
             raise UnusableImage(f"has both glass and liquid in {part!r}")
         if labels and part == name.name and of_class not in (None, *labels):
-            raise UnusableImage(f"is called {min(labels)}, and lies in a folder of {of_class}")
+            raise UnusableImage(f"is called {min(labels)}, but lies in a folder of {of_class}")
         if of_class or labels:
             return of_class or min(labels)
     raise UnusableImage(
@@ -197,7 +197,9 @@ def _checked(simulation: int | None, pattern: str | None) -> int:
             f"has no number in its name {f'where {pattern!r} says' if pattern else 'that would tell its simulation'}"
         )
     if simulation > LARGEST_NUMBER:
-        raise UnusableImage(f"has the number {str(simulation)[:20]} in its name, and the largest is {LARGEST_NUMBER:,}")
+        raise UnusableImage(
+            f"has the number {str(simulation)[:20]} in its name, but the largest allowed is {LARGEST_NUMBER:,}"
+        )
     return simulation
 
 

@@ -128,7 +128,7 @@ class _Candidates:
             left, right, candidate = match_energies(self.glass[glass], self.liquid[liquid], tolerance)
         except MemoryError:
             raise UserError(
-                f"match_tolerance is {tolerance:g}, and nearly every liquid is within it of every glass, too many pairs to choose from: pass "
+                f"match_tolerance is {tolerance:g}, so nearly every liquid is within it of every glass, which gives too many pairs to choose from: pass "
                 f"a smaller one, such as {auto_tolerance(self.glass, len(glass)):.2g}."
             ) from None
         return _Pairs(glass[left], liquid[right], candidate)
@@ -199,8 +199,8 @@ def _too_few_pairs(sides: Sides, recipe: Recipe, kept: str, glass: NDArray[np.fl
     too_few = f"Only {kept}"
     if meeting is None:
         return UserError(
-            f"{too_few}, because the energies do not overlap: e_IS of the glasses is {glass.mean():.4f}, and that of the liquids of "
-            f"{sides.liquid.name!r} goes from {energies[0]:.4f} to {energies[-1]:.4f}: cool the liquids more slowly or the glasses faster."
+            f"{too_few}, because the energies do not overlap (e_IS of the glasses is {glass.mean():.4f}, and that of the liquids of "
+            f"{sides.liquid.name!r} goes from {energies[0]:.4f} to {energies[-1]:.4f}): cool the liquids more slowly or the glasses faster."
         )
     low, high = max(each for each in indices if each <= meeting), min(each for each in indices if each >= meeting)
     return UserError(

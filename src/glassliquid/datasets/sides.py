@@ -77,7 +77,7 @@ class Sides:
         place = record.simulation - 1 - (self.offset if record.label is Label.GLASS else 0)
         if not 0 <= place < len(members):
             raise UserError(
-                f"A row of the dataset belongs to simulation {record.simulation}, and the ensemble {self.of(record.label).name!r} has 1 to "
+                f"A row of the dataset belongs to simulation {record.simulation}, but the ensemble {self.of(record.label).name!r} has 1 to "
                 f"{len(members)}: remove the dataset's folder and make it again."
             )
         return members[place]
@@ -95,7 +95,7 @@ def check_sides(sides: Sides) -> None:
     here, there = _nature(sides.liquid), _nature(sides.glass)
     if different := [f"{name} is {here[name]} and {there[name]}" for name in here if here[name] != there[name]]:
         raise UserError(
-            f"{names} do not fit ({'; '.join(different)}), so more than their structure would tell liquid from "
+            f"{names} do not fit together ({'; '.join(different)}), so more than their structure would tell liquid from "
             "glass: choose ensembles that differ only in the cooling."
         )
     members = {each.seed: each for each in sides.glass.simulations}

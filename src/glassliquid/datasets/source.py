@@ -97,7 +97,7 @@ class EnsembleSource(Source):
             check_recipe(sides.liquid.protocol, sides.liquid.name, config.liquid, config.glass_snapshot, config.null)
             if config.match != "none" and abs(config.glass - config.liquid) <= config.liquid_range:
                 raise UserError(
-                    f"liquid_range is {config.liquid_range}, so that glass {config.glass} is itself a candidate: pass a smaller range."
+                    f"liquid_range is {config.liquid_range}, so glass {config.glass} is itself a candidate: pass a smaller range."
                 )
         for label, index in ((Label.LIQUID, config.liquid), (Label.GLASS, config.glass_snapshot)):
             check_stored(sides.of(label), label.value, index)

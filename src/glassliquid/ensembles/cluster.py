@@ -40,7 +40,7 @@ def open_pool(workers: int | None, scheduler: str | None, data_dir: Path) -> Ite
     """The pool that `workers` and `scheduler` ask for: processes of this machine, or a Dask cluster.
 
     Args:
-        workers: how many; None is one a core. With an address always None; with a queue's configuration the number of
+        workers: how many; None is one per core. With an address always None; with a queue's configuration the number of
             workers to ask the queue for (None: as many as one job has).
         scheduler: None for this machine, `tcp://host:port`, or the path of a dask-jobqueue configuration file.
         data_dir: folder that all workers write to, absolute if there is a scheduler.

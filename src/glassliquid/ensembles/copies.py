@@ -30,7 +30,7 @@ def check_no_copies(folder: Path, simulations: Sequence[Files]) -> None:
     if groups:
         one, other = (str(files[0].relative_to(folder)) for files in groups[0][:2])
         raise UserError(
-            f"{folder} has identical files for two simulations, {one} and {other}, and simulations must be independent because they go into "
+            f"{folder} has identical files for two simulations, {one} and {other}, but simulations must be independent because they go into "
             "different splits: remove copies from the folder, and give each run its own seed."
         )
 

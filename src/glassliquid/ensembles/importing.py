@@ -118,7 +118,7 @@ def plan_import(folder: Path, plan: ImportPlan) -> PlannedImport:
         cooling_steps, indices = indices_of(names[0], steps, first_step, plan.cooling_steps, plan.snapshots)
         snapshots = tuple(sorted(indices.values()))
     if len(first.types) < SMALLEST_PARTICLES:
-        first.location.refuse(f"has {len(first.types)} particles, and {SMALLEST_PARTICLES} are the fewest")
+        first.location.refuse(f"has {len(first.types)} particles, but at least {SMALLEST_PARTICLES} are needed")
     particles_a = int((first.types == 0).sum())
     origin = Origin(species=first.species, particles_a=particles_a, length=first.length, first_step=first_step)
     protocol = Protocol(
@@ -216,11 +216,11 @@ def _too_few(folder: Path, names: list[str]) -> str | None:
     remedy = "pass the folder that has the files of all simulations"
     if not folder.is_file():
         remedy = (
-            f"put at least {SMALLEST_ENSEMBLE} into the folder; if these "
+            f"put at least {SMALLEST_ENSEMBLE} into the folder; if there "
             "are more, give the word before their number, as number=WORD"
         )
     return (
-        f"{folder} has {len(names)} simulation{'s' if len(names) > 1 else ''} ({listed(names)}), and each of the splits train, "
+        f"{folder} has {len(names)} simulation{'s' if len(names) > 1 else ''} ({listed(names)}), but each of the splits train, "
         f"validation and test needs one: {remedy}."
     )
 

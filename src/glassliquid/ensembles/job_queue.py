@@ -69,7 +69,7 @@ def read_configuration(path: Path) -> tuple[str, dict[str, Any]]:
     _check_settings(path, system, settings)
     if settings.get("processes", cores) != cores:
         raise UserError(
-            f"{path} has processes: {settings['processes']} for cores: {cores}, and LAMMPS runs one simulation a process: "
+            f"{path} has processes: {settings['processes']} for cores: {cores}, and LAMMPS runs one simulation per process: "
             "give both the same number, or leave processes out."
         )
     return system, {**settings, "processes": cores}

@@ -54,8 +54,8 @@ def find_series(folder: Path, told: str, files: str | None, number: str | None) 
         which = numbers[place.rest] if place.simulation is None else place.simulation
         if which is None:
             raise UserError(
-                f"{folder / name} has no number of its simulation beside the temperature: name them as T0.45/seed3.dump, say where it "
-                "is, as number=WORD for the word before it, or give it in a third column of a table of temperatures."
+                f"{folder / name} has no simulation number beside the temperature: name files like T0.45/seed3.dump, say where the "
+                "number is with number=WORD, the word before it, or give it in a third column of a table of temperatures."
             )
         index = _index(folder / name, place.temperature)
         other = simulations.setdefault(which, {}).setdefault(index, folder / name)
@@ -75,7 +75,7 @@ def _by_word(folder: Path, names: list[str], word: str) -> dict[str, _Place]:
         found = expression.search(name)
         if found is None:
             raise UserError(
-                f"{folder / name} has no number behind {word!r} in its path that is a temperature, such as {word}0.45, {word}0p45 or "
+                f"{folder / name} has no number after {word!r} in its path that is a temperature, such as {word}0.45, {word}0p45 or "
                 f"{word}4.5e-1: check temperature, which is {word!r}, or pass a table of temperatures."
             )
         places[name] = _Place(float(found[1].replace("p", ".")), f"{name[: found.start()]}{word}{name[found.end() :]}")
@@ -93,7 +93,7 @@ def _by_table(folder: Path, names: list[str], told: str) -> dict[str, _Place]:
         row = row_of(rows, name, path)
         places[name] = _Place(row.temperature, name.removeprefix(f"{row.path}/"), row.simulation)
     if unused := [row.path for row in rows if not any(row.matches(name) for name in places)]:
-        raise UserError(f"{path} has {unused[0]!r}, and no trajectory below {folder} has that name: correct the table.")
+        raise UserError(f"{path} has {unused[0]!r}, but no trajectory under {folder} has that name: correct the table.")
     return places
 
 
@@ -120,7 +120,7 @@ def check_same_indices(series: list[dict[int, Path]]) -> None:
             one, other = next(iter(series[0].values())), next(iter(each.values()))
             temperatures = listed(f"{temperature(index):.3g}" for index in missing[:5])
             raise UserError(
-                f"The simulation of {other} and that of {one} differ in having T = {temperatures}: all need the same temperatures; "
+                f"Only one of the simulations of {other} and {one} has T = {temperatures}: all need the same temperatures; "
                 "choose files by name, as files=PATTERN."
             )
 
@@ -130,7 +130,7 @@ def _index(path: Path, found: float) -> int:
     index = round(INTERVALS * (TEMPERATURE_HOT - found) / (TEMPERATURE_HOT - TEMPERATURE_COLD))
     if not 0 <= index <= INTERVALS:
         raise UserError(
-            f"{path} is at T = {found:g}, and temperatures run from {TEMPERATURE_COLD:g} to {TEMPERATURE_HOT:g}: choose files by name, as "
-            "files=PATTERN, or pass a table of temperatures if this is not how it is written."
+            f"{path} is at T = {found:g}, but temperatures run from {TEMPERATURE_COLD:g} to {TEMPERATURE_HOT:g}: choose files by name, as "
+            "files=PATTERN, or pass a table of temperatures if its name means something else."
         )
     return index

@@ -116,5 +116,5 @@ def _row(fields: dict[str, str], there: int, where: str) -> Row:
         )
     except (KeyError, ValueError) as error:
         raise UserError(
-            f"{where} does not have a file or folder, its temperature and perhaps the number of its simulation: correct the line."
+            f"{where} does not have a file or folder, its temperature and optionally the number of its simulation: correct the line."
         ) from error

@@ -35,11 +35,11 @@ def survey(sources: Sequence[Path], at_least: int | None, hints: Hints) -> tuple
     for before, after in itertools.pairwise(steps):
         if after < before:
             Location(sources[0]).refuse(
-                f"has time step {after} after {before}, and time steps must increase",
+                f"has time step {after} after {before}, but time steps must increase",
                 remedy="if they are separate runs, put each into its own file, with its own number in the name",
             )
     if max(map(abs, steps)) > MOST_STEPS:
-        Location(sources[0]).refuse(f"has time step {max(steps, key=abs)}, and {MOST_STEPS} are the most")
+        Location(sources[0]).refuse(f"has time step {max(steps, key=abs)}, but the largest allowed is {MOST_STEPS}")
     return sorted(steps), frames[0]
 
 
@@ -62,7 +62,7 @@ def start_of_cooling(name: str, steps: list[int], first_step: int | None, coolin
         return 0
     if first < 0 < steps[-1] and 0 in steps:
         raise UserError(
-            f"{name} runs from time step {first} over 0, where the cooling may start: pass first_step={first} or first_step=0."
+            f"{name} runs from time step {first} past 0, where the cooling may start: pass first_step={first} or first_step=0."
         )
     if first > 0 and len(steps) > 1 and first <= steps[1] - first and cooling_steps != steps[-1] - first:
         raise UserError(
@@ -90,7 +90,7 @@ def indices_of(
     cooling_steps = steps[-1] - first_step if given is None else given
     if given is None and cooling_steps < 1:
         raise UserError(
-            f"{name} has a single frame, at time step {steps[-1]}, and a cooling has several: if each file is a frame, say where the "
+            f"{name} has a single frame, at time step {steps[-1]}, but a cooling has several: if each file is a frame, say where the "
             "number of the simulation is, as number=WORD for the word before it."
         )
     if given is not None and (cooling_steps < INTERVALS or cooling_steps % INTERVALS):

@@ -26,7 +26,7 @@ MOST_WORKERS = 10_000
 """What says more is taken for a mistake, before the machine is full of processes."""
 
 Workers = Annotated[int | None, Field(ge=1, le=MOST_WORKERS), Absent("auto")]
-"""A setting: how many worker processes; None is one a core."""
+"""A setting: how many worker processes; None is one per core."""
 
 ATTEMPTS = 3
 """A task whose worker process died is tried this many times in all."""

@@ -107,13 +107,13 @@ def confusion_curve(
     else:
         place, left, after = candidate
         if own[place] - majority[place] <= z * math.hypot(float(means[:, place].std()), noise):
-            reason = f"at guess {guesses[place]}, the best one between two lower ones, it is no better than the fraction of the larger class"
+            reason = f"at guess {guesses[place]}, the best one between two lower ones, the accuracy is no higher than the fraction of the larger class"
         elif any(
             accuracy[place] - accuracy[valley]
             <= z * math.hypot(float((draws[:, place] - draws[:, valley]).std()), 2**0.5 * noise)
             for valley in (left, after)
         ):
-            reason = f"what rises above the guesses on both sides, at {guesses[place]}, is within the errors"
+            reason = f"the rise above the guesses on both sides, at {guesses[place]}, is within the errors"
         else:
             between = draws[:, left : after + 1] + generator.normal(0, noise, size=(replicates, after - left + 1))
             low, high = percentile_interval((left + between.argmax(axis=1)).astype(float))

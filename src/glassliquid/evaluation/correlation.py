@@ -39,7 +39,7 @@ class Correlation:
     largest: float
     """Share of the resampled sets in which no other of the table is larger in size."""
     simulations: int
-    """How many configurations it is the mean over, one a simulation."""
+    """How many configurations it is the mean over, one per simulation."""
     particles: int
     """How many particles these have of the species, in all."""
 

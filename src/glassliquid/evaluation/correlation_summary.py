@@ -49,12 +49,12 @@ def sentence(correlations: Sequence[Correlation]) -> str:
     """What goes most with physics, and how sure that is."""
     defined = [each for each in correlations if np.isfinite(each.together[0])]
     if not defined:
-        return "No correlation with the physical fields can be computed: in fewer than two simulations do the values differ between particles."
+        return "No correlation with the physical fields can be computed: the values differ between particles in fewer than two simulations."
     most = max(defined, key=lambda each: abs(each.mean))
     low, high = most.together
     where = (
         f"{most.value} with {most.field}, among the {most.species} particles of the {most.label}: {most.mean:+.2f} ({low:+.2f} to "
-        f"{high:+.2f}, which holds with {100 * CONFIDENCE:.0f} % for all {len(defined)} of the table at once), the mean over "
+        f"{high:+.2f}, at {100 * CONFIDENCE:.0f} % confidence for all {len(defined)} in the table at once), the mean over "
         f"{most.simulations} simulations"
     )
     few = ", so few that the intervals are rough" if most.simulations < FEW else ""

@@ -27,7 +27,7 @@ from glassliquid.inputs.images import Images
 from glassliquid.models.network import Network
 
 DISC_POINTS = 64
-"""Points over which the attribution of a disc is averaged: about one a pixel for a particle of the demo ensemble."""
+"""Points over which the attribution of a disc is averaged: about one per pixel for a particle of the demo ensemble."""
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,7 @@ def find_glass_transition(
     the crossing. So the windows follow from the data, and no temperature has to be guessed.
 
     Args:
-        energies: per particle, a row a simulation, shape (n, marks).
+        energies: per particle, one row per simulation, shape (n, marks).
         temperatures: of the marks, falling, shape (marks,).
         observable: which energy it is.
         generator: source of the bootstrap's draws.

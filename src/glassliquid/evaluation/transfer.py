@@ -189,7 +189,7 @@ def find_crossing(
 
     Args:
         indices: ascending, shape (k,).
-        values: a row a simulation, shape (n, k).
+        values: one row per simulation, shape (n, k).
         level: the level.
         start: place in `indices` to start from; the mean is not below the level there.
         generator: source of the bootstrap's draws.

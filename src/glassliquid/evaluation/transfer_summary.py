@@ -228,7 +228,7 @@ def _named(row: TransferRow) -> str:
     # A class accuracy is nan if there are no images of it, and nan is not less than anything.
     for label, name in ((GLASS, "liquid"), (LIQUID, "glass")):
         if point.class_accuracy(label) <= 1 - CALLS_EVERYTHING:
-            called = f", it calls everything {name}"
+            called = f"; it calls everything {name}"
     return f"{row.data} ({100 * point.accuracy:.1f} % of {sum(point.counts)} images{called})"
 
 

@@ -117,7 +117,7 @@ def _order(name: str, order: OrderParameter) -> str:
     low, high = _temperatures(crossing.interval)
     return (
         f"P(glass) of {name}, trained on the two ends, passes one half at T = {temperature(crossing.index):.3g} ({low:.3g} to {high:.3g}; "
-        f"it tells {order.right} of {order.ends} ends correctly)"
+        f"it classifies {order.right} of {order.ends} snapshots at the ends correctly)"
     )
 
 
@@ -130,7 +130,7 @@ def _agreement(ranges: Mapping[str, Interval]) -> str:
     ]
     if len(ranges) < 2:
         return f"The three answers cannot be compared: there is none from {_and(missing)}."
-    verdict = f"disagree: {_and(apart)} do not overlap" if apart else "agree within their intervals"
+    verdict = f"disagree: no overlap of {_and(apart)}" if apart else "agree within their intervals"
     if missing:
         return f"{_capital(_and(list(ranges)))} {verdict}; there is none from {_and(missing)}."
     return f"The three answers {verdict}."

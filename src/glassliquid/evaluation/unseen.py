@@ -32,7 +32,7 @@ def trained_recipe(found: FoundModel) -> Recipe:
     reads = found.model.reads
     if reads.mismatch(recipe):  # the network could not read samples that are made by it
         raise UserError(
-            f"The checkpoint's recipe of its data is damaged (it is of {reads.of_recipe(recipe).summary}, and the network reads "
+            f"The checkpoint's recipe of its data is damaged (it is of {reads.of_recipe(recipe).summary}, but the network reads "
             f"{reads.summary}): choose another."
         )
     return recipe

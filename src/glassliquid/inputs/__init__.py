@@ -173,5 +173,5 @@ def described_input(data: Mapping[str, Any]) -> Input:
     """The input that a checkpoint's `data` name; KeyError, TypeError or ValueError if they are damaged."""
     name = data.get("input", DEFAULT)
     if name not in INPUTS.names():
-        raise ValueError(f"its input is {str(name)[:40]!r}, and there are {listed(INPUTS)}")
+        raise ValueError(f"its input is {str(name)[:40]!r}, which is none of {listed(INPUTS)}")
     return INPUTS.get(name).of_description(data)

@@ -49,7 +49,7 @@ class Descriptors(Input):
         """The list of features of today; no other can be computed."""
         if (version := data["features"]) != VERSION:
             raise ValueError(
-                f"it reads list {str(version)[:40]} of the features, and this program computes list {VERSION}"
+                f"it reads list {str(version)[:40]} of the features, but this program computes list {VERSION}"
             )
         return cls()
 

@@ -82,7 +82,7 @@ class Particles(Input):
     def mismatch(self, recipe: Recipe) -> str | None:
         """Images without particles, or of a part of them."""
         lack = unreadable_particles(recipe)
-        return lack and f"it reads particles, and {lack}"
+        return lack and f"it reads particles, but {lack}"
 
     def load(self, dataset: Dataset, split: Split, device: torch.device) -> Samples:
         """The neighbours of all particles: on a GPU if they fit there, else a memory map of a cache beside the dataset."""
@@ -162,7 +162,7 @@ class Particles(Input):
         # The nearest of all is the particle itself.
         distances, neighbours = cKDTree(places, boxsize=side).query(places, k=self.neighbours + 1)
         if distances[:, 1].min() >= FARTHEST:
-            raise UserError(f"A configuration cannot be read as a graph, as {NO_NEIGHBOURS}.")
+            raise UserError(f"A configuration cannot be read as a graph, because {NO_NEIGHBOURS}.")
         return np.column_stack([configuration[:, 2], neighbours[:, 1:], distances[:, 1:]]).astype(np.float32)
 
 

@@ -72,7 +72,7 @@ def particle_fields(
     """
     if length < SMALLEST_SIDE:
         raise UserError(
-            f"The box is {length:.3g} wide, and energies and neighbours of its particles can be computed if it is {SMALLEST_SIDE:g} "
+            f"The box is {length:.3g} wide, but energies and neighbours of its particles can only be computed if it is {SMALLEST_SIDE:g} "
             "wide or more: choose an ensemble of more particles."
         )
     of_states = (column for state in (positions, minimum) for column in _fields_of(state, types, length))

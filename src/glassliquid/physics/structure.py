@@ -100,7 +100,7 @@ def features(positions: NDArray[np.floating], types: NDArray[np.integer], length
     counts = np.bincount(types, minlength=len(SPECIES))
     if length < SMALLEST_SIDE or not counts.all():
         raise UserError(
-            f"The box is {length:.3g} wide and has {counts[0]} A and {counts[1]} B, and its structure can be computed if it is "
+            f"The box is {length:.3g} wide and has {counts[0]} A and {counts[1]} B, but its structure can only be computed if it is "
             f"{SMALLEST_SIDE:g} wide or more and has both: choose an ensemble of more particles."
         )
     pairs, cells = close_pairs(positions, types, length), voronoi_cells(positions, length)

@@ -58,7 +58,7 @@ def training_figure(history: History, caption: str) -> Figure:
 
 
 def replicates_figure(curves: Mapping[str, tuple[History, Fate | None]], caption: str) -> Figure:
-    """Validation accuracy and training loss of equal runs, one line a run; collapsed ones are red, those that never learned dotted.
+    """Validation accuracy and training loss of equal runs, one line per run; collapsed ones are red, those that never learned dotted.
 
     Args:
         curves: name of the run to its history and its fate.

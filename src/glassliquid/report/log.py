@@ -165,7 +165,7 @@ def dataset_rows(runs: Sequence[StoredRun], trained: Sequence[StoredRun], artifa
             facts.append(_glass_transition(measured))
         missing = ""
         if not makers:
-            missing = "no picture: it was not made by a make_data run of this report"
+            missing = "no picture: it was not made by a make_data run in this report"
         elif picture is None:
             missing = f"no picture: the run that made it has no {EXAMPLES} that can be read"
         count = sum(_dataset(run) == dataset for run in trained)
@@ -228,7 +228,7 @@ def _facts(description_file: bytes | None) -> list[str]:
             f"liquid {recipe['liquid']} (T = {temperatures['liquid']:.3g})",
             f"glass {recipe['glass']} (T = {temperatures['glass']:.3g})",
             f"ensemble {recipe['ensemble']}"
-            + (f" and of the glasses {recipe['glass_ensemble']}" if recipe.get("glass_ensemble") else "")
+            + (f", and {recipe['glass_ensemble']} for the glasses" if recipe.get("glass_ensemble") else "")
             + (", inherent structures" if recipe["inherent"] else "")
             + (", matched in energy" if recipe.get("match", "none") != "none" else ""),
             f"{' + '.join(str(count) for count in images.values())} images of {recipe['image_size']} pixels for "

@@ -49,7 +49,7 @@ def baseline_of(found: FoundModel, data_dir: Path, tracked: TrackedRun) -> Found
     try:
         dataset = open_dataset(Layout(data_dir).dataset(name))
         if dataset.digest != digest:
-            raise UserError(f"The dataset {name} is another one by now (digest {dataset.digest}, not {digest}).")
+            raise UserError(f"The dataset {name} is no longer the same (digest {dataset.digest}, not {digest}).")
         state = _trained_before(dataset, data_dir, tracked) or _train(dataset, data_dir, tracked)
         return FoundModel(restore_model(state), state, LINEAR, None)
     except TrackingLost:

@@ -126,6 +126,6 @@ def _first_of_each_class(test: Samples, count: int) -> list[int]:
     for label in (Label.LIQUID, Label.GLASS):
         places = np.flatnonzero(test.labels == CLASSES.index(label))[:count]
         if len(places) < count:
-            raise UserError(f"samples is {count}, and the test split has {len(places)} {label} images: pass fewer.")
+            raise UserError(f"samples is {count}, but the test split has {len(places)} {label} images: pass fewer.")
         chosen += [int(place) for place in places]
     return chosen

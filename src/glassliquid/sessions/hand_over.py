@@ -89,7 +89,7 @@ def _send(tracked: TrackedRun, journal: MetricJournal, outcome: Outcome | Diverg
     folder = journal.folder
     if not journal.close():
         print(
-            f"The tracking server did not accept all metrics; the rest is in {folder}, and the next command sends it."
+            f"The tracking server did not accept all metrics; the rest is in {folder}, and the next command will send it."
         )
     for name in (CURRENT, BEST):
         if (folder / name).exists():

@@ -90,7 +90,11 @@ def rehearse(job: TrainJob, splits: TrainingSplits) -> str:
     config, cost = job.config, cost_of(job.config, splits)
     texts = to_texts(config)
     settings = ", ".join(f"{name} {texts[name]}" for name in config.shown())
-    several = "" if job.repeats == 1 else f", {job.repeats} of them {duration(job.repeats * cost.run_s(config))}"
+    several = (
+        ""
+        if job.repeats == 1
+        else f", and {job.repeats} such training runs {duration(job.repeats * cost.run_s(config))}"
+    )
     return "\n".join(
         [
             f"Settings: {settings}.",
@@ -145,7 +149,7 @@ def _some(data: TrainingData, count: int) -> TrainingData:
     places = np.concatenate([np.flatnonzero(labels == label)[: count // 2] for label in (0, 1)])
     if len(places) < count or count % 2:
         raise UserError(
-            f"overfit is {count}: pass an even number up to {2 * int(np.bincount(labels, minlength=2).min())}, half of which are "
-            "images of each class."
+            f"overfit is {count}: pass an even number up to {2 * int(np.bincount(labels, minlength=2).min())}, so that "
+            "half of them are images of each class."
         )
     return replace(data, values=data.values[places], labels=data.labels[places])

@@ -19,7 +19,7 @@ def can_resume(run: StoredRun, runs_folder: Path) -> bool:
         return False
     if run.has_diverged:
         raise UserError(
-            f"The training with these settings has diverged, in the run {run.run_id}: choose another seed or model, or continue that run at a lower "
+            f"Training with these settings has diverged, in the run {run.run_id}: choose another seed or model, or continue that run at a lower "
             "learning rate, as its page says."
         )
     why_not = run.tags.get(tag.STUCK)

@@ -44,7 +44,7 @@ class TrainJob:
     max_hours: Annotated[float | None, Field(gt=0), Absent("none")] = None
     """Save a checkpoint and stop after this time [hours]."""
     upload_every: Annotated[float | None, Field(gt=0, le=10_000), Absent("end")] = None
-    """Minutes between uploads of the checkpoints to MLflow; end uploads them once, and until then they are on this machine only."""
+    """Minutes between uploads of the checkpoints to MLflow; end uploads them once, at the end; until then they are only on this machine."""
     figure_every: Annotated[float, Field(gt=0, le=10_000)] = 10.0
     """Minutes between updates of training.png on the run's page during training."""
     version: Label = None
@@ -62,7 +62,7 @@ class TrainJob:
     device: str = "auto"
     """Device to train on: auto, cpu, cuda or mps."""
     data_dir: Path = Path("data")
-    """Folder of all data."""
+    """Folder for all data."""
 
     def __post_init__(self) -> None:
         """Check what can be checked without reading anything."""
@@ -77,7 +77,7 @@ class TrainJob:
                 f"folds is {self.folds} and repeats is {self.repeats}: leave one of the two out; folds have their own seeds."
             )
         if self.folds_include_test and self.folds == 1 and self.resume is None:
-            raise UserError("folds_include_test is true, and folds is 1: pass folds too, such as 5, or leave it out.")
+            raise UserError("folds_include_test is true, but folds is 1: pass folds too, such as 5, or leave it out.")
         if self.register_as is not None:
             check_name("register_as", self.register_as)
 

@@ -55,11 +55,11 @@ def open_ensembles(job: TransitionJob, pool: WorkerPool) -> list[Ensemble]:
     for ensemble in found:
         if missing := ensemble.missing():
             raise UserError(
-                f"The ensemble {ensemble.name!r} lacks {len(missing)} of its {len(ensemble.simulations)} simulations: run the make_data command that began it again."
+                f"The ensemble {ensemble.name!r} lacks {len(missing)} of its {len(ensemble.simulations)} simulations: repeat the make_data command that began it."
             )
         if not np.isclose(density(ensemble), density(found[0]), rtol=SAME_DENSITY):
             raise UserError(
-                f"ensemble is {listed(job.ensembles)}, and {found[0].name} has the density {density(found[0]):.4g} and {ensemble.name} "
+                f"ensemble is {listed(job.ensembles)}, but {found[0].name} has the density {density(found[0]):.4g} and {ensemble.name} "
                 f"{density(ensemble):.4g}: T_g depends on the density, so name ensembles with the same density."
             )
     return found
@@ -113,7 +113,7 @@ def learning_part(job: TransitionJob, ensemble: Ensemble) -> Ensemble:
     for split in Split:
         if split not in {each.split for each in members}:
             raise UserError(
-                f"simulations is {job.simulations}, and none of the first {len(members)} of {ensemble.name!r} is in its {split} split: "
+                f"simulations is {job.simulations}, but none of the first {len(members)} of {ensemble.name!r} is in its {split} split: "
                 "pass a larger number."
             )
     return replace(ensemble, simulations=members)

@@ -35,7 +35,7 @@ class TransitionJob:
         FromText(_ensembles, "auto, the name of an ensemble, or several separated by commas"),
         Absent("auto"),
     ] = None
-    """Ensemble; auto is demo, which is made if it is missing. With several, the networks learn the first, and all give T_g."""
+    """Ensemble; auto is demo, which is made if it is missing. With several, the networks are trained on the first, and all give T_g."""
     model: Annotated[str, Choice(MODELS.names)] = "compact"
     """Network that learns, in addition to structure."""
     inherent: bool = True
@@ -57,13 +57,13 @@ class TransitionJob:
     image_size: int = 128
     """Side of the images [pixels], for a network that reads images."""
     simulations: Annotated[int, Field(ge=SMALLEST_ENSEMBLE, le=LARGEST_ENSEMBLE)] = 400
-    """Largest number of simulations that the networks learn from; the energies are those of all."""
+    """Largest number of simulations that the networks learn from; the energies of all are used."""
     engine: Annotated[str | None, Choice(ENGINES.names), Absent("auto")] = None
     """Engine that simulates the demo ensemble if it is made; auto is the fastest that runs here."""
     device: str = "auto"
     """Device to train on: auto, cpu, cuda or mps."""
     data_dir: Path = Path("data")
-    """Folder of all data."""
+    """Folder for all data."""
 
     def __post_init__(self) -> None:
         """Check what can be checked without reading anything."""
@@ -84,7 +84,7 @@ class TransitionJob:
             raise UserError(f"guesses is {listed(self.guesses)}: give each index once, in ascending order.")
         if len(self.guesses) < FEWEST_GUESSES:
             raise UserError(
-                f"guesses is {listed(self.guesses)}, and a maximum between two lower accuracies needs {FEWEST_GUESSES}: pass more, up "
+                f"guesses is {listed(self.guesses)}, but a maximum between two lower accuracies needs {FEWEST_GUESSES}: pass more, up "
                 f"to {INTERVALS}, or auto."
             )
 

@@ -61,7 +61,7 @@ class SweepJob:
     device: str = "auto"
     """Device to train on: auto, cpu, cuda or mps."""
     data_dir: Path = Path("data")
-    """Folder of all data."""
+    """Folder for all data."""
 
     def __post_init__(self) -> None:
         """Check what can be checked without reading anything."""
@@ -69,7 +69,7 @@ class SweepJob:
             check_name("study", self.study)
         if self.space.eta_threshold_range is not None and self.config.schedule != "threshold":
             raise UserError(
-                f"eta_threshold_range is given, and the schedule {self.config.schedule!r} has no threshold: pass "
+                f"eta_threshold_range is given, but the schedule {self.config.schedule!r} has no threshold: pass "
                 "schedule=threshold, or eta_threshold_range=none."
             )
         self._check_own()
@@ -82,7 +82,7 @@ class SweepJob:
             searched, model = f"{CHOICES[name]} is {self.space.listed(name)}", self.config.model
             if name not in MODELS.get(model).settings:
                 raise UserError(
-                    f"{searched}, and the model {model} has no setting {name}: leave it out, or choose another model."
+                    f"{searched}, but the model {model} has no setting {name}: leave it out, or choose another model."
                 )
             if (fixed := self.config.own.get(name)) is not None:
                 raise UserError(

@@ -56,7 +56,7 @@ def percent(trial: TrialRecord, images: int) -> str:
 
 
 def markdown(trials: Sequence[TrialRecord], names: Sequence[str], images: int) -> str:
-    """The best trials, one a line, as a Markdown table whose columns line up in a terminal too."""
+    """The best trials, one per line, as a Markdown table whose columns line up in a terminal too."""
     lines = [
         [
             trial.number,

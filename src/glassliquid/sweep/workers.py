@@ -130,7 +130,7 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
             died = f"{what} died (exit code {worker.process.exitcode})"
             if self._deaths[slot] >= MOST_DEATHS:
                 raise UserError(
-                    f"{died}, as others did before with the same settings: see what it printed above; if it printed nothing the "
+                    f"{died}, as others did before with the same settings: see what it printed above; if it printed nothing, the "
                     "machine may be out of memory: run the same command with fewer jobs or smaller batch sizes."
                 )
             print(f"{died}; its trial is run again.", file=sys.stderr, flush=True)

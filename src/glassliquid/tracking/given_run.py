@@ -130,10 +130,10 @@ def explaining_surroundings(given: str | None) -> Iterator[None]:
         remedy = (
             f"{' and '.join(chosen)}: correct that or unset it"
             if chosen
-            else "restore its experiment, such as with `mlflow experiments restore --experiment-id 0`, or name another one in "
+            else "restore its experiment, for example with `mlflow experiments restore --experiment-id 0`, or name another one in "
             "MLFLOW_EXPERIMENT_NAME"
         )
-        raise UserError(f"MLflow opens no run ({shortened(error.message).rstrip('.')}); {remedy}.") from error
+        raise UserError(f"MLflow cannot open a run ({shortened(error.message).rstrip('.')}); {remedy}.") from error
 
 
 def take_step_key() -> dict[str, str]:

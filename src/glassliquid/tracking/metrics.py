@@ -24,7 +24,7 @@ from glassliquid.files import is_plain, locked_if_free, read_plain, write_text
 from glassliquid.tracking.liveness import HEARTBEAT_EVERY_S, keep_running, send_heartbeat, sign_of_life
 
 JOURNAL = "metrics.jsonl"
-"""A line a point: key, value, step, timestamp [ms]."""
+"""One line per point: key, value, step, timestamp [ms]."""
 SENT = "metrics.sent"
 """How many bytes of the journal the server has; earlier versions wrote the number of lines before it."""
 

@@ -135,7 +135,7 @@ def read_json_artifact(run_id: str, name: str) -> dict[str, Any]:
     try:
         value = mlflow.artifacts.load_dict(f"runs:/{run_id}/{name}")
         if not isinstance(value, dict):
-            raise ValueError("it is no object")
+            raise ValueError("it is not an object")
     except Exception as error:  # of MLflow, of an object store's client, or of a damaged file
         raise_if_full(error)
         raise_if_lost(error)

@@ -246,7 +246,7 @@ def _state(text: str, tensors: Mapping[str, Tensor]) -> State:
     found = restored(Description, json.loads(text), "The checkpoint's details")
     for name in ("name", "digest"):
         if type(found.data[name]) is not str or len(found.data[name]) > LONGEST_NAME:
-            raise ValueError(f"the {name} of its dataset is no text")
+            raise ValueError(f"the {name} of its dataset is not text")
     described_input(found.data)
     parts: dict[str, Any] = {group: {} for group in GROUPS}
     for key, tensor in tensors.items():

@@ -92,7 +92,7 @@ class TrainConfig:
         """Check what depends on several settings."""
         if self.own and (strangers := [name for name in self.own if name not in MODELS.get(self.model).settings]):
             raise UserError(
-                f"{strangers[0]} is {self.own[strangers[0]]}, and the model {self.model} has no such setting: leave it out, or "
+                f"{strangers[0]} is {self.own[strangers[0]]}, but the model {self.model} has no such setting: leave it out, or "
                 "choose another model."
             )
         if self.schedule == "step" and self.schedule_length is None:

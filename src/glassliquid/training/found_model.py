@@ -58,6 +58,6 @@ def _check_shapes(config: TrainConfig, reads: Input, weights: Mapping[str, Tenso
         raise ValueError("they have other names")
     for name, tensor in weights.items():
         if tensor.shape != expected[name].shape or tensor.dtype != expected[name].dtype:
-            raise ValueError(f"{name} is {tuple(tensor.shape)}, and {tuple(expected[name].shape)} is expected")
+            raise ValueError(f"{name} is {tuple(tensor.shape)}, but {tuple(expected[name].shape)} is expected")
         if not torch.isfinite(tensor).all():
             raise ValueError(f"{name} has values that are not finite")

@@ -93,7 +93,7 @@ class Trainer:
         """
         if config.batch_size > len(data.labels):
             raise UserError(
-                f"batch_size is {config.batch_size}, and the training split has {len(data.labels)} images: pass a batch size "
+                f"batch_size is {config.batch_size}, but the training split has {len(data.labels)} images: pass a batch size "
                 f"of {len(data.labels)} or less."
             )
         self.config, self.data = config, data

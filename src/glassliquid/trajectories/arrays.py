@@ -26,7 +26,7 @@ def check_positions(location: Location, name: str, shape: Sequence[int], dtype: 
     """Refuse positions that are not numbers of the shape (frames, N, 2 or 3)."""
     if dtype.kind not in "fiu" or len(shape) != 3 or shape[2] not in DIMENSIONS or not 0 < shape[0] <= MOST_FRAMES:
         location.refuse(
-            f"has {name} of the shape {_shown(shape)} and kind {dtype}, and positions are numbers (frames, N, 2 or 3)"
+            f"has {name} of the shape {_shown(shape)} and kind {dtype}, but positions must be numbers of shape (frames, N, 2 or 3)"
         )
 
 
@@ -40,7 +40,7 @@ def check_per_particle(
 ) -> bool:
     """Whether values of particles are given for each frame; refuses shapes that fit neither one frame nor all, and other kinds."""
     if dtype.kind not in kinds:
-        location.refuse(f"has {name} of kind {dtype}, and numbers are expected")
+        location.refuse(f"has {name} of kind {dtype}, but numbers are expected")
     if tuple(shape) not in ((positions[1],), tuple(positions[:2])):
         location.refuse(
             f"has {name} of the shape {_shown(shape)}, where {positions[0]} frames of {positions[1]} particles need "
@@ -50,14 +50,14 @@ def check_per_particle(
 
 
 def whole_numbers(location: Location, name: str, values: NDArray[Any], count: int) -> list[int]:
-    """Time steps, one a frame."""
+    """Time steps, one per frame."""
     if values.shape != (count,) or values.dtype.kind not in "fiu":
         location.refuse(
-            f"has {name} of the shape {_shown(values.shape)} and kind {values.dtype}, and there are {count} frames"
+            f"has {name} of the shape {_shown(values.shape)} and kind {values.dtype}, but there are {count} frames"
         )
     if values.dtype.kind == "f":
         if not (np.isfinite(values) & (values == np.floor(values)) & (np.abs(values) < 2**53)).all():
-            location.refuse(f"has {name} that are not whole numbers, and time steps are counted")
+            location.refuse(f"has {name} that are not whole numbers, as time steps must be")
         values = values.astype(np.int64)
     return [int(value) for value in values.tolist()]
 
@@ -106,7 +106,7 @@ def _type_names(location: Location, values: NDArray[Any]) -> NDArray[np.bytes_]:
     letters = values.dtype.itemsize // (4 if values.dtype.kind == "U" else 1)
     if values.dtype.kind not in "iuSU" or (values.dtype.kind in "SU" and letters > LONGEST_NAME):
         location.refuse(
-            f"has types of kind {values.dtype}, and they are whole numbers or words of at most {LONGEST_NAME} letters"
+            f"has types of kind {values.dtype}, but they must be whole numbers or words of at most {LONGEST_NAME} letters"
         )
     if values.dtype.kind == "U":
         return np.char.encode(values, "utf-8")
@@ -117,12 +117,12 @@ def _side(builder: FrameBuilder, location: Location, box: NDArray[Any]) -> float
     """The side of a square box from one number, its sides, or its vectors."""
     if box.dtype.kind not in "fiu" or box.shape not in BOXES:
         location.refuse(
-            f"has a box of the shape {_shown(box.shape)} and kind {box.dtype}, and it is a side, two or three sides, or vectors"
+            f"has a box of the shape {_shown(box.shape)} and kind {box.dtype}, but it must be a side, two or three sides, or vectors"
         )
     box = np.asarray(box, dtype=np.float64)
     if box.ndim == 2:
         if not (np.abs(box - np.diag(np.diag(box))) < UNTILTED).all():
-            location.refuse("has a triclinic box, and only square ones can be drawn")
+            location.refuse("has a triclinic box, but only square ones can be drawn")
         box = np.diag(box)
     sides = np.broadcast_to(box, 2) if box.size == 1 else box
     return builder.side(float(sides[0]), float(sides[1]))

@@ -129,7 +129,7 @@ class FrameBuilder:
         if not (min(x, y) >= SHORTEST_SIDE and max(x, y) <= LONGEST_SIDE):
             self._location.refuse(f"has a box of {x:g} x {y:g}")
         if abs(x - y) > SAME_LENGTH * max(x, y):
-            self._location.refuse(f"has a box of {x:g} x {y:g}, and only square boxes can be drawn")
+            self._location.refuse(f"has a box of {x:g} x {y:g}, but only square boxes can be drawn")
         if self._length is not None and abs(x - self._length) > SAME_LENGTH * self._length:
             self._location.refuse(f"has a box of side {x:g} where the first frame has {self._length:g}")
         self._length = self._length or x
@@ -166,7 +166,9 @@ def build_frame(
     if z is not None and not np.ptp(z) <= FLAT * length:
         location.refuse(f"is three-dimensional: z runs from {z.min():g} to {z.max():g}")
     if len(names) > DENSEST * length**2:
-        location.refuse(f"has {len(names)} particles in a box of side {length:g}, and lengths are in units of sigma_AA")
+        location.refuse(
+            f"has {len(names)} particles in a box of side {length:g}, but lengths must be in units of sigma_AA"
+        )
     if not np.isfinite(positions).all():
         location.refuse("has a coordinate that is not a finite number")
     # One letter is compared as a number, in a third of the time.
@@ -177,7 +179,7 @@ def build_frame(
     if np.count_nonzero(is_first) + (np.count_nonzero(codes == codes[other]) if other else 0) < len(names):
         found = sorted(set(names.tolist()), key=_rank)
         location.refuse(
-            f"has {len(found)} particle types ({listed(map(_decoded, found[:5]))}), and the mixture has two"
+            f"has {len(found)} particle types ({listed(map(_decoded, found[:5]))}), but the mixture has two"
         )
     if len(species) == 2 and _rank(species[1]) < _rank(species[0]):
         species.reverse()

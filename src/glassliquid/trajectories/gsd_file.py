@@ -79,7 +79,7 @@ def read_array(
             return np.full(shape, default)
     values = np.asarray(file.read_chunk(frame, name))
     if values.shape != shape:
-        raise ValueError(f"{name} has the shape {values.shape}, and {shape} is expected")
+        raise ValueError(f"{name} has the shape {values.shape}, but {shape} is expected")
     if values.dtype.kind not in kinds:
         raise ValueError(f"{name} holds {values.dtype.name} numbers")
     return values

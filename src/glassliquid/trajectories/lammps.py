@@ -58,17 +58,17 @@ def check_boundaries(location: Location, flags: Iterable[str]) -> None:
     """Refuse a box that is not periodic in x and y, by the boundaries' flags (`pp`), or that has vectors of any direction."""
     flags = list(flags)
     if "abc" in flags:
-        location.refuse("has a triclinic box, and only square ones can be drawn")
+        location.refuse("has a triclinic box, but only square ones can be drawn")
     if any(flag != "pp" for flag in flags[:2]):
         location.refuse(
-            f"has a box that is not periodic (boundaries {' '.join(flags)[:40]}), and it must be pp in x and y"
+            f"has a box that is not periodic (boundaries {' '.join(flags)[:40]}), but it must be pp in x and y"
         )
 
 
 def check_tilt(location: Location, tilt: float) -> None:
     """Refuse a tilted box."""
     if not abs(tilt) < UNTILTED:
-        location.refuse("has a triclinic box, and only square ones can be drawn")
+        location.refuse("has a triclinic box, but only square ones can be drawn")
 
 
 def _columns(location: Location, columns: list[str]) -> list[str]:

@@ -23,7 +23,7 @@ def look_at(frame: Frame) -> str | None:
         UserError: they cannot be a dense fluid in units of sigma_AA.
     """
     distance = nearest_neighbour_distance(frame.positions, frame.length)
-    found = f"has nearest neighbours {distance:.3g} apart in the median, where the mixture has about 0.85 sigma_AA"
+    found = f"has nearest neighbours at a median distance of {distance:.3g}, where the mixture has about 0.85 sigma_AA"
     if not OVERLAP <= distance <= FAR:
         frame.location.refuse(found, remedy=CHECK)
     if distance < CLOSE:

@@ -178,7 +178,7 @@ def _parse_with_care(table: Table, text: bytes) -> Parsed:
             location.refuse("has an empty line where a particle should be")
         if longest > LONGEST_NAME:
             location.refuse(f"has a particle type of more than {LONGEST_NAME} letters")
-        there = f"there are {'only ' if len(fields) < table.width else ''}{len(fields)} columns, and {table.width} are expected"
+        there = f"there are {'only ' if len(fields) < table.width else ''}{len(fields)} columns, but {table.width} are expected"
         location.refuse(f"cannot be read ({there})")
     kinds = [("types", f"S{longest}"), *((str(place), "f8") for place in table.columns[1:])]
     try:

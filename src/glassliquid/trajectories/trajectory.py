@@ -137,7 +137,7 @@ def read_configurations(path: Path, snapshots: list[int] | None = None, with_log
             if missing := [snapshot for snapshot, frame in zip(snapshots, frames, strict=True) if frame is None]:
                 held = [_snapshot(file, frame) for frame in range(file.nframes)]
                 raise UserError(
-                    f"{path} does not hold snapshot {listed(missing)}, it holds {listed(held)}: choose one of these."
+                    f"{path} does not hold snapshot {listed(missing)} (it holds {listed(held)}): choose one of these."
                 )
             logged = file.find_matching_chunk_names("log/") if with_log else []
             names = [name for name in logged if not name.startswith(f"log/{LOG_COOLING}")]

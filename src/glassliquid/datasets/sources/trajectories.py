@@ -1,4 +1,4 @@
-"""trajectories: an ensemble of somebody's files, one a simulation."""
+"""trajectories: an ensemble of somebody's files, one per simulation."""
 
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ class Trajectories(EnsembleSource):
         for name in ("cooling_steps", "snapshots", "first_step"):
             if config.temperature is not None and (value := getattr(config, name)) is not None:
                 raise UserError(
-                    f"{name} is {value}, and temperature={config.temperature} says that the files are at constant "
+                    f"{name} is {value}, but temperature={config.temperature} says that the files are at constant "
                     "temperature: leave one of the two out."
                 )
 
@@ -80,7 +80,7 @@ class Trajectories(EnsembleSource):
             index = getattr(self.config, what)
             if index == fields_of(MakeDataConfig)[what].default and index not in stored:
                 raise UserError(
-                    f"Without {what}=INDEX the {what} is snapshot {index}, and the files have {listed(stored)}: pass one of these as {what}."
+                    f"Without {what}=INDEX the {what} is snapshot {index}, but the files have {listed(stored)}: pass one of these as {what}."
                 )
         super().check_recipe()
 
@@ -103,7 +103,7 @@ class Trajectories(EnsembleSource):
         counts = listed(f"{splits.count(split)} for {split}" for split in Split)
         remarks = [*self.importing.remarks]
         if len(splits) >= SMALLEST_ENSEMBLE:
-            remarks.append(f"Of the simulations there are {counts}.")
+            remarks.append(f"Simulations: {counts}.")
         try:
             self.check_recipe()
         except UserError as error:

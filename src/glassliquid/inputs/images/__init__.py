@@ -57,7 +57,7 @@ class Images(Input):
         if recipe.image_size == self.image_size:
             return None
         return (
-            f"it reads images of {self.image_size} pixels, and these have {recipe.image_size}; make the dataset with "
+            f"it reads images of {self.image_size} pixels, but these have {recipe.image_size}; make the dataset with "
             f"{option('image_size', self.image_size)}"
         )
 
@@ -106,7 +106,7 @@ class Images(Input):
     def augmentation(self) -> str:
         """The symmetries, and the thinning, which is seen too."""
         moves = "turned, mirrored and shifted periodically" if self.periodic else "turned and mirrored"
-        return f"{moves} at random" + (f", every {self.thinning}. pixel kept" if self.thinning > 1 else "")
+        return f"{moves} at random" + (f", one row and column in {self.thinning} kept" if self.thinning > 1 else "")
 
 
 def scaled(batch: Tensor, dtype: torch.dtype) -> Tensor:

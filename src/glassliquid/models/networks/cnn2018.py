@@ -42,7 +42,7 @@ class Cnn2018(Network):
         side = reads.image_size - FIRST_KERNEL - SECOND_KERNEL + 2
         if side < 1:
             raise UserError(
-                f"image_size is {reads.image_size}, and cnn2018 needs {FIRST_KERNEL + SECOND_KERNEL - 1} pixels or more: draw "
+                f"image_size is {reads.image_size}, but cnn2018 needs {FIRST_KERNEL + SECOND_KERNEL - 1} pixels or more: draw "
                 "larger images or choose the model compact."
             )
         self.first = nn.Conv2d(CHANNELS, FIRST_CHANNELS, FIRST_KERNEL)

@@ -78,7 +78,7 @@ class Graph(Network):
     def forward(self, batch: Graphs) -> Tensor:
         """Logits of a batch of systems; UserError if one alone is to be trained on, which has no deviation."""
         if self.training and len(batch.types) < 2:
-            raise UserError("batch_size is 1, and graph normalises over the batch: pass 2 or more.")
+            raise UserError("batch_size is 1, but graph normalises over the batch: pass 2 or more.")
         return cast(Tensor, self.output(self.dropout(self.pooled_norm(self._pooled(batch)))))
 
     def _pooled(self, batch: Graphs) -> Tensor:

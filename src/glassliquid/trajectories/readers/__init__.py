@@ -76,7 +76,7 @@ def read_frames(paths: Iterable[Path], is_wanted: StepFilter, hints: Hints | Non
                 frame.location.refuse(f"has time step {step} a second time, with other positions")
             continue
         if seen and step < (last := next(reversed(seen))):
-            frame.location.refuse(f"has time step {step} after {last}, and time steps must increase")
+            frame.location.refuse(f"has time step {step} after {last}, but time steps must increase")
         seen[step] = few.copy()
         if len(seen) > REMEMBERED:
             del seen[next(iter(seen))]

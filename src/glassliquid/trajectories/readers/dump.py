@@ -87,7 +87,7 @@ def _read_header(text: TextFile, before: Header | None) -> Header | None:
 def _refuse_item(location: Location, item: str) -> NoReturn:
     if item.startswith("ITEM: "):
         location.refuse(
-            f"has {item[:40]!r}, so it is a dump of something else than particles", remedy="take it out of the folder"
+            f"has {item[:40]!r}, so it is a dump of something other than particles", remedy="take it out of the folder"
         )
     location.refuse(f"has {item[:40]!r} where a line that starts with ITEM: should be")
 

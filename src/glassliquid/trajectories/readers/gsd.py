@@ -51,7 +51,7 @@ def _frame(file: Any, number: int, count: int, step: int, location: Location, bu
     types = read_array(file, number, "particles/typeid", (count,), gsd_file.NATURAL, default=0)
     diameters = read_array(file, number, "particles/diameter", (count,), gsd_file.REAL, default=1)
     if not np.all(np.abs(box[3:]) < UNTILTED):
-        location.refuse("has a triclinic box, and only square ones can be drawn")
+        location.refuse("has a triclinic box, but only square ones can be drawn")
     length = builder.side(float(box[0]), float(box[1]))
     names = _type_names(file, number)[types]
     return build_frame(location.copy(), step, names, positions[:, :2], length, z=positions[:, 2], sizes=diameters)

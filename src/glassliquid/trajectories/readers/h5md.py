@@ -75,7 +75,7 @@ class _Group:
             if not isinstance(found, h5py.Group) or part not in found:
                 return None
             if not isinstance(found.get(part, getlink=True), h5py.HardLink):
-                self._location.refuse(f"has a link in the place of {name}")
+                self._location.refuse(f"has a link where {name} should be")
             found = found[part]
         return found
 
@@ -110,7 +110,7 @@ class _Group:
             each = arrays.whole_numbers(self._location, "step", np.atleast_1d(found[()]), 1)[0]
             return [first + each * frame for frame in range(count)]
         if found.shape != (count,):
-            self._location.refuse(f"has {name}/step of the shape {found.shape}, and there are {count} frames")
+            self._location.refuse(f"has {name}/step of the shape {found.shape}, but there are {count} frames")
         return arrays.whole_numbers(self._location, f"{name}/step", found[()], count)
 
 
@@ -152,7 +152,7 @@ def _particles(location: Location, file: Any) -> tuple[str, _Group]:
     names = list(particles) if isinstance(particles, h5py.Group) else []
     if len(names) != 1:
         there = f"the groups {listed(names[:5])} below particles" if names else "no group below particles"
-        location.refuse(f"has {there}, and H5MD with one group of particles is read")
+        location.refuse(f"has {there}, but only H5MD with one group of particles is read")
     return names[0], _Group(location, _Group(location, particles).member(names[0]))
 
 
@@ -166,7 +166,7 @@ def _box(location: Location, group: _Group, count: int) -> NDArray[Any] | None:
     boundaries = [_text(each) for each in np.atleast_1d(box.attrs.get("boundary", []))]
     if any(each != "periodic" for each in boundaries[:2]):
         location.refuse(
-            f"has a box that is not periodic (boundary is {listed(boundaries)[:60]}), and it must be in x and y"
+            f"has a box that is not periodic (boundary is {listed(boundaries)[:60]}), but it must be in x and y"
         )
     edges = group.array("box/edges")
     if edges is None:

@@ -34,7 +34,7 @@ class _Array:
             location.refuse(f"has {name} in a version of numpy's format that is not read", remedy=REMEDY)
         self.shape, is_fortran, self.dtype = read_header[version](self._file)
         if self.dtype.hasobject or self.dtype.kind not in "fiuSUb":
-            location.refuse(f"has {name} of kind {self.dtype}, and only numbers and words are read", remedy=REMEDY)
+            location.refuse(f"has {name} of kind {self.dtype}, but only numbers and words are read", remedy=REMEDY)
         if is_fortran and len(self.shape) > 1:
             location.refuse(f"has {name} in Fortran's order: save numpy.ascontiguousarray({name})", remedy=REMEDY)
 
@@ -43,7 +43,7 @@ class _Array:
         size = int(np.prod(shape, dtype=np.float64)) * self.dtype.itemsize
         if not 0 <= size <= arrays.LARGEST_ARRAY:
             self._location.refuse(
-                f"has {self.name} of more than {arrays.LARGEST_ARRAY >> 20} MiB a frame", remedy=REMEDY
+                f"has {self.name} of more than {arrays.LARGEST_ARRAY >> 20} MiB per frame", remedy=REMEDY
             )
         content = self._file.read(size)
         if len(content) < size:

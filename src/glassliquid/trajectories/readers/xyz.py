@@ -103,12 +103,12 @@ def _step(location: Location, comment: str, said: dict[str, str]) -> int:
     key = next((key for key in STEPS if key in said), None)
     if key is None:
         location.refuse(
-            f"has no Timestep: in its comment {comment[:60]!r}, nor step or time, so its time step is missing",
+            f"has no Timestep: in its comment {comment[:60]!r}, and neither step nor time, so its time step is missing",
             remedy=COUNT,
         )
     if (step := parse_whole_number(said[key])) is None:
         location.refuse(
-            f"has the {key} {said[key][:40]!r} in its comment, and it must be a whole number of time steps",
+            f"has the {key} {said[key][:40]!r} in its comment, but it must be a whole number of time steps",
             remedy=COUNT,
         )
     return step
@@ -117,7 +117,7 @@ def _step(location: Location, comment: str, said: dict[str, str]) -> int:
 def _sides(location: Location, said: dict[str, str]) -> tuple[float, float] | None:
     """The box's sides; None if there is none."""
     if "pbc" in said and not _is_periodic(said["pbc"]):
-        location.refuse(f"has a box that is not periodic (pbc is {said['pbc'][:20]!r}), and it must be in x and y")
+        location.refuse(f"has a box that is not periodic (pbc is {said['pbc'][:20]!r}), but it must be in x and y")
     key = next((key for key in ("lattice", "cell") if key in said), None)
     if key is None:
         return None
@@ -129,7 +129,7 @@ def _sides(location: Location, said: dict[str, str]) -> tuple[float, float] | No
     except ValueError as error:
         location.refuse(f"has a {key.capitalize()} that is not nine numbers ({said[key][:60]!r})", error)
     if not (np.abs(vectors - np.diag(np.diag(vectors))) < UNTILTED).all():
-        location.refuse("has a triclinic box, and only square ones can be drawn")
+        location.refuse("has a triclinic box, but only square ones can be drawn")
     return float(vectors[0, 0]), float(vectors[1, 1])
 
 
@@ -147,7 +147,7 @@ def _columns(location: Location, said: dict[str, str], fields: int) -> tuple[dic
     listed = _listed(location, said, fields)
     if listed is None:
         if fields < 3:
-            location.refuse(f"has {fields} columns, and the type and two or three coordinates are expected")
+            location.refuse(f"has {fields} columns, but the type and two or three coordinates are expected")
         return {name: place for place, name in enumerate(("type", "x", "y", "z")[:fields])}, fields
     columns: dict[str, int] = {}
     place = 0
@@ -163,7 +163,7 @@ def _columns(location: Location, said: dict[str, str], fields: int) -> tuple[dic
         else:
             new = {kind: place for kind, names in NAMES.items() if name in names and count == 1}
         if new.keys() & columns.keys():
-            location.refuse(f"names the column {name} or one of its meaning twice")
+            location.refuse(f"names the column {name} or another one of its meaning twice")
         columns |= new
         place += count
     if "type" not in columns and "columns" in said and "id" in columns:

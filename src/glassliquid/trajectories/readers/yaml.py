@@ -81,7 +81,7 @@ def _read_header(text: TextFile) -> Header | None:
     numbers = {name: parse_whole_number(said.get(name, "").strip()) for name in ("timestep", "natoms")}
     if missing := [name for name, value in numbers.items() if value is None]:
         location.refuse(
-            f"has {said.get(missing[0], '').strip()[:40]!r} as its {missing[0]}, and it must be a whole number"
+            f"has {said.get(missing[0], '').strip()[:40]!r} as its {missing[0]}, but it must be a whole number"
         )
     return Header(
         location.step(numbers["timestep"] or 0),
