@@ -121,7 +121,7 @@ def _beside(
 def confusion_table(scores: Scores) -> str:
     """The confusion matrix as a Markdown table, whose columns line up in a terminal too."""
     rows = [[label, *map(str, scores.confusion[place])] for place, label in enumerate(CLASSES)]
-    return tabulate(rows, ["image of", *(f"called {label}" for label in CLASSES)], "github", disable_numparse=True)
+    return tabulate(rows, ["image of", *(f"predicted {label}" for label in CLASSES)], "github", disable_numparse=True)
 
 
 def _score(found: FoundModel, dataset: Dataset, unseen: Unseen, device: torch.device) -> list[ScoredSplit]:

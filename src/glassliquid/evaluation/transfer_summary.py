@@ -148,8 +148,8 @@ def markdown_table(rows: Sequence[TransferRow]) -> str:
     head = (
         "data",
         "T",
-        "liquid right",
-        "glass right",
+        "liquid correct",
+        "glass correct",
         "accuracy (95 % interval)",
         "mean P(glass)",
         "AUC (95 % interval)",

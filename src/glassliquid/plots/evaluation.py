@@ -82,7 +82,7 @@ def _confusion(axes: Any, scores: Scores) -> None:
         text = f"{counts[row, column]}\n{100 * share[row, column]:.1f} %"
         colour = "white" if share[row, column] > 0.5 else "black"
         axes.text(column, row, text, ha="center", va="center", fontsize=13, color=colour)
-    axes.set_xticks(range(len(CLASSES)), [f"called {label}" for label in CLASSES])
+    axes.set_xticks(range(len(CLASSES)), [f"predicted {label}" for label in CLASSES])
     axes.set_yticks(range(len(CLASSES)), [label.value for label in CLASSES])
     axes.set_title("confusion matrix", fontsize=11)
 
