@@ -37,7 +37,8 @@ from tests.group.servers import (
 )
 from tests.postgresql import server as postgresql_server
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+# In one process, and in this order: what one member has done the next test finds.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600), pytest.mark.xdist_group("group")]
 
 CODE = ("src", "entrypoints", "tools", "MLproject", "conda.yaml", "pyproject.toml")
 PATIENCE_S = 1200

@@ -40,6 +40,13 @@ def reason_of(error: BaseException) -> str | None:
     return None
 
 
+def is_refused(error: BaseException) -> bool:
+    """Whether a server with logins refuses a request; it does so also for a run or a model that does not exist."""
+    from mlflow.exceptions import MlflowException
+
+    return isinstance(error, MlflowException) and error.error_code == "PERMISSION_DENIED"
+
+
 def shortened(text: str) -> str:
     """What somebody else's error says, in one line without credentials, cut between two words where it is long."""
     line = without_credentials(" ".join(text.split()))

@@ -14,7 +14,7 @@ from glassliquid.tracking.logged_models import CHECKPOINT_PLACE, MODEL_NAME, log
 from glassliquid.tracking.metrics import is_run_id
 from glassliquid.tracking.missing_model import no_model, no_run
 from glassliquid.tracking.registry import version_at
-from glassliquid.tracking.store import TrackingLost, fetching, raise_if_lost
+from glassliquid.tracking.store import TrackingLost, fetching, raise_if_lost, raise_unless_absent
 from glassliquid.tracking.stored import find_run
 from glassliquid.training.checkpoint import BEST, CURRENT, State, UnusableCheckpoint, load_checkpoint
 from glassliquid.training.found_model import FoundModel, restore_model
@@ -185,9 +185,9 @@ def _registered(name: str) -> tuple[str, str | None]:
         Exception
     ) as error:  # of MLflow, of an object store's client, or whatever stumbles over a damaged MLmodel file
         raise_if_full(error)
-        raise_if_lost(error)
+        raise_unless_absent(error)
         if isinstance(error, MlflowException | OSError):
-            raise no_model(name) from error
+            raise no_model(name, error) from error
         raise UserError(
             f"The model {name!r} has a damaged description ({type(error).__name__}: {shortened(str(error))}): choose another."
         ) from error

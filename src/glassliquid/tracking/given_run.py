@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from glassliquid.errors import UserError
 from glassliquid.tracking import liveness, tag
-from glassliquid.tracking.faults import shortened
+from glassliquid.tracking.faults import is_refused, shortened
 from glassliquid.tracking.store import connect, raise_if_lost
 from glassliquid.tracking.stored import find_run
 
@@ -124,9 +124,10 @@ def explaining_surroundings(given: str | None) -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
-        raise_if_lost(error)
         names = {RUN_ID_VARIABLE: given, **{name: os.environ.get(name) for name in EXPERIMENT_VARIABLES}}
         chosen = [f"{name} is {value!r}" for name, value in names.items() if value is not None]
+        if not (chosen and is_refused(error)):
+            raise_if_lost(error)
         remedy = (
             f"{' and '.join(chosen)}: correct that or unset it"
             if chosen

@@ -4,9 +4,9 @@ import re
 from typing import Any
 
 from glassliquid.errors import UserError, did_you_mean, listed
-from glassliquid.tracking.faults import without_credentials
+from glassliquid.tracking.faults import is_refused, without_credentials
 from glassliquid.tracking.registry import version_at
-from glassliquid.tracking.store import raise_if_lost
+from glassliquid.tracking.store import raise_unless_absent
 
 
 def no_run(run_id: str) -> UserError:
@@ -17,15 +17,22 @@ def no_run(run_id: str) -> UserError:
     try:
         MlflowClient().get_run(run_id)
     except MlflowException as error:
-        raise_if_lost(error)
+        raise_unless_absent(error)
         store = without_credentials(get_tracking_uri())
-        return UserError(f"There is no run {run_id!r} in the tracking store {store}: check the id on the MLflow page.")
+        return UserError(
+            f"There is no run {run_id!r}{_readable(error)} in the tracking store {store}: check the id on the MLflow page."
+        )
     restore = f"`mlflow runs restore --run-id {run_id}`"
     return UserError(f"The run {run_id} was deleted: restore it with {restore}, or name its model as models:/...")
 
 
-def no_model(name: str) -> UserError:
-    """The error for a `models:/...` that cannot be loaded: it was never there, was deleted, or has lost its files."""
+def no_model(name: str, error: BaseException) -> UserError:
+    """The error for a `models:/...` that cannot be loaded: it was never there, was deleted, or has lost its files.
+
+    Args:
+        name: what the user typed.
+        error: what MLflow said of it.
+    """
     from mlflow import get_tracking_uri
 
     version = _version(name)
@@ -39,15 +46,19 @@ def no_model(name: str) -> UserError:
         )
     if version is not None:
         # The next training run gives the alias to the best model that is left.
-        return UserError(
-            f"The model {name!r}{label} was deleted: choose another version{_known(name)}, or train again."
-        )
+        gone = "does not exist any more, or you may not read it" if is_refused(error) else "was deleted"
+        return UserError(f"The model {name!r}{label} {gone}: choose another version{_known(name)}, or train again.")
     known = _known(name)
     remedy = "choose one of these, or train one" if known else "train one, or name another store in MLFLOW_TRACKING_URI"
     store = without_credentials(get_tracking_uri())
     return UserError(
-        f"There is no model {name!r} in the tracking store {store}{known or ', which has no registered models'}: {remedy}."
+        f"There is no model {name!r}{_readable(error)} in the tracking store {store}{known or ', which has no registered models'}: {remedy}."
     )
+
+
+def _readable(error: BaseException) -> str:
+    """What is missing on a server with logins may only be hidden from this user."""
+    return " that you may read" if is_refused(error) else ""
 
 
 def _version(name: str) -> Any:
@@ -62,7 +73,7 @@ def _version(name: str) -> Any:
     try:
         return MlflowClient().get_model_version(registered, number)
     except MlflowException as error:
-        raise_if_lost(error)
+        raise_unless_absent(error)
         return None
 
 
@@ -74,7 +85,7 @@ def _logged_model(model_id: str) -> Any:
     try:
         return MlflowClient().get_logged_model(model_id)
     except MlflowException as error:
-        raise_if_lost(error)
+        raise_unless_absent(error)
         return None
 
 

@@ -10,8 +10,9 @@ from glassliquid.files import check_name
 from glassliquid.inputs import DEFAULT, INPUTS
 from glassliquid.physics.protocol import temperature
 from glassliquid.tracking import tag
+from glassliquid.tracking.faults import is_refused
 from glassliquid.tracking.logged_models import quiet
-from glassliquid.tracking.store import raise_if_lost
+from glassliquid.tracking.store import raise_unless_absent
 
 ABOUT = (
     "Networks that tell a glass from a liquid. The description of a version says what it was trained on and what it reads; its output is "
@@ -94,8 +95,7 @@ def _new_version(name: str, model_uri: str, run_id: str, tags: dict[str, str], d
         try:
             version = create()
         except MlflowException as error:
-            # A server with logins refuses what concerns a registered model that does not exist.
-            if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "PERMISSION_DENIED"):
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST" and not is_refused(error):
                 raise
             with contextlib.suppress(MlflowException):  # another command may be as quick
                 client.create_registered_model(name, description=ABOUT)
@@ -158,7 +158,8 @@ def _versions(condition: str) -> list[Any]:
 def _is_erased(version: Any) -> bool:
     """Whether `mlflow gc` has erased the run or the model of a version: it leaves the version and its aliases behind.
 
-    What was only deleted on the MLflow page can come back, and its model still answers.
+    What was only deleted on the MLflow page can come back, and its model still answers. On a server with logins, what this
+    user may not read looks like what was erased.
     """
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
@@ -171,8 +172,8 @@ def _is_erased(version: Any) -> bool:
             if name:
                 ask(name)
         except MlflowException as error:
-            raise_if_lost(error)
-            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            raise_unless_absent(error)
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST" or is_refused(error):
                 return True
     return False
 
@@ -191,5 +192,5 @@ def version_at(name: str, alias: str) -> Any:
     try:
         return MlflowClient().get_model_version_by_alias(name, alias)
     except MlflowException as error:
-        raise_if_lost(error)
+        raise_unless_absent(error)
         return None

@@ -14,7 +14,7 @@ from pathlib import Path
 from glassliquid.errors import UserError
 from glassliquid.files import locked, raise_if_full, storage_fault
 from glassliquid.tracking.database import ARTIFACTS, address_of, file_at, set_up
-from glassliquid.tracking.faults import reason_of, shortened, without_credentials
+from glassliquid.tracking.faults import is_refused, reason_of, shortened, without_credentials
 from glassliquid.tracking.moved import follow
 
 DATABASE = "mlflow.db"
@@ -138,6 +138,12 @@ def raise_if_lost(error: BaseException, then: str | None = None) -> None:
             f"The tracking store {without_credentials(mlflow.get_tracking_uri())} does not accept data ({reason})",
             then,
         ) from error
+
+
+def raise_unless_absent(error: BaseException) -> None:
+    """The same for a call that asks for a run or a model by its name, which may be missing, or not for this user to read."""
+    if not is_refused(error):
+        raise_if_lost(error)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from glassliquid.evaluation.fate import Fate
 from glassliquid.files import raise_if_full
 from glassliquid.tracking import tag
 from glassliquid.tracking.liveness import is_here, living_process
-from glassliquid.tracking.store import raise_if_lost
+from glassliquid.tracking.store import raise_if_lost, raise_unless_absent
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class StoredRun:
 
 
 def find_run(run_id: str) -> StoredRun | None:
-    """The run of that id; None if the store has none, or it was deleted; TrackingLost if the store is gone."""
+    """The run of that id; None if the store has none that this user may read, or it was deleted; TrackingLost if the store is gone."""
     from mlflow import MlflowClient
     from mlflow.entities import LifecycleStage
     from mlflow.exceptions import MlflowException
@@ -94,7 +94,7 @@ def find_run(run_id: str) -> StoredRun | None:
     try:
         run = MlflowClient().get_run(run_id)
     except MlflowException as error:
-        raise_if_lost(error)
+        raise_unless_absent(error)
         return None
     # What was deleted on the MLflow page can be read and not be written to.
     return _stored(run) if run.info.lifecycle_stage == LifecycleStage.ACTIVE else None
