@@ -107,12 +107,13 @@ def test_latest_of_an_experiment_without_runs(
     assert_one_sentence(done, "resume is latest.*'nothing was trained here' has no stopped training run")
 
 
-def test_latest_of_an_experiment_that_does_not_exist(
-    quick_command: Command, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("variable", "value"), [("MLFLOW_EXPERIMENT_ID", "77"), ("MLFLOW_RUN_ID", "0" * 32)])
+def test_latest_of_an_experiment_or_run_that_does_not_exist(
+    quick_command: Command, data_dir: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
 ):
-    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "77")
+    monkeypatch.setenv(variable, value)
     done = quick_command("train", data_dir=data_dir, resume="latest")
-    assert_one_sentence(done, "MLFLOW_EXPERIMENT_ID is '77': correct that or unset it")
+    assert_one_sentence(done, f"{variable} is '{value}': correct that or unset it")
 
 
 def test_a_real_process_ends_in_the_same_sentence_and_code(command: Command):

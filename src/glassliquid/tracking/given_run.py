@@ -83,16 +83,17 @@ def experiment_of_command() -> tuple[str, str]:
     number = os.environ.get("MLFLOW_EXPERIMENT_ID")
     name = os.environ.get("MLFLOW_EXPERIMENT_NAME")
     given = os.environ.get(RUN_ID_VARIABLE)
-    if given:
-        number = client.get_run(given).info.experiment_id
-    if name and not number:
-        experiment = client.get_experiment_by_name(name)
-        if experiment is None:
-            raise UserError(f"MLFLOW_EXPERIMENT_NAME is {name!r}, and there is no such experiment: correct it.")
-    else:
-        with explaining_surroundings(given):
-            experiment = client.get_experiment(number or DEFAULT_EXPERIMENT)
-    return str(experiment.experiment_id), str(experiment.name)
+    with explaining_surroundings(given):
+        if given:
+            number = client.get_run(given).info.experiment_id
+        found = (
+            client.get_experiment_by_name(name)
+            if name and not number
+            else client.get_experiment(number or DEFAULT_EXPERIMENT)
+        )
+    if found is None:
+        raise UserError(f"MLFLOW_EXPERIMENT_NAME is {name!r}, but there is no such experiment: correct it.")
+    return str(found.experiment_id), str(found.name)
 
 
 def own_name(name: str) -> str | None:
