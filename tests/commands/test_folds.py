@@ -93,7 +93,7 @@ def test_a_fold_is_neither_evaluated_nor_continued_by_itself(parent, client, qui
     ("wrong", "sentence"),
     [
         ({"folds": 0}, "folds is 0, outside the allowed range 1 to 10000: pass a value in that range."),
-        ({"folds": 18}, "folds is 18, and data_liquid5 has 17 simulations to test in them: pass 17 or fewer."),
+        ({"folds": 18}, "folds is 18, but data_liquid5 has 17 simulations to test in them: pass 17 or fewer."),
         ({"folds": 3, "repeats": 2}, "folds is 3 and repeats is 2: leave one of the two out"),
         ({"folds_include_test": "true"}, "folds_include_test is true, but folds is 1: pass folds too"),
     ],

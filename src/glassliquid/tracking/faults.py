@@ -41,10 +41,14 @@ def reason_of(error: BaseException) -> str | None:
 
 
 def is_refused(error: BaseException) -> bool:
-    """Whether a server with logins refuses a request; it does so also for a run or a model that does not exist."""
+    """Whether a tracking server with logins refuses a request; it does so also for a run or a model that does not exist.
+
+    Of an object store that refuses, MLflow's error has the same code.
+    """
     from mlflow.exceptions import MlflowException
 
-    return isinstance(error, MlflowException) and error.error_code == "PERMISSION_DENIED"
+    is_denied = isinstance(error, MlflowException) and error.error_code == "PERMISSION_DENIED"
+    return is_denied and str(error).startswith(_API)
 
 
 def shortened(text: str) -> str:

@@ -105,7 +105,7 @@ def send_model(written: WrittenModel, tracked: TrackedRun, figures: Mapping[str,
     if _is_ready(logged):
         return str(logged.model_uri)
     largest = max(path.stat().st_size for path in written.files.rglob("*"))
-    with storing("the model with its largest file", largest, logged.artifact_location), quiet():
+    with storing("a file of the model of up to", largest, logged.artifact_location), quiet():
         client.log_model_artifacts(logged.model_id, str(written.files))
     client.log_outputs(tracked.run_id, [LoggedModelOutput(logged.model_id, step=0)])
     tracked.model_curves({0: figures}, logged.model_id, str(written.data["name"]), str(written.data["digest"]))
