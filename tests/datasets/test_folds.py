@@ -81,5 +81,5 @@ def test_classes_that_come_from_different_simulations_are_in_every_split(dataset
 
 
 def test_more_folds_than_simulations_are_refused(dataset: Dataset):
-    with pytest.raises(UserError, match=r"folds is 18, and \w+ has 17 simulations to test in them: pass 17 or fewer\."):
+    with pytest.raises(UserError, match=r"folds is 18, but \w+ has 17 simulations to test in them: pass 17 or fewer\."):
         folded(dataset, 18, False, seed=0)

@@ -85,13 +85,13 @@ REFUSED = {
     ),
     "velocities as positions": (
         lambda run: dump(run, columns="id type x y", more={"x": np.full(COUNT, 0.01), "y": np.arange(COUNT) * 1e-3}),
-        r"has nearest neighbours 0.001 apart .*: check which columns .*sigma=NUMBER",
+        r"has nearest neighbours at a median distance of 0.001, .*: check which columns .*sigma=NUMBER",
     ),
     "another unit of length": (
         lambda run: dump(run, more={"x": run.positions[0][:, 0] * 3, "y": run.positions[0][:, 1] * 3}).replace(
             repr(SIDE), repr(SIDE * 3)
         ),
-        r"has nearest neighbours 2\.\d+ apart",
+        r"has nearest neighbours at a median distance of 2\.\d+,",
     ),
     "name without end": (
         lambda run: xyz(run, "{lattice} Timestep={step}", names=("A" * 101, "B")),
@@ -240,7 +240,7 @@ def test_what_looks_odd_is_told(tmp_path):
     for number, run in enumerate(RUNS, start=1):
         corner = {"x": run.positions[0][:, 0] / 2, "y": run.positions[0][:, 1] / 2}
         write(tmp_path / "in" / f"{number}.dump", dump(run, more=corner))
-    assert any("has nearest neighbours 0.4" in remark for remark in plan_of(tmp_path).remarks)
+    assert any("has nearest neighbours at a median distance of 0.4" in remark for remark in plan_of(tmp_path).remarks)
     assert not any("nearest" in remark for remark in planned(tmp_path, RUNS[0].steps).remarks)
     text = dump(RUNS[0]).replace(f"0 {SIDE!r}", "0 8.5")
     write(tmp_path / "in" / "1.dump", text)

@@ -46,7 +46,7 @@ def client(anna: Member, server: Process, monkeypatch: pytest.MonkeyPatch) -> ml
 
 
 def refused(anna: Member, entry_point: str, **options: object) -> str:
-    """What a command prints that a user can mend."""
+    """The sentence in which a command ends."""
     process = anna.start(entry_point, **options)
     said, _ = process.communicate(timeout=600)
     assert process.returncode != 0, said
