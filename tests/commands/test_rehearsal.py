@@ -47,7 +47,7 @@ def test_a_rehearsal_of_train_tells_settings_sizes_time_and_memory(untouched, qu
     assert found, said
     # 120 validations; the words have no fractions of a second.
     total = 600 * float(found[1]) + 120 * float(found[2])
-    once, _, twice = found[3].partition(", 2 of them ")
+    once, _, twice = found[3].partition(", and 2 such training runs ")
     assert seconds(once) == pytest.approx(total, abs=1, rel=0.01)
     assert seconds(twice) == pytest.approx(2 * total, abs=1, rel=0.01)
     memory = float(re.search(r"Memory: ([\d.]+) [MG]B", said)[1])
