@@ -300,7 +300,8 @@ def test_frames_of_few_runs_are_asked_about(make_data, tmp_path):
         make_data(**options), "say which is the simulation, number=run if it is 1, number=frame if it is 0001"
     )
     assert_one_sentence(
-        make_data(**options, number="run"), r"run1_frame0002\.png is glass of simulation 1, but so is glass/run1_frame0001"
+        make_data(**options, number="run"),
+        r"run1_frame0002\.png is glass of simulation 1, but so is glass/run1_frame0001",
     )
     assert not (tmp_path / "data" / "datasets" / "data_liquid5").exists()
 
