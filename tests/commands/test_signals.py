@@ -1,5 +1,6 @@
 """A signal in the first seconds of a command, while modules are imported, ends in the sentence too."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -44,4 +45,5 @@ def test_a_signal_while_modules_are_imported_ends_in_the_sentence(
     out, err = process.communicate(timeout=120)
     assert process.returncode == code, err
     assert err.strip() == STOPPED
-    assert out == ""
+    # Between two looks an import may end and the next one begin, so it may have come as far as its page.
+    assert out == "" or re.fullmatch(r"Page: .*\n", out), out
