@@ -63,14 +63,11 @@ def test_what_does_not_exist_is_named(anna: Member):
     assert "which has no registered models" in version
     run = refused(anna, "evaluate", model=f"runs:/{NOBODY}")
     assert f"There is no run '{NOBODY}' that you may read in the tracking store" in run
-    anna.environment["MLFLOW_RUN_ID"] = NOBODY
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", "entrypoints.tidy"],
-            cwd=anna.clone, env=anna.environment, capture_output=True, text=True, timeout=600, check=False,
-        )  # fmt: skip
-    finally:
-        del anna.environment["MLFLOW_RUN_ID"]
+    done = subprocess.run(
+        [sys.executable, "-m", "entrypoints.tidy"],
+        cwd=anna.clone, env={**anna.environment, "MLFLOW_RUN_ID": NOBODY}, capture_output=True, text=True, timeout=600,
+        check=False,
+    )  # fmt: skip
     assert done.returncode == 2
     assert f"MLFLOW_RUN_ID is '{NOBODY}': correct that or unset it." in done.stderr
 
